@@ -1,0 +1,248 @@
+//! The payload of a message and the chain of encodings that carries it.
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// What a message carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// A string.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+    /// A JSON object or array. Other JSON values are only met where a sender broke the rules.
+    Json(Value),
+}
+
+/// Why a payload could not be decoded. The payload is kept as far as it was decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The step is unknown here, such as a cipher without its key.
+    #[error("the encoding step {0:?} is not understood; the data is left as it was at that step")]
+    UnknownStep(String),
+    /// The data is not what the step says.
+    #[error("the data is not valid for its encoding step {step:?}: {why}")]
+    Invalid {
+        /// The step.
+        step: &'static str,
+        /// What the decoder said.
+        why: String,
+    },
+}
+
+impl Data {
+    /// Bytes that count towards the message limit (`TM6`): a string's and bytes' length, the length of JSON text.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Json(value) => json_size(value),
+        }
+    }
+
+    /// The form that goes into a JSON frame, with its `encoding` (`RSL4`): JSON as text, bytes as base64.
+    pub fn into_json_frame(self, encoding: Option<String>) -> (Self, Option<String>) {
+        match self {
+            Self::Text(text) => (Self::Text(text), encoding),
+            Self::Binary(bytes) => (Self::Text(BASE64.encode(bytes)), Some(append(encoding, "base64"))),
+            Self::Json(value) => (Self::Text(value.to_string()), Some(append(encoding, "json"))),
+        }
+    }
+
+    /// Undoes `encoding` from its last step to its first (`RSL6`).
+    ///
+    /// Gives the data, the steps that could not be undone, and why.
+    pub fn decode(self, encoding: Option<&str>) -> (Self, Option<String>, Option<DataError>) {
+        let mut data = self;
+        let mut rest = encoding.unwrap_or_default();
+        while !rest.is_empty() {
+            let (before, step) = rest.rsplit_once('/').unwrap_or(("", rest));
+            match data.undo(step) {
+                Ok(decoded) => data = decoded,
+                Err((undecoded, error)) => return (undecoded, Some(rest.to_owned()), Some(error)),
+            }
+            rest = before;
+        }
+        (data, None, None)
+    }
+
+    fn undo(self, step: &str) -> Result<Self, (Self, DataError)> {
+        let invalid = |step, why: String| DataError::Invalid { step, why };
+        match (step, self) {
+            ("base64", Self::Text(text)) => match BASE64.decode(&text) {
+                Ok(bytes) => Ok(Self::Binary(bytes)),
+                Err(error) => Err((Self::Text(text), invalid("base64", error.to_string()))),
+            },
+            ("utf-8", Self::Binary(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Self::Text(text)),
+                Err(error) => {
+                    let why = error.to_string();
+                    Err((Self::Binary(error.into_bytes()), invalid("utf-8", why)))
+                }
+            },
+            ("utf-8", text @ Self::Text(_)) => Ok(text),
+            ("json", Self::Text(text)) => match serde_json::from_str(&text) {
+                Ok(value) => Ok(Self::Json(value)),
+                Err(error) => Err((Self::Text(text), invalid("json", error.to_string()))),
+            },
+            ("json", json @ Self::Json(_)) => Ok(json),
+            ("base64", data) => Err((data, invalid("base64", "the data is not a string".to_owned()))),
+            ("utf-8", data) => Err((data, invalid("utf-8", "the data is not bytes".to_owned()))),
+            ("json", data) => Err((data, invalid("json", "the data is not a string".to_owned()))),
+            (step, data) => Err((data, DataError::UnknownStep(step.to_owned()))),
+        }
+    }
+
+    /// The JSON value, where the data is one.
+    pub fn as_json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(value) => Some(value),
+            Self::Text(_) | Self::Binary(_) => None,
+        }
+    }
+
+    /// The text, where the data is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) | Self::Json(_) => None,
+        }
+    }
+}
+
+impl From<&str> for Data {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Data {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<u8>> for Data {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<Value> for Data {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Binary(bytes) => serializer.serialize_bytes(bytes),
+            Self::Json(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            value => Ok(Self::Json(value)),
+        }
+    }
+}
+
+/// Turns `data` into the form that a JSON frame carries, with its `encoding`.
+pub(super) fn encode_in_place(data: &mut Option<Data>, encoding: &mut Option<String>) {
+    if let Some(plain) = data.take() {
+        let (wire, steps) = plain.into_json_frame(encoding.take());
+        *data = Some(wire);
+        *encoding = steps;
+    }
+}
+
+/// Undoes `encoding`; both stand at the step that could not be undone when that fails.
+pub(super) fn decode_in_place(data: &mut Option<Data>, encoding: &mut Option<String>) -> Result<(), DataError> {
+    if encoding.is_none() {
+        return Ok(());
+    }
+    let Some(wire) = data.take() else { return Ok(()) };
+    let (plain, rest, error) = wire.decode(encoding.as_deref());
+    *data = Some(plain);
+    *encoding = rest;
+    error.map_or(Ok(()), Err)
+}
+
+/// The length of a value's JSON text in bytes, without making the text.
+pub(super) fn json_size(value: &impl Serialize) -> usize {
+    let mut counter = ByteCounter(0);
+    // Writing a JSON value into a counter cannot fail: its keys are strings and the counter takes all.
+    let _ = serde_json::to_writer(&mut counter, value);
+    counter.0
+}
+
+/// `encoding` with one step more.
+fn append(encoding: Option<String>, step: &str) -> String {
+    match encoding {
+        Some(steps) if !steps.is_empty() => format!("{steps}/{step}"),
+        _ => step.to_owned(),
+    }
+}
+
+struct ByteCounter(usize);
+
+impl std::io::Write for ByteCounter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_data_survives_a_json_frame() {
+        for data in [Data::from("hi"), Data::from(vec![0, 159, 146]), Data::from(json!({ "a": [1, null] }))] {
+            let (wire, encoding) = data.clone().into_json_frame(None);
+            assert!(wire.as_text().is_some(), "a JSON frame carries text");
+            assert_eq!(wire.decode(encoding.as_deref()), (data, None, None));
+        }
+    }
+
+    #[test]
+    fn chains_are_undone_from_the_right() {
+        let (data, rest, error) = Data::from("eyJhIjoxfQ==").decode(Some("json/utf-8/base64"));
+        assert_eq!((data, rest, error), (Data::Json(json!({ "a": 1 })), None, None));
+    }
+
+    #[test]
+    fn an_unknown_step_leaves_what_was_decoded_and_what_is_left() {
+        let (data, rest, error) = Data::from("AAEC").decode(Some("utf-8/cipher+aes-256-cbc/base64"));
+        assert_eq!(data, Data::Binary(vec![0, 1, 2]));
+        assert_eq!(rest.as_deref(), Some("utf-8/cipher+aes-256-cbc"));
+        assert_eq!(error, Some(DataError::UnknownStep("cipher+aes-256-cbc".to_owned())));
+    }
+
+    #[test]
+    fn invalid_base64_is_kept_untouched() {
+        let (data, rest, error) = Data::from("%%%").decode(Some("base64"));
+        assert_eq!((data, rest.as_deref()), (Data::from("%%%"), Some("base64")));
+        assert!(matches!(error, Some(DataError::Invalid { step: "base64", .. })));
+    }
+
+    #[test]
+    fn json_counts_by_the_length_of_its_text() {
+        assert_eq!(Data::Json(json!({ "a": 1 })).size(), r#"{"a":1}"#.len());
+    }
+}
