@@ -1,0 +1,221 @@
+//! One channel: who is attached, who is a member, what is kept for those who come back, and fan-out.
+//!
+//! Driven by the hub, which checks what clients ask for and knows connections; here nothing is refused.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use web_time::Instant;
+
+use super::{
+    AppId, LinkId, SharedFrame,
+    attach::AttachOptions,
+    limits::{Limits, RateMeter},
+    outbox::Outbox,
+    presence::Members,
+    replay::{Backlog, ReplayLog},
+    serial::Position,
+};
+use crate::protocol::{ChannelName, ChannelSerial, ConnectionId, Flags, Frame, Timestamp};
+
+/// Which channel: apps do not see each other's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ChannelKey {
+    pub(super) app: AppId,
+    pub(super) name: ChannelName,
+}
+
+/// What a link is to a channel.
+#[derive(Clone, Debug)]
+pub(super) struct Attachment {
+    /// The connection behind the link.
+    pub(super) connection: ConnectionId,
+    /// What it may do and gets.
+    pub(super) modes: Flags,
+    /// Whether it gets no messages of its own.
+    pub(super) no_echo: bool,
+}
+
+impl Attachment {
+    fn wants_message_of(&self, publisher: &ConnectionId) -> bool {
+        self.modes.contains(Flags::SUBSCRIBE) && !(self.no_echo && self.connection == *publisher)
+    }
+}
+
+/// What an attachment starts with.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// The position that ATTACHED tells.
+    pub(super) position: Position,
+    /// RESUMED and HAS_BACKLOG, as they apply.
+    pub(super) flags: Flags,
+    /// What was published earlier and is to be sent.
+    pub(super) frames: Vec<Arc<SharedFrame>>,
+    /// Whether the client named a position from which something is missing.
+    pub(super) continuity_lost: bool,
+}
+
+/// A channel and all that it keeps.
+#[derive(Debug)]
+pub(super) struct Channel {
+    /// By link and by the name that the client uses, which may have a qualifier.
+    attachments: BTreeMap<(LinkId, ChannelName), Attachment>,
+    pub(super) members: Members,
+    pub(super) log: ReplayLog,
+    pub(super) rate: RateMeter,
+    name: ChannelName,
+    head: Position,
+    /// When it was last used; an idle channel is dropped a replay window later.
+    touched: Instant,
+}
+
+impl Channel {
+    pub(super) fn new(name: ChannelName, wall: Timestamp, now: Instant) -> Self {
+        let head = Position::at(wall);
+        Self {
+            attachments: BTreeMap::new(),
+            members: Members::default(),
+            log: ReplayLog::new(head),
+            rate: RateMeter::default(),
+            name,
+            head,
+            touched: now,
+        }
+    }
+
+    /// Notes that the channel was in use until `now`.
+    pub(super) fn touch(&mut self, now: Instant) {
+        self.touched = now;
+    }
+
+    /// Where the stream stands.
+    pub(super) fn head(&self) -> Position {
+        self.head
+    }
+
+    /// Where a new attachment starts. `named` is the channel serial that the client sent.
+    pub(super) fn start(
+        &self,
+        named: Option<&ChannelSerial>,
+        options: &AttachOptions,
+        attachment: &Attachment,
+        node: &str,
+        now: Instant,
+    ) -> Start {
+        let backlog = match (named, options.rewind) {
+            (Some(serial), _) => Position::parse(serial, node)
+                .filter(|named| *named <= self.head)
+                .and_then(|named| self.log.after(named)),
+            (None, Some(rewind)) => Some(self.log.rewind(rewind, now)),
+            (None, None) => None,
+        };
+        let continuity_lost = named.is_some() && backlog.is_none();
+        let mut flags = Flags::empty();
+        flags.set(Flags::RESUMED, named.is_some() && !continuity_lost);
+        let Backlog { start: position, mut frames } =
+            backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
+        frames.retain(|frame| {
+            let publisher = frame.frame().connection_id.as_ref();
+            publisher.is_none_or(|publisher| attachment.wants_message_of(publisher))
+        });
+        flags.set(Flags::HAS_BACKLOG, !frames.is_empty());
+        Start { position, flags, frames, continuity_lost }
+    }
+
+    /// Attaches a link under `name`, or changes what it has.
+    pub(super) fn attach(&mut self, link: LinkId, name: ChannelName, attachment: Attachment) {
+        self.attachments.insert((link, name), attachment);
+    }
+
+    /// Ends one attachment.
+    pub(super) fn detach(&mut self, link: LinkId, name: &ChannelName) {
+        self.attachments.remove(&(link, name.clone()));
+    }
+
+    /// What `link` is here under `name`.
+    pub(super) fn attachment(&self, link: LinkId, name: &ChannelName) -> Option<&Attachment> {
+        self.attachments.get(&(link, name.clone()))
+    }
+
+    /// Whether `link` is attached, under whatever name.
+    pub(super) fn has_link(&self, link: LinkId) -> bool {
+        let from = (link, ChannelName::new(""));
+        self.attachments.range(from..).next().is_some_and(|((first, _), _)| *first == link)
+    }
+
+    /// Moves the stream one position on.
+    pub(super) fn advance(&mut self, wall: Timestamp) -> Position {
+        self.head = self.head.next(wall);
+        self.head
+    }
+
+    /// Sends a MESSAGE frame to all who subscribe, and keeps it for those who come back.
+    pub(super) fn publish(
+        &mut self,
+        position: Position,
+        frame: Frame,
+        now: Instant,
+        limits: &Limits,
+        out: &mut Outbox,
+    ) {
+        let publisher = frame.connection_id.clone();
+        let frame = Arc::new(SharedFrame::from(frame));
+        self.fan_out(&frame, out, |attachment| {
+            publisher.as_ref().is_none_or(|publisher| attachment.wants_message_of(publisher))
+        });
+        self.log.push(position, frame, now);
+        self.log.shrink_to(limits.replay_frames, limits.replay_bytes);
+    }
+
+    /// Sends a PRESENCE frame about members of `owner`: to all who subscribe to presence, and to the owner always.
+    pub(super) fn tell_presence(&self, owner: &ConnectionId, frame: Frame, out: &mut Outbox) {
+        let frame = Arc::new(SharedFrame::from(frame));
+        self.fan_out(&frame, out, |attachment| {
+            attachment.modes.contains(Flags::PRESENCE_SUBSCRIBE) || attachment.connection == *owner
+        });
+    }
+
+    fn fan_out(&self, frame: &Arc<SharedFrame>, out: &mut Outbox, wants: impl Fn(&Attachment) -> bool) {
+        let mut renamed: BTreeMap<&ChannelName, Arc<SharedFrame>> = BTreeMap::new();
+        for ((link, name), attachment) in &self.attachments {
+            if !wants(attachment) {
+                continue;
+            }
+            let shared = if *name == self.name {
+                frame
+            } else {
+                renamed.entry(name).or_insert_with(|| Arc::new(under_name(frame, name)))
+            };
+            out.send_shared(*link, Arc::clone(shared));
+        }
+    }
+
+    /// Sends frames that were published earlier to one link, under the name that it uses.
+    pub(super) fn replay(&self, link: LinkId, name: &ChannelName, frames: Vec<Arc<SharedFrame>>, out: &mut Outbox) {
+        for frame in frames {
+            let shared = if *name == self.name { frame } else { Arc::new(under_name(&frame, name)) };
+            out.send_shared(link, shared);
+        }
+    }
+
+    /// Drops what is kept too long. Gives when to look again; `None` while nothing can grow old.
+    pub(super) fn trim(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
+        self.log.drop_older(limits.replay_window, now);
+        let since = self.log.oldest().or_else(|| self.is_unused().then_some(self.touched))?;
+        since.checked_add(limits.replay_window)
+    }
+
+    /// Whether nobody would notice if the channel were dropped.
+    pub(super) fn is_idle(&self, limits: &Limits, now: Instant) -> bool {
+        self.is_unused()
+            && self.log.oldest().is_none()
+            && now.saturating_duration_since(self.touched) >= limits.replay_window
+    }
+
+    fn is_unused(&self) -> bool {
+        self.attachments.is_empty() && self.members.is_empty()
+    }
+}
+
+fn under_name(frame: &SharedFrame, name: &ChannelName) -> SharedFrame {
+    Frame { channel: Some(name.clone()), ..frame.frame().clone() }.into()
+}

@@ -1,0 +1,214 @@
+//! Every limit of the relay, with its default and the error that answers when it is hit.
+//!
+//! Defaults follow what Ably documents for its cloud (brief, section 9), so that a game that fits here fits there. Two
+//! do not: rates are not limited unless asked for, and the numbers of connections and channels suit one machine.
+
+use std::time::Duration;
+
+use web_time::Instant;
+
+use crate::protocol::{DEFAULT_MAX_FRAME_SIZE, DEFAULT_MAX_MESSAGE_SIZE, ErrorCode, ErrorInfo};
+
+/// Longest name of a channel, in bytes (Ably's limit).
+pub(super) const MAX_CHANNEL_NAME: usize = 2048;
+
+/// Longest id that a client may give a message, in bytes. It is kept as long as the message.
+pub(super) const MAX_MESSAGE_ID: usize = 256;
+
+/// Most messages that one `rewind` gives (Ably's limit).
+pub(super) const MAX_REWIND: usize = 100;
+
+/// Members in one page of a SYNC: few enough to be read between two frames of a game.
+pub(super) const SYNC_PAGE_MEMBERS: usize = 100;
+
+/// Bytes of member data after which a page of a SYNC is closed. With one more member of the largest size, escaped as
+/// JSON, the page is still smaller than a frame may be.
+pub(super) const SYNC_PAGE_BYTES: usize = 16 * 1024;
+
+/// Answers to published frames that a connection keeps for frames sent again, counted in serials. A client that waits
+/// for more answers than this at once gets plain ACKs for the oldest.
+pub(super) const ANSWERS_KEPT: usize = 1024;
+
+/// The range of a client's `heartbeatInterval` (documented by Ably).
+pub(super) const HEARTBEAT_INTERVALS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1800));
+
+/// Shortest `remainPresentFor` (documented by Ably).
+pub(super) const MIN_REMAIN_PRESENT: Duration = Duration::from_secs(1);
+
+/// Longest of the durations in [`Limits`]: beyond it they mean the same, and sums of times cannot overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What the relay takes before it says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Sum of message sizes in one publish, in bytes; NACK 40009. Defaults to 64 KiB.
+    pub max_message_size: usize,
+    /// One frame, in bytes; the socket is closed. Defaults to 512 KiB.
+    pub max_frame_size: usize,
+    /// Messages, or words about members, in one frame; NACK 40034. Defaults to 1,000.
+    pub messages_per_frame: usize,
+    /// Messages a second that one connection may publish; NACK 42911. Defaults to no limit; Ably's is 50.
+    pub connection_rate: Option<u32>,
+    /// Messages a second that one channel carries; NACK 42913. Defaults to no limit; Ably's is 50.
+    pub channel_rate: Option<u32>,
+    /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
+    pub channels_per_connection: usize,
+    /// Members of one channel; NACK 91003. Defaults to 200.
+    pub members_per_channel: usize,
+    /// Connections, with those that may still be resumed; ERROR 40111. Defaults to 10,000.
+    pub connections: usize,
+    /// Channels in memory; ERROR or NACK 40113. Defaults to 10,000.
+    pub channels: usize,
+    /// How long a connection without a transport can be resumed. Defaults to 2 minutes.
+    pub connection_state_ttl: Duration,
+    /// Longest silence that the relay promises. Defaults to 15 s.
+    pub max_idle_interval: Duration,
+    /// How long members stay after an abrupt drop. Defaults to 15 s.
+    pub remain_present_for: Duration,
+    /// How long a channel keeps its messages for those who come back. Defaults to 2 minutes.
+    pub replay_window: Duration,
+    /// Frames that a channel keeps for those who come back. Defaults to 8,192.
+    pub replay_frames: usize,
+    /// Bytes that a channel keeps for those who come back. Defaults to 4 MiB.
+    pub replay_bytes: usize,
+    /// Bytes that all channels keep together. Defaults to 256 MiB.
+    pub replay_bytes_total: usize,
+    /// Frames that may wait for one socket; a slower consumer is cut off. Defaults to 32,768.
+    pub queue_frames: usize,
+    /// Bytes that may wait for one socket; a slower consumer is cut off. Defaults to 16 MiB, enough for the replay of
+    /// several busy channels at once.
+    pub queue_bytes: usize,
+    /// How long a socket may take to become a WebSocket. Defaults to 10 s.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            max_frame_size: DEFAULT_MAX_FRAME_SIZE,
+            messages_per_frame: 1_000,
+            connection_rate: None,
+            channel_rate: None,
+            channels_per_connection: 200,
+            members_per_channel: 200,
+            connections: 10_000,
+            channels: 10_000,
+            connection_state_ttl: Duration::from_secs(120),
+            max_idle_interval: Duration::from_secs(15),
+            remain_present_for: Duration::from_secs(15),
+            replay_window: Duration::from_secs(120),
+            replay_frames: 8_192,
+            replay_bytes: 4 * 1024 * 1024,
+            replay_bytes_total: 256 * 1024 * 1024,
+            queue_frames: 32_768,
+            queue_bytes: 16 * 1024 * 1024,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// Shortens durations that stand for "for ever" to a year.
+    pub(super) fn bound_durations(&mut self) {
+        for duration in [
+            &mut self.connection_state_ttl,
+            &mut self.max_idle_interval,
+            &mut self.remain_present_for,
+            &mut self.replay_window,
+        ] {
+            *duration = (*duration).min(LONGEST);
+        }
+    }
+
+    pub(super) fn check_count(&self, count: usize) -> Result<(), ErrorInfo> {
+        let most = self.messages_per_frame;
+        check(count <= most, ErrorCode::TOO_MANY_MESSAGES, 400, || {
+            format!("a frame may hold {most} messages, not {count}; send them in several")
+        })
+    }
+
+    pub(super) fn check_size(&self, size: usize) -> Result<(), ErrorInfo> {
+        let most = self.max_message_size;
+        check(size <= most, ErrorCode::MESSAGE_TOO_LARGE, 400, || {
+            format!("a publish may hold {most} bytes, not {size}; send less or in several")
+        })
+    }
+
+    pub(super) fn check_attached(&self, attached: usize) -> Result<(), ErrorInfo> {
+        let most = self.channels_per_connection;
+        check(attached < most, ErrorCode::TOO_MANY_CHANNELS, 400, || {
+            format!("a connection may be attached to {most} channels; detach from one first")
+        })
+    }
+
+    pub(super) fn check_members(&self, members: usize) -> Result<(), ErrorInfo> {
+        let most = self.members_per_channel;
+        check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
+            format!("a channel may have {most} members; wait until one leaves")
+        })
+    }
+
+    pub(super) fn check_connections(&self, connections: usize) -> Result<(), ErrorInfo> {
+        let most = self.connections;
+        check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 429, || {
+            format!("this relay serves {most} connections; come back later")
+        })
+    }
+
+    pub(super) fn check_channels(&self, channels: usize) -> Result<(), ErrorInfo> {
+        let most = self.channels;
+        check(channels < most, ErrorCode::SERVER_FULL_OF_CHANNELS, 429, || {
+            format!("this relay serves {most} channels; come back later")
+        })
+    }
+}
+
+fn check(fits: bool, code: ErrorCode, status: u16, message: impl FnOnce() -> String) -> Result<(), ErrorInfo> {
+    if fits { Ok(()) } else { Err(ErrorInfo::new(code, status, message())) }
+}
+
+/// Counts messages in the current second. A second starts with its first message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RateMeter {
+    second: Option<Instant>,
+    count: usize,
+}
+
+impl RateMeter {
+    /// Whether `messages` more would still fit into the current second.
+    pub(super) fn has_room(&self, messages: usize, limit: Option<u32>, now: Instant) -> bool {
+        let Some(limit) = limit else { return true };
+        let used = if self.is_over(now) { 0 } else { self.count };
+        used.saturating_add(messages) <= usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    /// Counts `messages`.
+    pub(super) fn count(&mut self, messages: usize, now: Instant) {
+        if self.is_over(now) {
+            *self = Self { second: Some(now), count: 0 };
+        }
+        self.count = self.count.saturating_add(messages);
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.second.is_none_or(|second| now.saturating_duration_since(second) >= Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_has_room_again_in_the_next_second() {
+        let now = Instant::now();
+        let mut meter = RateMeter::default();
+        assert!(meter.has_room(3, Some(3), now));
+        meter.count(3, now);
+        assert!(!meter.has_room(1, Some(3), now + Duration::from_millis(999)));
+        assert!(meter.has_room(1, Some(3), now + Duration::from_secs(1)));
+        assert!(meter.has_room(usize::MAX, None, now));
+    }
+}

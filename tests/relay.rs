@@ -1,0 +1,308 @@
+//! The relay over real sockets on loopback: what a client of the protocol sees.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::{
+    future::Future,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use bevy_rooms::{
+    protocol::{Action, ConnectionKey, Flags, Frame, Message, MsgSerial, PresenceAction, PresenceMessage, json},
+    relay::{self, DEV_KEY, Limits, Relay, RelayConfig, RelayError, RelayHandle},
+};
+use futures_util::{SinkExt, StreamExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
+
+/// No answer in this time is a failure, not a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} took too long"))
+}
+
+fn relay_with(change: impl FnOnce(&mut Limits)) -> RelayHandle {
+    let mut config = RelayConfig::default();
+    change(&mut config.hub.limits);
+    relay::spawn(config).unwrap()
+}
+
+fn relay() -> RelayHandle {
+    relay_with(|_| {})
+}
+
+struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    serial: i64,
+}
+
+impl Client {
+    async fn open(url: &str, query: &str) -> Self {
+        let (socket, _) = in_time("connecting", connect_async(format!("{url}/?{query}"))).await.unwrap();
+        Self { socket, serial: 0 }
+    }
+
+    /// Connects with the development key and reads CONNECTED.
+    async fn connect(relay: &RelayHandle, query: &str) -> (Self, Frame) {
+        let mut client = Self::open(&relay.url(), &format!("v=6&format=json&key={DEV_KEY}&{query}")).await;
+        let connected = client.expect(Action::Connected).await;
+        (client, connected)
+    }
+
+    async fn attached(relay: &RelayHandle, query: &str) -> Self {
+        let (mut client, _) = Self::connect(relay, query).await;
+        client.send(Frame::for_channel(Action::Attach, "c".into())).await;
+        client.expect(Action::Attached).await;
+        client
+    }
+
+    async fn send(&mut self, frame: Frame) {
+        self.socket.send(tungstenite::Message::text(json::encode(frame))).await.unwrap();
+    }
+
+    async fn send_numbered(&mut self, mut frame: Frame) {
+        frame.msg_serial = Some(MsgSerial(self.serial));
+        self.serial += 1;
+        self.send(frame).await;
+    }
+
+    async fn publish(&mut self, name: &str, data: &str) {
+        let messages = vec![Message::new(name, data)];
+        self.send_numbered(Frame { messages, ..Frame::for_channel(Action::Message, "c".into()) }).await;
+    }
+
+    async fn enter(&mut self, data: &str) {
+        let word =
+            PresenceMessage { action: PresenceAction::Enter, data: Some(data.into()), ..PresenceMessage::default() };
+        self.send_numbered(Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, "c".into()) }).await;
+    }
+
+    /// The next frame; `None` at the end of the stream, however it came.
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            match in_time("the next frame", self.socket.next()).await? {
+                Ok(tungstenite::Message::Text(text)) => return Some(json::decode(&text).unwrap()),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    async fn expect(&mut self, action: Action) -> Frame {
+        let frame = self.next().await.unwrap_or_else(|| panic!("the stream ended before {action:?}"));
+        assert_eq!(frame.action, action, "{frame:?}");
+        frame
+    }
+}
+
+#[tokio::test]
+async fn a_client_connects_attaches_publishes_and_hears_itself() {
+    let relay = relay();
+    let mut client = Client::attached(&relay, "clientId=ada").await;
+    client.publish("hi", "there").await;
+    let message = client.expect(Action::Message).await;
+    assert_eq!(message.messages[0].client_id, Some("ada".into()));
+    let ack = client.expect(Action::Ack).await;
+    assert_eq!(ack.res[0].serials[0], message.messages[0].serial);
+    client.send(Frame::new(Action::Close)).await;
+    client.expect(Action::Closed).await;
+    assert!(client.next().await.is_none());
+}
+
+#[tokio::test]
+async fn members_are_told_to_those_who_come_later() {
+    let relay = relay();
+    let mut ada = Client::attached(&relay, "clientId=ada").await;
+    ada.enter("first").await;
+    assert_eq!(ada.expect(Action::Presence).await.presence[0].action, PresenceAction::Enter);
+    ada.expect(Action::Ack).await;
+    let (mut bob, _) = Client::connect(&relay, "clientId=bob").await;
+    bob.send(Frame::for_channel(Action::Attach, "c".into())).await;
+    assert!(bob.expect(Action::Attached).await.has(Flags::HAS_PRESENCE));
+    let sync = bob.expect(Action::Sync).await;
+    assert_eq!(sync.presence[0].client_id, Some("ada".into()));
+    ada.send(Frame::new(Action::Close)).await;
+    assert_eq!(bob.expect(Action::Presence).await.presence[0].action, PresenceAction::Leave);
+}
+
+#[tokio::test]
+async fn after_a_cut_socket_a_client_resumes_and_misses_nothing() {
+    let relay = relay();
+    let (mut ada, connected) = Client::connect(&relay, "").await;
+    ada.send(Frame::for_channel(Action::Attach, "c".into())).await;
+    let serial = ada.expect(Action::Attached).await.channel_serial;
+    let key = connected.connection_details.and_then(|details| details.connection_key);
+    drop(ada);
+
+    let mut bob = Client::attached(&relay, "").await;
+    bob.publish("missed", "x").await;
+    bob.expect(Action::Message).await;
+    bob.expect(Action::Ack).await;
+
+    let query = format!("resume={}", key.as_ref().map_or("", ConnectionKey::as_str));
+    let (mut again, resumed) = Client::connect(&relay, &query).await;
+    assert_eq!((resumed.connection_id, resumed.error), (connected.connection_id, None));
+    again.send(Frame { channel_serial: serial, ..Frame::for_channel(Action::Attach, "c".into()) }).await;
+    assert!(again.expect(Action::Attached).await.has(Flags::RESUMED | Flags::HAS_BACKLOG));
+    assert_eq!(again.expect(Action::Message).await.messages[0].name.as_deref(), Some("missed"));
+    bob.publish("live", "x").await;
+    assert_eq!(again.expect(Action::Message).await.messages[0].name.as_deref(), Some("live"));
+}
+
+#[tokio::test]
+async fn a_slow_consumer_is_cut_off_and_delays_nobody() {
+    const MESSAGES: usize = 600;
+    let relay = relay_with(|limits| limits.queue_bytes = 256 * 1024);
+    let mut slow = Client::attached(&relay, "").await;
+    let (mut publisher, _) = Client::connect(&relay, "").await;
+    // Far more than sockets hold, so that the slow one's queue runs full.
+    let data = "x".repeat(60_000);
+    for _ in 0..MESSAGES {
+        publisher.publish("big", &data).await;
+        publisher.expect(Action::Ack).await;
+    }
+    let mut received = 0;
+    while slow.next().await.is_some() {
+        received += 1;
+    }
+    assert!(received < MESSAGES, "the socket was closed before all was sent");
+}
+
+#[tokio::test]
+async fn a_bad_key_is_told_in_band_and_the_socket_closed() {
+    let relay = relay();
+    let mut client = Client::open(&relay.url(), "v=6&format=json&key=rooms.dev:wrong").await;
+    let error = client.expect(Action::Error).await.error.unwrap();
+    assert_eq!((error.code.0, error.status_code), (40101, 401));
+    assert!(client.next().await.is_none());
+}
+
+#[tokio::test]
+async fn nonsense_is_told_and_the_socket_closed() {
+    let relay = relay();
+    for nonsense in [tungstenite::Message::text("{"), tungstenite::Message::binary(vec![0xff, 0x80])] {
+        let (mut client, _) = Client::connect(&relay, "").await;
+        client.socket.send(nonsense).await.unwrap();
+        assert_eq!(client.expect(Action::Disconnected).await.error.unwrap().code.0, 80013);
+        assert!(client.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_large_closes_the_socket() {
+    let relay = relay();
+    let (mut client, _) = Client::connect(&relay, "").await;
+    // The relay may close before all of it is written.
+    let _ = client.socket.send(tungstenite::Message::text("x".repeat(512 * 1024 + 1))).await;
+    assert!(client.next().await.is_none());
+    Client::connect(&relay, "").await;
+}
+
+#[tokio::test]
+async fn a_stopping_relay_tells_its_clients() {
+    let relay = relay();
+    let (mut client, _) = Client::connect(&relay, "").await;
+    let stopping = tokio::task::spawn_blocking(|| relay.stop());
+    let error = client.expect(Action::Disconnected).await.error.unwrap();
+    assert_eq!((error.code.0, error.status_code), (80003, 503));
+    assert!(client.next().await.is_none());
+    in_time("stopping", stopping).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_quiet_line_is_kept_busy_with_heartbeats_or_pings() {
+    let relay = relay_with(|limits| limits.max_idle_interval = Duration::from_millis(30));
+    let (mut frames, _) = Client::connect(&relay, "heartbeats=true").await;
+    frames.expect(Action::Heartbeat).await;
+    let (mut pings, _) = Client::connect(&relay, "heartbeats=false").await;
+    let message = in_time("a ping", pings.socket.next()).await.unwrap().unwrap();
+    assert!(message.is_ping());
+}
+
+#[tokio::test]
+async fn a_socket_that_never_becomes_a_websocket_is_closed() {
+    let relay = relay_with(|limits| limits.handshake_timeout = Duration::from_secs(1));
+    let (mut client, _) = Client::connect(&relay, "").await;
+    let mut stuck = TcpStream::connect(relay.addr()).await.unwrap();
+    stuck.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    let mut rest = Vec::new();
+    // Whether it ends in order or by a reset makes no difference.
+    let _ = in_time("the end", stuck.read_to_end(&mut rest)).await;
+    client.send(Frame::new(Action::Close)).await;
+    client.expect(Action::Closed).await;
+}
+
+#[tokio::test]
+async fn a_browser_is_told_what_this_is() {
+    let relay = relay();
+    for (path, expected) in [("/", "200 OK"), ("/elsewhere", "404 Not Found")] {
+        let mut browser = TcpStream::connect(relay.addr()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        browser.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        in_time("the answer", browser.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.contains(expected) && answer.contains("relay"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let relay = relay();
+    let mut config = RelayConfig::default();
+    config.listen = relay.addr();
+    let error = Relay::bind(config).await.unwrap_err();
+    assert!(matches!(error, RelayError::PortInUse { addr } if addr == relay.addr()));
+    assert!(error.to_string().contains(&relay.addr().port().to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn the_development_key_is_for_loopback_only() {
+    let mut config = RelayConfig::default();
+    config.listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    assert!(matches!(Relay::bind(config.clone()).await, Err(RelayError::DevelopmentKeyExposed { .. })));
+    config.hub.keys = vec!["app.id:secret".parse().unwrap()];
+    let relay = Relay::bind(config.clone()).await.unwrap();
+    assert!(relay.url().starts_with("ws://127.0.0.1:"));
+    config.hub.keys.clear();
+    assert!(matches!(Relay::bind(config).await, Err(RelayError::NoKey)));
+}
+
+#[test]
+fn the_program_refuses_to_open_the_development_key_to_others() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rooms-relay")).args(["--listen", "0.0.0.0:0"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--key"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_program_says_where_it_listens_and_ends_cleanly_on_sigterm() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_rooms-relay"))
+        .args(["--listen", "127.0.0.1:0", "--key", "app.id:secret"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(program.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    let mut client = Client::open(&format!("ws://{address}"), "v=6&key=app.id:secret").await;
+    client.expect(Action::Connected).await;
+    let killed = Command::new("kill").args(["-TERM", &program.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(client.expect(Action::Disconnected).await.error.unwrap().code.0, 80003);
+    drop(client);
+    assert_eq!(program.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "", "one line only");
+}
