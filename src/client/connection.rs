@@ -1,0 +1,493 @@
+//! The states of the connection, and how it gets from one to the next (`RTN4`, `RTN11` to `RTN15`, `RTN20`, `RTN23`).
+
+use std::time::Duration;
+
+use rand::RngExt;
+use web_time::Instant;
+
+use super::{
+    Client, Output, Timer, TransportId,
+    backoff::Backoff,
+    event::{ConnectionChange, ConnectionState, Event},
+    options::ClientOptions,
+};
+use crate::protocol::{
+    Action, ClientId, ConnectionDetails, ConnectionId, ConnectionKey, DEFAULT_MAX_MESSAGE_SIZE, ErrorCode, ErrorInfo,
+    Frame,
+};
+
+/// Least time between two reconnects without a wait, so that a server that drops every line at once is not flooded.
+/// Ably's SDKs keep the same distance.
+const RECONNECT_SPACING: Duration = Duration::from_secs(1);
+
+/// How long after a line was dropped for a frame that could not be read another such frame does not drop it again: the
+/// server would send the same frame for ever.
+const MALFORMED_TRUCE: Duration = Duration::from_secs(60);
+
+/// The connection, over all its sockets.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) state: ConnectionState,
+    /// The current socket, opening or open.
+    pub(super) transport: Option<TransportId>,
+    sockets: u64,
+    pub(super) id: Option<ConnectionId>,
+    /// What resumes the connection; the newest that the server gave (`RTN15e`).
+    key: Option<ConnectionKey>,
+    /// Who the server says the client is, while connected.
+    pub(super) client_id: Option<ClientId>,
+    /// How long the server keeps the connection without a socket.
+    ttl: Duration,
+    /// Longest silence of the server, if it promised one.
+    max_idle: Option<Duration>,
+    pub(super) max_message_size: usize,
+    backoff: Backoff,
+    /// When the line was last taken up again without a wait.
+    last_reconnect: Option<Instant>,
+    /// When the line was last dropped for a frame that could not be read.
+    last_malformed: Option<Instant>,
+    ping: Ping,
+    connects: u64,
+    pub(super) reconnects: u64,
+    pub(super) malformed: u64,
+    pub(super) round_trip: Option<Duration>,
+}
+
+/// The round trip that is being measured.
+#[derive(Debug, Default)]
+enum Ping {
+    #[default]
+    None,
+    /// To be measured once there is a line (`RTN13b`).
+    Wanted,
+    Sent {
+        id: String,
+        at: Instant,
+    },
+}
+
+impl Connection {
+    pub(super) fn new(options: &ClientOptions) -> Self {
+        Self {
+            state: ConnectionState::Initialized,
+            transport: None,
+            sockets: 0,
+            id: None,
+            key: None,
+            client_id: None,
+            ttl: options.timing.connection_state_ttl,
+            max_idle: None,
+            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            backoff: Backoff::default(),
+            last_reconnect: None,
+            last_malformed: None,
+            ping: Ping::None,
+            connects: 0,
+            reconnects: 0,
+            malformed: 0,
+            round_trip: None,
+        }
+    }
+
+    /// What the server announces stands over the options (`RTN21`).
+    fn take_details(&mut self, details: ConnectionDetails) {
+        if details.connection_key.is_some() {
+            self.key = details.connection_key;
+        }
+        self.client_id = details.client_id;
+        self.max_idle = details.max_idle_interval.filter(|ms| *ms > 0).map(Duration::from_millis);
+        if let Some(ttl) = details.connection_state_ttl {
+            self.ttl = Duration::from_millis(ttl);
+        }
+        if let Some(size) = details.max_message_size {
+            self.max_message_size = usize::try_from(size).unwrap_or(usize::MAX);
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn connect(&mut self, now: Instant) {
+        match self.state() {
+            ConnectionState::Connecting | ConnectionState::Connected => return,
+            ConnectionState::Initialized | ConnectionState::Disconnected | ConnectionState::Suspended => {}
+            ConnectionState::Closing | ConnectionState::Closed | ConnectionState::Failed => self.forget_connection(),
+        }
+        match &self.target {
+            // A client that is wrongly made fails where it is used, and says what to mend.
+            Err(error) => {
+                let reason = error.clone();
+                self.connection.state = ConnectionState::Initialized;
+                self.fail(reason);
+            }
+            Ok(_) => {
+                if self.state() != ConnectionState::Suspended && !self.timers.runs(&Timer::Suspend) {
+                    self.timers.start(Timer::Suspend, now, self.connection.ttl);
+                }
+                self.attempt(now);
+            }
+        }
+    }
+
+    /// Begins as if never connected (`RTN11b`, `RTN11d`).
+    fn forget_connection(&mut self) {
+        self.shut();
+        self.timers.stop_all();
+        self.end_all_operations(&closed_error());
+        self.outbox.reset_serial();
+        self.forget_channels();
+        self.connection.id = None;
+        self.connection.key = None;
+        self.connection.ttl = self.options.timing.connection_state_ttl;
+        self.connection.backoff.reset();
+    }
+
+    /// Opens a socket, in place of the present one. Every attempt asks to resume what there was (`RTN14h`).
+    pub(super) fn attempt(&mut self, now: Instant) {
+        self.shut();
+        self.timers.stop(&Timer::Retry);
+        let Ok(target) = &self.target else { return };
+        let url = target.url(self.connection.key.as_ref());
+        self.connection.sockets += 1;
+        let transport = TransportId(self.connection.sockets);
+        self.connection.transport = Some(transport);
+        self.outputs.push_back(Output::Open { transport, url });
+        self.timers.start(Timer::Attempt, now, self.options.timing.request_timeout);
+        self.change_connection(ConnectionState::Connecting, None, None);
+    }
+
+    /// An attempt failed in a way that another may mend (`RTN14d`). Fallback hosts are tried from here.
+    fn attempt_failed(&mut self, reason: ErrorInfo, now: Instant) {
+        self.shut();
+        self.timers.stop(&Timer::Attempt);
+        if self.timers.runs(&Timer::Suspend) {
+            let wait = self.connection.backoff.next(self.options.timing.disconnected_retry, &mut self.rng);
+            self.timers.start(Timer::Retry, now, wait);
+            self.change_connection(ConnectionState::Disconnected, Some(reason), Some(wait));
+            self.fail_unqueued();
+        } else {
+            self.suspend(reason, now);
+        }
+    }
+
+    pub(super) fn attempt_timed_out(&mut self, now: Instant) {
+        let limit = self.options.timing.request_timeout;
+        self.attempt_failed(timed_out(&format!("the server did not answer within {limit:?}")), now);
+    }
+
+    /// The line is gone while connected: takes it up again at once (`RTN15a`).
+    fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
+        self.leave_line();
+        self.timers.start(Timer::Suspend, now, self.connection.ttl);
+        let since = self.connection.last_reconnect.map(|last| now.saturating_duration_since(last));
+        let wait = since.map_or(Duration::ZERO, |since| RECONNECT_SPACING.saturating_sub(since));
+        self.connection.last_reconnect = Some(now + wait);
+        self.change_connection(ConnectionState::Disconnected, Some(reason), Some(wait));
+        self.fail_unqueued();
+        if wait.is_zero() {
+            self.attempt(now);
+        } else {
+            self.timers.start(Timer::Retry, now, wait);
+        }
+    }
+
+    /// What ends with a socket, whatever comes next.
+    fn leave_line(&mut self) {
+        self.shut();
+        for timer in [Timer::Attempt, Timer::Idle, Timer::Ping, Timer::Close] {
+            self.timers.stop(&timer);
+        }
+        self.timers.stop_channels();
+        self.connection.client_id = None;
+        self.connection.ping = Ping::None;
+        self.fail_volatile();
+    }
+
+    pub(super) fn suspend_if_disconnected(&mut self, now: Instant) {
+        // An attempt that is under way is let end; it decides.
+        if self.state() == ConnectionState::Disconnected {
+            let message = "the server was out of reach for longer than it keeps a connection; trying on";
+            self.suspend(ErrorInfo::new(ErrorCode::CONNECTION_SUSPENDED, 400, message), now);
+        }
+    }
+
+    fn suspend(&mut self, reason: ErrorInfo, now: Instant) {
+        let wait = self.options.timing.suspended_retry;
+        self.timers.start(Timer::Retry, now, wait);
+        self.change_connection(ConnectionState::Suspended, Some(reason.clone()), Some(wait));
+        self.suspend_channels(&reason);
+        self.end_all_operations(&reason);
+    }
+
+    fn fail(&mut self, reason: ErrorInfo) {
+        self.leave_line();
+        self.timers.stop_all();
+        self.connection.id = None;
+        self.connection.key = None;
+        self.change_connection(ConnectionState::Failed, Some(reason.clone()), None);
+        self.fail_channels(&reason);
+        self.end_all_operations(&reason);
+    }
+
+    pub(super) fn close(&mut self, now: Instant) {
+        match self.state() {
+            ConnectionState::Connected => {
+                self.send(Frame::new(Action::Close));
+                self.begin_closing(now);
+            }
+            // The goodbye follows once the server is there (`RTN12f`).
+            ConnectionState::Connecting => self.begin_closing(now),
+            ConnectionState::Disconnected | ConnectionState::Suspended => self.closed(None),
+            ConnectionState::Initialized
+            | ConnectionState::Closing
+            | ConnectionState::Closed
+            | ConnectionState::Failed => {}
+        }
+    }
+
+    fn begin_closing(&mut self, now: Instant) {
+        self.timers.stop_all();
+        self.timers.start(Timer::Close, now, self.options.timing.request_timeout);
+        self.connection.id = None;
+        self.connection.key = None;
+        self.change_connection(ConnectionState::Closing, None, None);
+    }
+
+    pub(super) fn closed(&mut self, reason: Option<ErrorInfo>) {
+        self.leave_line();
+        self.timers.stop_all();
+        self.connection.id = None;
+        self.connection.key = None;
+        self.change_connection(ConnectionState::Closed, reason.clone(), None);
+        self.detach_channels(reason.as_ref());
+        self.end_all_operations(&reason.unwrap_or_else(closed_error));
+    }
+
+    pub(super) fn connected(&mut self, frame: Frame, now: Instant) {
+        match self.state() {
+            ConnectionState::Connecting | ConnectionState::Connected => {}
+            // Closing began before the server was there.
+            ConnectionState::Closing => return self.send(Frame::new(Action::Close)),
+            _ => return,
+        }
+        let details = frame.connection_details.map(|details| *details).unwrap_or_default();
+        if let (Some(own), Some(theirs)) = (&self.options.client_id, &details.client_id)
+            && theirs.as_str() != "*"
+            && own != theirs
+        {
+            let message = format!("the credentials are of {theirs}, but the client is to be {own} (RSA15c)");
+            return self.fail(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, message));
+        }
+        let is_update = self.state() == ConnectionState::Connected;
+        let is_first = self.connection.id.is_none();
+        let resumed = !is_first && self.connection.id == frame.connection_id;
+        self.connection.id = frame.connection_id;
+        self.connection.take_details(details);
+        self.connection.backoff.reset();
+        for timer in [Timer::Attempt, Timer::Retry, Timer::Suspend] {
+            self.timers.stop(&timer);
+        }
+        self.watch_silence(now);
+        let reason = frame.error.map(|error| *error);
+        if !is_update {
+            self.connection.reconnects += u64::from(self.connection.connects > 0);
+            self.connection.connects += 1;
+        }
+        let renewed = !(is_update && resumed);
+        if renewed {
+            // Channels go first: they are seen attaching before the connection is seen to stand (`RTL3d1`).
+            self.attach_all(now);
+        }
+        let change = self.connection_change(ConnectionState::Connected, reason.clone(), None, resumed);
+        self.connection.state = ConnectionState::Connected;
+        self.emit(Event::Connection(change));
+        if renewed {
+            self.send_waiting(resumed, is_first, reason.as_ref());
+        }
+        if matches!(self.connection.ping, Ping::Wanted) {
+            self.ping(now);
+        }
+    }
+
+    pub(super) fn disconnected_by_server(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
+        let reason = error.map_or_else(|| disconnected("the server ended the line"), |error| *error);
+        if reason.is_token_error() {
+            self.token_refused(reason);
+        } else {
+            self.line_ended(reason, now);
+        }
+    }
+
+    pub(super) fn transport_closed(&mut self, reason: Option<ErrorInfo>, now: Instant) {
+        self.connection.transport = None;
+        self.line_ended(reason.unwrap_or_else(|| disconnected("the line to the server broke")), now);
+    }
+
+    fn line_ended(&mut self, reason: ErrorInfo, now: Instant) {
+        match self.state() {
+            ConnectionState::Connecting => self.attempt_failed(reason, now),
+            ConnectionState::Connected => self.lose_line(reason, now),
+            ConnectionState::Closing => self.closed(None),
+            _ => {}
+        }
+    }
+
+    pub(super) fn closed_by_server(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
+        match self.state() {
+            ConnectionState::Connected | ConnectionState::Closing => self.closed(error.map(|error| *error)),
+            _ => self.line_ended(disconnected("the server ended the line"), now),
+        }
+    }
+
+    pub(super) fn connection_error(&mut self, error: Option<Box<ErrorInfo>>) {
+        let reason = error.map_or_else(
+            || ErrorInfo::new(ErrorCode::CONNECTION_FAILED, 400, "the server ended the connection without a reason"),
+            |error| *error,
+        );
+        if self.state() == ConnectionState::Closing {
+            self.closed(Some(reason));
+        } else if reason.is_token_error() {
+            self.token_refused(reason);
+        } else {
+            self.fail(reason);
+        }
+    }
+
+    /// A key makes no new token, so there is nothing to try again with (`RSA4a2`).
+    fn token_refused(&mut self, cause: ErrorInfo) {
+        let message = format!("the credentials were refused and cannot be renewed: {}", cause.message);
+        let mut reason = ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message);
+        reason.cause = Some(Box::new(cause));
+        self.fail(reason);
+    }
+
+    pub(super) fn malformed(&mut self, reason: ErrorInfo, now: Instant) {
+        self.connection.malformed = self.connection.malformed.saturating_add(1);
+        let last = self.connection.last_malformed;
+        match self.state() {
+            ConnectionState::Connecting => self.attempt_failed(reason, now),
+            ConnectionState::Connected => {
+                if last.is_some_and(|last| now.saturating_duration_since(last) < MALFORMED_TRUCE) {
+                    self.lose_continuity(&reason);
+                } else {
+                    self.connection.last_malformed = Some(now);
+                    self.lose_line(reason, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts to wait for the next sign of life (`RTN23a`).
+    pub(super) fn watch_silence(&mut self, now: Instant) {
+        match self.connection.max_idle {
+            Some(idle) => {
+                let limit = idle.saturating_add(self.options.timing.request_timeout);
+                self.timers.start(Timer::Idle, now, limit);
+            }
+            None => self.timers.stop(&Timer::Idle),
+        }
+    }
+
+    pub(super) fn line_is_silent(&mut self, now: Instant) {
+        if self.state() == ConnectionState::Connected {
+            let message = "nothing came from the server for longer than it promised";
+            self.lose_line(ErrorInfo::new(ErrorCode::DISCONNECTED, 408, message), now);
+        }
+    }
+
+    pub(super) fn network_down(&mut self, now: Instant) {
+        self.line_ended_by_network(disconnected("the network went away"), now);
+    }
+
+    fn line_ended_by_network(&mut self, reason: ErrorInfo, now: Instant) {
+        if matches!(self.state(), ConnectionState::Connecting | ConnectionState::Connected) {
+            self.line_ended(reason, now);
+        }
+    }
+
+    pub(super) fn network_up(&mut self, now: Instant) {
+        if matches!(
+            self.state(),
+            ConnectionState::Disconnected | ConnectionState::Suspended | ConnectionState::Connecting
+        ) {
+            self.attempt(now);
+        }
+    }
+
+    pub(super) fn ping(&mut self, now: Instant) {
+        match (self.state(), &self.connection.ping) {
+            // The answer that is awaited serves both.
+            (_, Ping::Sent { .. }) => {}
+            (ConnectionState::Connected, _) => {
+                let id = format!("{:016x}", self.rng.random::<u64>());
+                self.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
+                self.timers.start(Timer::Ping, now, self.options.timing.request_timeout);
+                self.connection.ping = Ping::Sent { id, at: now };
+            }
+            (ConnectionState::Connecting | ConnectionState::Disconnected, _) => self.connection.ping = Ping::Wanted,
+            (state, _) => log::debug!("no ping while {state:?}"),
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, id: Option<&str>, now: Instant) {
+        if let Ping::Sent { id: sent, at } = &self.connection.ping
+            && id == Some(sent)
+        {
+            let round_trip = now.saturating_duration_since(*at);
+            self.timers.stop(&Timer::Ping);
+            self.connection.ping = Ping::None;
+            self.connection.round_trip = Some(round_trip);
+            self.emit(Event::RoundTrip(round_trip));
+        }
+    }
+
+    pub(super) fn ping_timed_out(&mut self) {
+        log::debug!("a ping was not answered");
+        self.connection.ping = Ping::None;
+    }
+
+    /// Gives up the current socket. Whatever is still said about it is ignored.
+    fn shut(&mut self) {
+        if let Some(transport) = self.connection.transport.take() {
+            self.outputs.push_back(Output::Shut { transport });
+        }
+    }
+
+    fn change_connection(&mut self, to: ConnectionState, reason: Option<ErrorInfo>, retry_in: Option<Duration>) {
+        if self.connection.state != to {
+            let change = self.connection_change(to, reason, retry_in, false);
+            self.connection.state = to;
+            self.emit(Event::Connection(change));
+        }
+    }
+
+    fn connection_change(
+        &self,
+        current: ConnectionState,
+        reason: Option<ErrorInfo>,
+        retry_in: Option<Duration>,
+        resumed: bool,
+    ) -> ConnectionChange {
+        ConnectionChange {
+            previous: self.connection.state,
+            current,
+            reason,
+            retry_in,
+            connection_id: self.connection.id.clone(),
+            client_id: self.connection.client_id.clone(),
+            resumed,
+        }
+    }
+}
+
+fn disconnected(message: &str) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 400, format!("{message}; connecting again"))
+}
+
+fn timed_out(message: &str) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::TIMED_OUT, 408, message)
+}
+
+fn closed_error() -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::CONNECTION_CLOSED, 400, "the connection was closed; connect to use it again")
+}

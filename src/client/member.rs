@@ -1,0 +1,165 @@
+//! Presence: entering, staying entered over reconnects, and what the server tells of the members (`RTP`).
+
+use web_time::Instant;
+
+use super::{
+    Client,
+    attach::unusable_channel,
+    event::{ChannelOptions, ChannelState, ConnectionState, Event, Lifetime, OperationId, PresenceCommand},
+    outbox::{Entry, Purpose},
+    publish::check_data,
+};
+use crate::protocol::{
+    Action, ChannelName, Data, ErrorCode, ErrorInfo, Frame, PresenceAction, PresenceMessage, Timestamp,
+};
+
+impl Client {
+    pub(super) fn presence(
+        &mut self,
+        operation: OperationId,
+        channel: ChannelName,
+        action: PresenceCommand,
+        data: Option<Data>,
+        now: Instant,
+    ) {
+        let action = match action {
+            PresenceCommand::Enter => PresenceAction::Enter,
+            PresenceCommand::Update => PresenceAction::Update,
+            PresenceCommand::Leave => PresenceAction::Leave,
+        };
+        // The server knows who this client is; naming it would be entering for somebody else (`RTP8c`).
+        let word = PresenceMessage { action, data, ..PresenceMessage::default() };
+        if let Err(error) = self.check_presence(&channel, &word) {
+            return self.emit(Event::Published { operation, outcome: Err(error) });
+        }
+        let entry = presence_entry(Purpose::Operation(operation), channel.clone(), word);
+        match (self.channel_state(&channel), self.state()) {
+            (ChannelState::Attached, ConnectionState::Connected) => {
+                let frame = self.outbox.send(entry);
+                self.send(frame);
+            }
+            (ChannelState::Initialized, _) => {
+                self.outbox.hold(entry);
+                self.attach(channel, ChannelOptions::default(), now);
+            }
+            _ => self.outbox.hold(entry),
+        }
+    }
+
+    fn check_presence(&self, channel: &ChannelName, word: &PresenceMessage) -> Result<(), ErrorInfo> {
+        // Before the server has spoken it may still turn out who this client is.
+        if self.client_id().is_none() && self.state() == ConnectionState::Connected {
+            let text = "a member needs a name: set ClientOptions::client_id";
+            return Err(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, text));
+        }
+        match self.channel_state(channel) {
+            ChannelState::Initialized | ChannelState::Attaching | ChannelState::Attached => {}
+            state => return Err(unusable_channel(state)),
+        }
+        check_data(word.data.as_ref())?;
+        self.check_size(word.size())?;
+        self.check_room(Lifetime::Durable)
+    }
+
+    /// The channel was attached anew: begins to learn who is there, enters again, and sends what waited for this
+    /// (`RTP1`, `RTP17i`, `RTP5b`).
+    pub(super) fn presence_attached(&mut self, name: &ChannelName, has_presence: bool, time: Option<Timestamp>) {
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        if has_presence {
+            channel.members.start_sync();
+        } else {
+            let left = channel.members.clear_with_leaves(time);
+            self.tell_members(name, left);
+            self.emit(Event::PresenceSynced { channel: name.clone() });
+        }
+        self.enter_again(name);
+        for frame in self.outbox.release_held(name) {
+            self.send(frame);
+        }
+    }
+
+    /// Enters again as whoever was entered before (`RTP17g`).
+    fn enter_again(&mut self, name: &ChannelName) {
+        // What is on its way is newer, and makes a member of its own or ends the membership.
+        if self.outbox.has_presence(name) {
+            return;
+        }
+        let Some(own) = self.channels.get(name).and_then(|channel| channel.own.as_ref()) else { return };
+        let word = PresenceMessage {
+            // With its id the server knows that it has this member already (`RTP17g1`).
+            id: own.id.clone().filter(|_| own.connection_id == self.connection.id),
+            action: PresenceAction::Enter,
+            client_id: own.client_id.clone(),
+            data: own.data.clone(),
+            encoding: own.encoding.clone(),
+            ..PresenceMessage::default()
+        };
+        let frame = self.outbox.send(presence_entry(Purpose::Reentry, name.clone(), word));
+        self.send(frame);
+    }
+
+    /// The server took a word about this client. Its echo says the same, but may be lost with the line.
+    pub(super) fn presence_taken(&mut self, entry: &Entry) {
+        let (Some(name), Some(word)) = (&entry.frame.channel, entry.frame.presence.first()) else { return };
+        let (current, client_id) = (self.connection.id.clone(), self.client_id().cloned());
+        let (Some(connection), Some(serial)) = (&current, entry.frame.msg_serial) else { return };
+        let word = PresenceMessage {
+            id: word.id.clone().or_else(|| Some(format!("{connection}:{}:0", serial.0))),
+            client_id,
+            connection_id: current.clone(),
+            ..word.clone()
+        };
+        if let Some(channel) = self.channels.get_mut(name).filter(|channel| channel.state == ChannelState::Attached) {
+            channel.note_own(&word, current.as_ref());
+        }
+    }
+
+    /// Members of a channel came, went or changed.
+    pub(super) fn presence_words(&mut self, frame: Frame) {
+        let Some((name, frame)) = self.words_of_attached(frame) else { return };
+        let Some(channel) = self.channels.get_mut(&name) else { return };
+        channel.advance(&frame);
+        let news = channel.members.apply(frame.presence);
+        self.tell_members(&name, news);
+    }
+
+    /// A page of all members of a channel came. Its serial is the cursor of the sync, not the place in the stream.
+    pub(super) fn presence_page(&mut self, frame: Frame) {
+        let Some((name, frame)) = self.words_of_attached(frame) else { return };
+        let Some(channel) = self.channels.get_mut(&name) else { return };
+        let page = channel.members.apply_page(frame.channel_serial.as_ref(), frame.presence, frame.timestamp);
+        self.tell_members(&name, page.news);
+        if page.complete {
+            self.emit(Event::PresenceSynced { channel: name });
+        }
+    }
+
+    /// The frame with its words made whole, and noted where they are about this client; `None` unless the channel is
+    /// attached.
+    fn words_of_attached(&mut self, mut frame: Frame) -> Option<(ChannelName, Frame)> {
+        let name = frame.channel.clone()?;
+        let own = self.client_id().cloned();
+        let channel = self.channels.get_mut(&name).filter(|channel| channel.state == ChannelState::Attached)?;
+        frame.inherit();
+        for word in &mut frame.presence {
+            if let Err(error) = word.decode_data() {
+                log::warn!("{name}: a member's data is delivered as it came: {error}");
+            }
+            if own.is_some() && word.client_id == own {
+                channel.note_own(word, self.connection.id.as_ref());
+            }
+        }
+        Some((name, frame))
+    }
+
+    fn tell_members(&mut self, name: &ChannelName, members: Vec<PresenceMessage>) {
+        if !members.is_empty() {
+            self.emit(Event::Presence { channel: name.clone(), members });
+        }
+    }
+}
+
+fn presence_entry(purpose: Purpose, channel: ChannelName, word: PresenceMessage) -> Entry {
+    let frame = Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, channel) };
+    Entry { purpose, lifetime: Lifetime::Durable, frame }
+}
