@@ -1,0 +1,428 @@
+//! A room, seen by one of its players: arriving, the roster, who hosts, the shared state, and messages.
+//!
+//! # What it is
+//! A [`Session`] is one player's end of the room protocol, for host and peer alike. It is sans-IO: no socket, no clock,
+//! no randomness of its own. It speaks through a [client](crate::client), whose events it is given and whose commands it
+//! makes.
+//!
+//! # How to drive it
+//! The client connects with the player's id as its client id and with echo. A session stands for one process of a player:
+//! after [`SessionEvent::Closed`] make a new one, with a higher generation if the seat was ever taken.
+//!
+//! 1. Make it with [`Session::new`], a seed and the time. If the client is connected already, hand in its last
+//!    [`Event::Connection`] again, since it tells the connection's id.
+//! 2. Once a frame, hand every event of the client to [`Session::handle_event`], then call [`Session::step`].
+//! 3. Take everything from [`Session::poll_event`] and let the game act on it: [`Session::set_shared`],
+//!    [`Session::send`].
+//! 4. End the frame with [`Session::flush`]. What the host changed and said in the frame goes out as one publish.
+//! 5. Take everything from [`Session::poll_command`] and give it to the client.
+//! 6. Without frames, come back at [`Session::poll_timeout`] at the latest. A session that is not stepped for
+//!    [`SessionTiming::stall`] is taken for a frozen one, and its host's lease is not kept.
+//!
+//! # What it does not do
+//! It does not connect, and never blocks. It trusts those it shares a room with to follow the protocol, though not to be
+//! who they say: the sender of a message is what the server stamped on it. Nothing that comes over the wire makes it
+//! panic or grow without bound. It does not replace a host that vanished: the room then ends with
+//! [`CloseReason::HostLost`]. Terms, reigns and claims are there; an election only has to make the claim.
+
+mod admission;
+mod claim;
+mod config;
+mod connection;
+mod document;
+mod event;
+mod host;
+mod id;
+mod line;
+mod outgoing;
+mod parts;
+mod peer;
+mod promise;
+mod replica;
+mod request;
+mod roster;
+mod talk;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use smol_str::{SmolStr, format_smolstr};
+use web_time::Instant;
+
+pub use config::{Profile, SessionConfig, SessionTiming, Wish};
+pub use document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
+pub use event::{
+    CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent, SessionStatus, Target,
+};
+pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
+pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
+
+use crate::{
+    client::{ChannelOptions, Command, Event, PresenceCommand},
+    protocol::ChannelName,
+};
+use claim::OwnClaim;
+use host::Lead;
+use line::Line;
+use outgoing::{Lane, Outgoing};
+use parts::Joiner;
+use peer::Peer;
+use promise::Promise;
+use replica::Replica;
+use request::Requests;
+use talk::Heard;
+use timer::{Timer, Timers};
+
+/// Most timers handled in one step. Each handler sets its timer later than now, so that this is never reached; it keeps
+/// a mistake there from hanging a game.
+const MAX_TIMERS_PER_STEP: usize = 64;
+
+/// One player's end of a room.
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    room_channel: ChannelName,
+    inbox_channel: ChannelName,
+    rng: ChaCha8Rng,
+    /// Tells this process from others of the same player and generation.
+    nonce: SmolStr,
+    role: Role,
+    /// Whether the game was told that it is in the room.
+    joined: bool,
+    line: Line,
+    promise: Promise,
+    replica: Replica,
+    /// The player whose state is followed.
+    host: Option<PlayerId>,
+    /// The reign to which all open requests were sent.
+    followed: Option<Reign>,
+    claim: Option<OwnClaim>,
+    requests: Requests,
+    outgoing: Outgoing,
+    joiner: Joiner,
+    heard: Heard,
+    timers: Timers,
+    last_step: Instant,
+    last_hello: Option<Instant>,
+    /// Set until a welcome: something is missing that only the host can give.
+    wants_welcome: bool,
+    /// Set from a loss of continuity until a welcome or a new reign made it good.
+    lost_continuity: bool,
+    /// Whether the game has to be told that messages may be missing.
+    missed: bool,
+    /// Whether the game was told of an interruption.
+    interrupted: bool,
+    /// Those who said goodbye lately.
+    goodbyes: VecDeque<PlayerId>,
+    events: VecDeque<SessionEvent>,
+    commands: VecDeque<Command>,
+    /// Parts are numbered by message.
+    last_part: u64,
+    /// What [`roster`](Self::roster) shows outside a room.
+    nobody: Roster,
+    stats: SessionStats,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// Not admitted. Holds since when nobody leading was heard while the line was up.
+    Arriving {
+        silent_since: Option<Instant>,
+    },
+    Peer(Peer),
+    Host(Box<Lead>),
+    Closed,
+}
+
+/// What a session dropped and what waits in it, for diagnostics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStats {
+    /// Room messages dropped since they made no sense.
+    pub malformed: u64,
+    /// Messages dropped since their sender is not who may say such a thing.
+    pub impostors: u64,
+    /// Messages dropped since they were of a reign or process that gave way to a better one, or came twice.
+    pub stale: u64,
+    /// Game messages dropped since the game did not take its events.
+    pub overflowed: u64,
+    /// Messages that wait to be published.
+    pub waiting: usize,
+    /// Requests that the host has not confirmed.
+    pub unconfirmed: usize,
+    /// State changes that wait for the one before them.
+    pub kept: usize,
+}
+
+impl Session {
+    /// A session on its way into a room. `seed` makes its jitter and its nonce; two processes take different ones.
+    pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let nonce = format_smolstr!("{:016x}", rng.random::<u64>());
+        let (room_channel, inbox_channel) = (config.room.channel(), config.room.inbox(&config.player));
+        let mut session = Self {
+            requests: Requests::new(config.generation),
+            config: SessionConfig { profile: talk::fitting(config.profile), ..config },
+            room_channel,
+            inbox_channel,
+            rng,
+            nonce,
+            role: Role::Arriving { silent_since: None },
+            joined: false,
+            line: Line::default(),
+            promise: Promise::default(),
+            replica: Replica::default(),
+            host: None,
+            followed: None,
+            claim: None,
+            outgoing: Outgoing::default(),
+            joiner: Joiner::default(),
+            heard: Heard::default(),
+            timers: Timers::default(),
+            last_step: now,
+            last_hello: None,
+            wants_welcome: true,
+            lost_continuity: false,
+            missed: false,
+            interrupted: false,
+            goodbyes: VecDeque::new(),
+            events: VecDeque::new(),
+            commands: VecDeque::new(),
+            last_part: 0,
+            nobody: Roster::default(),
+            stats: SessionStats::default(),
+        };
+        for channel in [session.room_channel.clone(), session.inbox_channel.clone()] {
+            session.commands.push_back(Command::Attach { channel, options: ChannelOptions::default() });
+        }
+        session.show_presence(PresenceCommand::Enter);
+        session
+    }
+
+    /// Takes in what the client tells. Events about channels of others are ignored.
+    pub fn handle_event(&mut self, event: Event, now: Instant) {
+        if matches!(self.role, Role::Closed) {
+            return;
+        }
+        self.notice_stall(now);
+        match event {
+            Event::Connection(change) => self.hear_connection(change, now),
+            Event::Channel(change) => self.hear_channel(change, now),
+            Event::Messages { channel, messages } => {
+                let inbox = channel == self.inbox_channel;
+                if inbox || channel == self.room_channel {
+                    messages.into_iter().for_each(|message| self.hear_message(inbox, message, now));
+                }
+            }
+            Event::Presence { channel, members } if channel == self.room_channel => self.hear_presence(&members, now),
+            Event::PresenceSynced { channel } if channel == self.room_channel => {
+                self.line.synced = true;
+                self.consider_founding(now);
+            }
+            Event::Published { operation, outcome } => self.hear_outcome(operation, outcome.err()),
+            Event::Overflow { .. } => self.lose_continuity(now),
+            Event::Presence { .. } | Event::PresenceSynced { .. } | Event::RoundTrip(_) => {}
+        }
+    }
+
+    /// Does what is due. Called once a frame, after the frame's events.
+    pub fn step(&mut self, now: Instant) {
+        if matches!(self.role, Role::Closed) {
+            return;
+        }
+        self.notice_stall(now);
+        self.last_step = now;
+        for _ in 0..MAX_TIMERS_PER_STEP {
+            let Some(timer) = self.timers.expire(now) else { break };
+            match timer {
+                Timer::Hello => self.say_hello(now),
+                Timer::Silence => self.hear_silence(now),
+                Timer::Claim => self.advance_claim(now),
+                Timer::Lapse => self.lapse_claims(now),
+                Timer::Lease => self.send_lease(now),
+                Timer::Fence => self.suspend(now),
+                Timer::Behind => self.check_behind(now),
+                Timer::Requests => self.send_requests(now),
+                Timer::Seats => self.check_seats(now),
+            }
+        }
+    }
+
+    /// Changes one value of the shared state. Nothing goes out where it is the same as before.
+    ///
+    /// # Errors
+    /// Only the host may, once it has joined; key and value have to fit the state's limits.
+    pub fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
+        if !self.joined {
+            return Err(SessionError::NotJoined);
+        }
+        let Role::Host(lead) = &mut self.role else { return Err(SessionError::NotHost) };
+        lead.set_shared(key, value)
+    }
+
+    /// One value of the shared state; `None` outside a room.
+    pub fn shared(&self, key: &str) -> Option<&Value> {
+        self.shared_values()?.get(key)
+    }
+
+    /// The keys of the shared state, in order.
+    pub fn shared_keys(&self) -> impl Iterator<Item = &str> {
+        self.shared_values().into_iter().flat_map(|shared| shared.keys().map(SmolStr::as_str))
+    }
+
+    /// Sends a message of the game.
+    ///
+    /// # Errors
+    /// Tells why it cannot be sent. Failures after this call are a [`SessionEvent::SendFailed`].
+    pub fn send(&mut self, to: Target, kind: &str, data: Value) -> Result<(), SessionError> {
+        self.check_sendable(&to, kind, &data)?;
+        match to {
+            Target::Host => self.request(SmolStr::new(kind), data),
+            Target::Everyone => self.say_game(Lane::Room, kind, data, false),
+            Target::Others => self.say_game(Lane::Room, kind, data, true),
+            Target::Player(player) => self.say_game(Lane::Inbox(player), kind, data, false),
+        }
+        Ok(())
+    }
+
+    /// Changes how the player shows itself. A profile of more than 8 KiB is cut down to its name.
+    pub fn set_profile(&mut self, profile: Profile) {
+        let profile = talk::fitting(profile);
+        if profile == self.config.profile {
+            return;
+        }
+        self.config.profile = profile;
+        match &mut self.role {
+            Role::Host(_) => self.refresh_own_seat(),
+            // The hello carries the profile.
+            _ => self.want_welcome_at(self.last_step),
+        }
+    }
+
+    /// Publishes what the frame brought. Called at the end of a frame; the first word goes at once, later ones when
+    /// [`SessionTiming::publish_interval`] is over.
+    pub fn flush(&mut self, now: Instant) {
+        if matches!(self.role, Role::Closed) {
+            return;
+        }
+        if !self.line.is_up() {
+            self.outgoing.drop_urgent();
+            return;
+        }
+        self.publish_state(now);
+        if !self.outgoing.is_idle() {
+            let (held, interval) = (self.is_held(), self.config.timing.publish_interval);
+            self.outgoing.flush(&self.config.room, interval, held, now, &mut self.commands);
+        }
+    }
+
+    /// Leaves the room: says goodbye and detaches. [`SessionEvent::Closed`] is the last event.
+    pub fn leave(&mut self, now: Instant) {
+        if matches!(self.role, Role::Closed) {
+            return;
+        }
+        if self.line.is_up() {
+            self.publish_state(now);
+            if self.joined {
+                self.say_goodbye();
+            }
+            let (held, zero) = (self.is_held(), std::time::Duration::ZERO);
+            self.outgoing.flush(&self.config.room, zero, held, now, &mut self.commands);
+        }
+        self.close(CloseReason::Left);
+    }
+
+    /// The next thing to ask of the client.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// The next thing to tell the game.
+    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    /// When to step and flush at the latest; `None` once closed.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if matches!(self.role, Role::Closed) {
+            return None;
+        }
+        let timing = &self.config.timing;
+        // Twice within the time after which a session counts as frozen.
+        let alive = Some(self.last_step + timing.stall / 2);
+        let publish = self.next_publish(timing.publish_interval);
+        [alive, self.timers.next(), publish].into_iter().flatten().min()
+    }
+
+    /// Where the player stands with the room.
+    pub fn status(&self) -> SessionStatus {
+        match self.role {
+            Role::Closed => SessionStatus::Closed,
+            _ if self.joined => SessionStatus::Joined,
+            _ => SessionStatus::Arriving,
+        }
+    }
+
+    /// Whether this player is the room's host.
+    pub fn is_host(&self) -> bool {
+        self.joined && matches!(self.role, Role::Host(_))
+    }
+
+    /// Who hosts the room; `None` outside a room.
+    pub fn host(&self) -> Option<&PlayerId> {
+        self.host.as_ref().filter(|_| self.joined)
+    }
+
+    /// The term of the state that is followed; 0 outside a room.
+    pub fn term(&self) -> Term {
+        self.stamp().map_or(Term::default(), |stamp| stamp.reign.term)
+    }
+
+    /// The state that came over the wire: whose, and how far. `None` outside a room.
+    pub fn stamp(&self) -> Option<&Stamp> {
+        self.replica.stamp().filter(|_| self.joined)
+    }
+
+    /// Who is in the room, in order of admission; empty outside a room.
+    pub fn roster(&self) -> &Roster {
+        match &self.role {
+            _ if !self.joined => &self.nobody,
+            Role::Host(lead) => &lead.working.roster,
+            _ => &self.replica.document().roster,
+        }
+    }
+
+    /// This player.
+    pub fn local(&self) -> &PlayerId {
+        &self.config.player
+    }
+
+    /// The room.
+    pub fn room(&self) -> &RoomName {
+        &self.config.room
+    }
+
+    /// What was dropped and what waits.
+    pub fn stats(&self) -> SessionStats {
+        SessionStats {
+            waiting: self.outgoing.waiting(),
+            unconfirmed: self.requests.unconfirmed(),
+            kept: self.replica.kept(),
+            ..self.stats
+        }
+    }
+
+    fn shared_values(&self) -> Option<&BTreeMap<SmolStr, Value>> {
+        match &self.role {
+            _ if !self.joined => None,
+            Role::Host(lead) => Some(&lead.working.shared),
+            _ => Some(&self.replica.document().shared),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The host's part: who gets a seat, who loses it, and whose requests are applied.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use smol_str::SmolStr;
+use web_time::Instant;
+
+use super::{
+    MAX_PLAYERS, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Wish,
+    claim::MAX_TERM_STEP,
+    host::Lead,
+    line::member_data,
+    outgoing::{Content, Lane},
+    promise::Leader,
+    talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
+    timer::Timer,
+    wire::{Hello, RESERVED, Refused, Request},
+    document::json_fits,
+};
+use crate::protocol::{PresenceAction, PresenceMessage};
+
+/// What the host makes of a hello.
+enum Admission {
+    /// The process has its seat already.
+    Again(Seat),
+    /// A new process of the player takes its seat over.
+    TakeOver(Seat),
+    New,
+    Refused(Refusal),
+}
+
+impl Session {
+    pub(super) fn hear_hello(&mut self, from: &Origin, hello: Hello, now: Instant) {
+        if from.own || !json_fits(&hello.profile, MAX_PROFILE_SIZE) {
+            if !from.own {
+                self.note_malformed("a hello with a profile over the limit");
+            }
+            return;
+        }
+        let Role::Host(lead) = &self.role else { return };
+        if !lead.is_active() {
+            return;
+        }
+        if let Some(best) = hello.best.clone()
+            && best.incarnation == lead.reign.incarnation
+            && best.is_better_than(&lead.reign)
+            && best.term.0 <= lead.reign.term.0.saturating_add(MAX_TERM_STEP)
+        {
+            // This host missed a claim: it claims above it.
+            let lapses_at = now + self.config.timing.gather * 2;
+            self.promise.hear_claim(Leader { reign: best, player: from.player.clone() }, lapses_at);
+            self.timers.set(Timer::Lapse, lapses_at);
+            return self.reclaim(now);
+        }
+        match self.judge(lead, from, &hello) {
+            Admission::Refused(refusal) => self.refuse(from.player.clone(), &hello, refusal),
+            Admission::Again(old) => self.seat(from, hello, Some(old), false, now),
+            Admission::TakeOver(old) => self.seat(from, hello, Some(old), true, now),
+            Admission::New => self.seat(from, hello, None, true, now),
+        }
+    }
+
+    fn judge(&self, lead: &Lead, from: &Origin, hello: &Hello) -> Admission {
+        let roster = &lead.working.roster;
+        if from.player == self.config.player {
+            return Admission::Refused(Refusal::IdTaken);
+        }
+        if hello.fingerprint != self.config.fingerprint {
+            let (own, theirs) = (hello.fingerprint.clone(), self.config.fingerprint.clone());
+            return Admission::Refused(Refusal::ProtocolMismatch { own, theirs });
+        }
+        if hello.wish == Wish::Host {
+            let (host, name) = (self.config.player.clone(), self.config.profile.name.clone());
+            return Admission::Refused(Refusal::HostExists { host, name });
+        }
+        let Some(seat) = roster.get(&from.player) else {
+            let full = roster.len() >= MAX_PLAYERS;
+            return if full { Admission::Refused(Refusal::Full { limit: MAX_PLAYERS }) } else { Admission::New };
+        };
+        if hello.generation < seat.generation {
+            return Admission::Refused(Refusal::Superseded);
+        }
+        if hello.generation > seat.generation {
+            return Admission::TakeOver(seat.clone());
+        }
+        match lead.nonces.get(&from.player) {
+            Some(nonce) if *nonce != hello.nonce => {
+                let alive = seat.connection != from.connection
+                    && seat.status == SeatStatus::Present
+                    && self.line.shows_connection(&seat.connection, &from.player);
+                if alive { Admission::Refused(Refusal::IdTaken) } else { Admission::TakeOver(seat.clone()) }
+            }
+            _ => Admission::Again(seat.clone()),
+        }
+    }
+
+    fn seat(&mut self, from: &Origin, hello: Hello, old: Option<Seat>, new_process: bool, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        let player = &from.player;
+        let seat = Seat {
+            player: player.clone(),
+            generation: hello.generation,
+            connection: from.connection.clone(),
+            profile: hello.profile,
+            status: SeatStatus::Present,
+            order: old.as_ref().map_or_else(|| lead.working.roster.next_order(), |old| old.order),
+        };
+        let wanted_from = hello.first_request.saturating_sub(1);
+        let applied = lead.working.applied(player);
+        if new_process {
+            lead.intake.forget(player);
+        }
+        if new_process || wanted_from > applied {
+            lead.set_applied(player, Some(wanted_from));
+        }
+        lead.nonces.insert(player.clone(), hello.nonce.clone());
+        lead.welcomes.insert(player.clone(), hello.nonce);
+        lead.seen.insert(player.clone(), now);
+        lead.grace.remove(player);
+        if old.as_ref() != Some(&seat) {
+            lead.set_seat(player, Some(seat.clone()));
+            self.tell_seat(old.as_ref(), Some(&seat));
+        }
+        self.apply_requests_of(&from.player);
+    }
+
+    fn refuse(&mut self, player: PlayerId, hello: &Hello, refusal: Refusal) {
+        // A flood of hellos must not crowd out the game; whoever is refused for good asks again.
+        if self.outgoing.has_room() {
+            let generation = self.config.generation;
+            let refused = Refused { generation, nonce: hello.nonce.clone(), refusal };
+            self.say(Lane::Inbox(player), refused.into(), Content::Other);
+        }
+    }
+
+    /// Takes a seat away, since its player left or was gone for too long.
+    pub(super) fn give_up_seat(&mut self, player: &PlayerId, _now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        if !lead.is_active() || *player == self.config.player {
+            return;
+        }
+        let Some(old) = lead.working.roster.get(player).cloned() else { return };
+        lead.set_seat(player, None);
+        if lead.working.applied.contains_key(player) {
+            lead.set_applied(player, None);
+        }
+        lead.intake.forget(player);
+        lead.nonces.remove(player);
+        lead.welcomes.remove(player);
+        lead.seen.remove(player);
+        lead.grace.remove(player);
+        self.tell_seat(Some(&old), None);
+    }
+
+    /// Marks a seat's player as there or lost.
+    fn mark(&mut self, seat: Seat, now: Instant) {
+        let grace = self.config.timing.grace;
+        let Role::Host(lead) = &mut self.role else { return };
+        let player = seat.player.clone();
+        let old = lead.working.roster.get(&player).cloned();
+        if old.as_ref() == Some(&seat) {
+            return;
+        }
+        match seat.status {
+            SeatStatus::Lost => {
+                lead.grace.insert(player.clone(), now + grace);
+                self.timers.hasten(Timer::Seats, now + grace);
+            }
+            SeatStatus::Present => {
+                lead.grace.remove(&player);
+                lead.seen.insert(player.clone(), now);
+            }
+        }
+        lead.set_seat(&player, Some(seat.clone()));
+        self.tell_seat(old.as_ref(), Some(&seat));
+    }
+
+    /// Takes in who came and went. Presence is a hint: it says whose connection is there, and nothing else.
+    pub(super) fn hear_presence(&mut self, words: &[PresenceMessage], now: Instant) {
+        for word in words {
+            self.line.hear_presence(word);
+            let Role::Host(lead) = &self.role else { continue };
+            let player = word.client_id.as_ref().and_then(PlayerId::from_client_id);
+            let (Some(player), Some(connection)) = (player, &word.connection_id) else { continue };
+            let Some(seat) = lead.working.roster.get(&player) else { continue };
+            if !lead.is_active() || player == self.config.player {
+                continue;
+            }
+            match word.action {
+                PresenceAction::Leave | PresenceAction::Absent => {
+                    let gone = seat.connection == *connection && !self.line.shows_process(&player, seat.generation);
+                    if gone && seat.status == SeatStatus::Present {
+                        self.mark(Seat { status: SeatStatus::Lost, ..seat.clone() }, now);
+                    }
+                }
+                _ if member_data(word).generation == Some(seat.generation) && seat.status == SeatStatus::Lost => {
+                    let connection = connection.clone();
+                    self.mark(Seat { status: SeatStatus::Present, connection, ..seat.clone() }, now);
+                }
+                _ => {}
+            }
+        }
+        self.consider_founding(now);
+    }
+
+    /// Looks after seats whose players presence does not show, and gives up those that were lost for too long.
+    pub(super) fn check_seats(&mut self, now: Instant) {
+        let timing = self.config.timing;
+        let Role::Host(lead) = &mut self.role else { return };
+        self.timers.set(Timer::Seats, now + timing.lease);
+        if !lead.is_active() {
+            return;
+        }
+        let (mut changed, mut expired, mut next) = (Vec::new(), Vec::new(), None);
+        for seat in lead.working.roster.iter().filter(|seat| seat.player != self.config.player) {
+            let shown = self.line.shows_process(&seat.player, seat.generation)
+                || self.line.shows_connection(&seat.connection, &seat.player);
+            match seat.status {
+                // Whoever was just admitted may not have entered presence yet.
+                SeatStatus::Present if !shown && self.line.synced => {
+                    let seen = lead.seen.get(&seat.player);
+                    if seen.is_none_or(|seen| now.duration_since(*seen) >= timing.lease * 2) {
+                        changed.push(Seat { status: SeatStatus::Lost, ..seat.clone() });
+                    }
+                }
+                SeatStatus::Present => {}
+                SeatStatus::Lost => {
+                    let until = *lead.grace.entry(seat.player.clone()).or_insert(now + timing.grace);
+                    if until <= now {
+                        expired.push(seat.player.clone());
+                    } else {
+                        next = Some(next.map_or(until, |next: Instant| next.min(until)));
+                    }
+                }
+            }
+        }
+        if let Some(next) = next {
+            self.timers.hasten(Timer::Seats, next);
+        }
+        changed.into_iter().for_each(|seat| self.mark(seat, now));
+        expired.iter().for_each(|player| self.give_up_seat(player, now));
+    }
+
+    /// Takes in a peer's request.
+    pub(super) fn hear_request(&mut self, from: &Origin, request: Request, _now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        let seat = lead.working.roster.get(&from.player);
+        if seat.is_none_or(|seat| seat.generation != request.generation) {
+            self.stats.stale += 1;
+            return;
+        }
+        let mut applied = lead.working.applied(&from.player);
+        let given_up = request.first_unconfirmed.saturating_sub(1);
+        if lead.is_active() && given_up > applied {
+            lead.set_applied(&from.player, Some(given_up));
+            applied = given_up;
+        }
+        lead.intake.keep(&from.player, applied, request.sequence, request.kind, request.data);
+        self.apply_requests_of(&from.player);
+    }
+
+    /// Applies every request whose turn it is, the host's own too.
+    pub(super) fn apply_requests(&mut self) {
+        let Role::Host(lead) = &self.role else { return };
+        lead.intake.players().iter().for_each(|player| self.apply_requests_of(player));
+        self.apply_own_requests();
+    }
+
+    fn apply_requests_of(&mut self, player: &PlayerId) {
+        while self.events.len() < MAX_EVENTS {
+            let Role::Host(lead) = &mut self.role else { return };
+            if !lead.is_active() {
+                return;
+            }
+            let Some((sequence, kind, data)) = lead.intake.take_next(player, lead.working.applied(player)) else {
+                return;
+            };
+            self.apply(player.clone(), sequence, kind, data);
+        }
+    }
+
+    pub(super) fn apply_own_requests(&mut self) {
+        let player = self.config.player.clone();
+        while self.events.len() < MAX_EVENTS {
+            let Role::Host(lead) = &self.role else { return };
+            let next = lead.working.applied(&player).checked_add(1).filter(|_| lead.is_active());
+            let Some(sequence) = next else { return };
+            let Some((kind, data)) = self.requests.get(sequence) else { return };
+            self.apply(player.clone(), sequence, kind.clone(), data.clone());
+        }
+    }
+
+    /// Hands a request to the game; the counter goes out in the same patch as what the game makes of it.
+    fn apply(&mut self, sender: PlayerId, sequence: u64, kind: SmolStr, data: Value) {
+        if let Role::Host(lead) = &mut self.role {
+            lead.set_applied(&sender, Some(sequence));
+        }
+        if kind.starts_with(RESERVED) {
+            return self.note_malformed("a request of a reserved kind");
+        }
+        self.events.push_back(SessionEvent::Message { sender, kind, data });
+    }
+
+    /// Sends requests that are new or were not confirmed in time.
+    pub(super) fn send_requests(&mut self, now: Instant) {
+        match &self.role {
+            Role::Host(_) => return self.apply_own_requests(),
+            Role::Peer(_) if self.line.is_up() && self.joined => {}
+            _ => return,
+        }
+        let Some(host) = self.host.clone() else { return };
+        let (due, next) = self.requests.due(self.config.timing.request_retry, now);
+        for (request, repeated) in due {
+            let lane = Lane::Inbox(host.clone());
+            if repeated {
+                self.say_urgent_on(lane, request.into());
+            } else {
+                self.say(lane, request.into(), Content::Other);
+            }
+        }
+        if let Some(next) = next {
+            self.timers.hasten(Timer::Requests, next.max(now + MIN_RETRY));
+        }
+    }
+
+    /// Notes which of the own requests the document shows as applied.
+    pub(super) fn confirm_requests(&mut self, now: Instant) {
+        let seat = self.replica.document().roster.get(&self.config.player);
+        if seat.is_some_and(|seat| seat.generation == self.config.generation) {
+            let applied = self.replica.document().applied(&self.config.player);
+            self.requests.confirm(applied, self.config.timing.request_kept, now);
+            if self.requests.unconfirmed() > 0 {
+                self.timers.hasten(Timer::Requests, now);
+            }
+        }
+    }
+}
+
+/// Shortest wait before requests are looked at again.
+const MIN_RETRY: Duration = Duration::from_millis(50);

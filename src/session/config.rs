@@ -1,0 +1,111 @@
+//! What a session is made with.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Generation, PlayerId, RoomName};
+
+/// How a player shows itself to the others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The name that others see. Any text; it need not be unique.
+    pub name: String,
+    /// Whatever else the game wants the others to know, such as a colour. Defaults to `null`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+impl Profile {
+    /// A profile with a name and nothing else.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), data: Value::Null }
+    }
+
+    /// The same with data of the game's own.
+    pub fn with_data(mut self, data: Value) -> Self {
+        self.data = data;
+        self
+    }
+}
+
+/// What a player wants to be in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wish {
+    /// A peer; where there is no host the player is told so.
+    Join,
+    /// The host; where there is one the player is refused and told who.
+    Host,
+    /// A peer where there is a host, else the host.
+    JoinOrHost,
+}
+
+/// What a session is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionConfig {
+    /// The room.
+    pub room: RoomName,
+    /// Who the player is.
+    pub player: PlayerId,
+    /// Which process of the player this is; a higher one takes the seat over.
+    pub generation: Generation,
+    /// How the player shows itself.
+    pub profile: Profile,
+    /// What it wants to be.
+    pub wish: Wish,
+    /// Stands for the game's message types and version; players whose fingerprint differs from the host's are refused.
+    pub fingerprint: String,
+    /// How long things take.
+    pub timing: SessionTiming,
+}
+
+/// How long things take in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTiming {
+    /// How long a silent host stays host. Defaults to 5 s.
+    pub lease: Duration,
+    /// How often a host that has nothing else to say shows that it lives. Defaults to 1.5 s: three may be missed.
+    pub lease_interval: Duration,
+    /// How long a host goes on whose own words do not come back. Defaults to 3.5 s: it stops before its lease ends.
+    pub self_fence: Duration,
+    /// How long a claimant waits for better claims. Defaults to 750 ms: over twice a slow round trip.
+    pub gather: Duration,
+    /// How often a player says hello until it is welcome. Defaults to 2 s.
+    pub hello_interval: Duration,
+    /// How long a joiner waits for a sign of life before it takes the room for one without a host. Defaults to 10 s.
+    pub founding_wait: Duration,
+    /// The same where presence shows nobody else. Defaults to 400 ms.
+    pub founding_wait_alone: Duration,
+    /// How long a player that went missing keeps its seat. Defaults to 30 s.
+    pub grace: Duration,
+    /// How often an unconfirmed request is sent again. Defaults to 3 s.
+    pub request_retry: Duration,
+    /// How long a confirmed request is kept, should a new host not know it. Defaults to 60 s.
+    pub request_kept: Duration,
+    /// Shortest time between two publishes on one channel; what is said in between goes out together. Defaults to
+    /// 100 ms, since Ably takes 50 messages a second from a connection and on a channel.
+    pub publish_interval: Duration,
+    /// A pause between steps that is taken for a frozen page or process. Defaults to 1 s.
+    pub stall: Duration,
+}
+
+impl Default for SessionTiming {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(5),
+            lease_interval: Duration::from_millis(1500),
+            self_fence: Duration::from_millis(3500),
+            gather: Duration::from_millis(750),
+            hello_interval: Duration::from_secs(2),
+            founding_wait: Duration::from_secs(10),
+            founding_wait_alone: Duration::from_millis(400),
+            grace: Duration::from_secs(30),
+            request_retry: Duration::from_secs(3),
+            request_kept: Duration::from_secs(60),
+            publish_interval: Duration::from_millis(100),
+            stall: Duration::from_secs(1),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What the line's coming and going means to a session: interruptions, continuity, frozen frames, and the end.
+
+use web_time::Instant;
+
+use super::{
+    CloseReason, Continuity, InterruptReason, Role, Session, SessionEvent, document::Document, line::MemberData,
+    outgoing::Content, timer::Timer,
+};
+use crate::{
+    client::{ChannelChange, ChannelState, Command, ConnectionChange, ConnectionState, OperationId, PresenceCommand},
+    protocol::{Data, ErrorCode, ErrorInfo},
+};
+
+impl Session {
+    pub(super) fn hear_connection(&mut self, change: ConnectionChange, now: Instant) {
+        match change.current {
+            ConnectionState::Connected => {
+                if let Some(client) =
+                    change.client_id.filter(|id| !["*", self.config.player.as_str()].contains(&id.as_str()))
+                {
+                    let what =
+                        format!("connected as {client}, not as {}; connect with the player's id", self.config.player);
+                    return self.close(CloseReason::Failed(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, what)));
+                }
+                let was_connected = self.line.connection().is_some();
+                self.line.connected = true;
+                if let Some(connection) = change.connection_id {
+                    self.line.set_connection(connection);
+                }
+                if was_connected && !change.resumed && change.previous != ConnectionState::Connected {
+                    self.drop_unsent();
+                }
+                self.consider_line_up(now);
+            }
+            ConnectionState::Failed | ConnectionState::Closed | ConnectionState::Closing => {
+                let closed = || ErrorInfo::new(ErrorCode::CONNECTION_CLOSED, 400, "the connection was closed");
+                self.close(CloseReason::Failed(change.reason.unwrap_or_else(closed)));
+            }
+            ConnectionState::Initialized
+            | ConnectionState::Connecting
+            | ConnectionState::Disconnected
+            | ConnectionState::Suspended => {
+                self.line.drop_line();
+                self.go_down(change.reason, now);
+            }
+        }
+    }
+
+    pub(super) fn hear_channel(&mut self, change: ChannelChange, now: Instant) {
+        let inbox = change.channel == self.inbox_channel;
+        if !inbox && change.channel != self.room_channel {
+            return;
+        }
+        let (attached, known) = match inbox {
+            true => (&mut self.line.inbox_attached, &mut self.line.inbox_known),
+            false => (&mut self.line.room_attached, &mut self.line.room_known),
+        };
+        match change.current {
+            ChannelState::Attached => {
+                *attached = true;
+                let missed = std::mem::replace(known, true) && !change.resumed;
+                self.line.connected = true;
+                if missed {
+                    self.lose_continuity(now);
+                }
+                self.consider_line_up(now);
+            }
+            ChannelState::Failed => {
+                let unknown = || ErrorInfo::new(ErrorCode::INVALID_CHANNEL_STATE, 400, "the channel failed");
+                self.close(CloseReason::Failed(change.reason.unwrap_or_else(unknown)));
+            }
+            _ => {
+                *attached = false;
+                self.line.synced &= inbox;
+                self.go_down(change.reason, now);
+            }
+        }
+    }
+
+    /// Goes on once connection and both channels are there.
+    fn consider_line_up(&mut self, now: Instant) {
+        if !self.line.is_up() {
+            return;
+        }
+        match &mut self.role {
+            Role::Arriving { silent_since } => {
+                if silent_since.is_none() {
+                    *silent_since = Some(now);
+                    self.timers.set(Timer::Hello, now);
+                }
+                self.consider_founding(now);
+            }
+            Role::Peer(_) => {
+                self.restart_lease(now);
+                if self.wants_welcome {
+                    self.timers.hasten(Timer::Hello, now);
+                }
+                self.timers.hasten(Timer::Requests, now);
+            }
+            Role::Host(_) => self.timers.hasten(Timer::Lease, now),
+            Role::Closed => {}
+        }
+        self.consider_resumed();
+    }
+
+    /// Nothing goes out or comes in for the moment.
+    fn go_down(&mut self, reason: Option<ErrorInfo>, now: Instant) {
+        self.outgoing.drop_urgent();
+        match &mut self.role {
+            Role::Arriving { silent_since } => {
+                *silent_since = None;
+                self.claim = None;
+                self.timers.stop(Timer::Claim);
+                self.timers.stop(Timer::Silence);
+            }
+            Role::Host(_) => self.suspend(now),
+            Role::Peer(_) | Role::Closed => {}
+        }
+        if !self.line.connected {
+            self.tell_interrupted(InterruptReason::Disconnected(reason));
+        }
+    }
+
+    /// Messages may be missing: the state has to come anew, and the game has to know.
+    pub(super) fn lose_continuity(&mut self, now: Instant) {
+        self.missed = true;
+        match self.role {
+            Role::Arriving { .. } => self.want_welcome_at(now),
+            Role::Peer(_) => {
+                self.lost_continuity = true;
+                self.want_welcome(now);
+            }
+            Role::Host(_) => {
+                self.lost_continuity = true;
+                self.reclaim(now);
+            }
+            Role::Closed => {}
+        }
+    }
+
+    /// Drops what waits, since no room message outlives its connection.
+    fn drop_unsent(&mut self) {
+        let lost = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the connection was lost before this could be sent");
+        for content in self.outgoing.drop_waiting() {
+            self.note_failed(content, &lost);
+        }
+        self.heard.expect_no_echo();
+        self.requests.send_all_again();
+    }
+
+    /// Takes in what became of something published.
+    pub(super) fn hear_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>) {
+        let contents = self.outgoing.settle(operation);
+        if let Some(error) = error {
+            contents.into_iter().for_each(|content| self.note_failed(content, &error));
+        }
+    }
+
+    fn note_failed(&mut self, content: Content, error: &ErrorInfo) {
+        match content {
+            Content::Game { kind, sequence } => {
+                sequence.into_iter().for_each(|sequence| self.heard.note_failed(sequence));
+                self.events.push_back(SessionEvent::SendFailed { kind, reason: error.clone() });
+            }
+            Content::State => self.note_state_failed(),
+            Content::Other => log::debug!("a message about the room was not taken: {error}"),
+        }
+    }
+
+    /// Takes a long time between steps for what it is: nobody minded the lease.
+    pub(super) fn notice_stall(&mut self, now: Instant) {
+        if now.duration_since(self.last_step) <= self.config.timing.stall {
+            return;
+        }
+        self.last_step = now;
+        match &mut self.role {
+            Role::Arriving { silent_since } => *silent_since = silent_since.map(|_| now),
+            Role::Peer(_) => self.restart_lease(now),
+            Role::Host(_) => self.suspend(now),
+            Role::Closed => {}
+        }
+    }
+
+    pub(super) fn tell_interrupted(&mut self, reason: InterruptReason) {
+        if self.joined && !self.interrupted {
+            self.interrupted = true;
+            self.events.push_back(SessionEvent::Interrupted { reason });
+        }
+    }
+
+    /// Tells the game that all is well again, once it is.
+    pub(super) fn consider_resumed(&mut self) {
+        let well = match &self.role {
+            Role::Peer(peer) => !peer.host_silent,
+            Role::Host(lead) => lead.is_active(),
+            Role::Arriving { .. } | Role::Closed => false,
+        };
+        if well && self.joined && self.line.is_up() && !self.lost_continuity && (self.interrupted || self.missed) {
+            let continuity = if self.missed { Continuity::Lost } else { Continuity::Kept };
+            (self.interrupted, self.missed) = (false, false);
+            self.events.push_back(SessionEvent::Resumed { continuity });
+        }
+    }
+
+    /// Says in presence which process this is, and whether it is in the room yet.
+    pub(super) fn show_presence(&mut self, action: PresenceCommand) {
+        let data = MemberData { generation: Some(self.config.generation), arriving: !self.joined };
+        let data = serde_json::to_value(data).ok().map(Data::Json);
+        let operation = self.outgoing.operation(Vec::new());
+        self.commands.push_back(Command::Presence { operation, channel: self.room_channel.clone(), action, data });
+    }
+
+    /// Ends the session.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        if matches!(self.role, Role::Closed) {
+            return;
+        }
+        self.show_presence(PresenceCommand::Leave);
+        for channel in [self.room_channel.clone(), self.inbox_channel.clone()] {
+            self.commands.push_back(Command::Detach { channel });
+        }
+        self.role = Role::Closed;
+        self.joined = false;
+        self.host = None;
+        self.claim = None;
+        self.timers.clear();
+        self.outgoing.drop_waiting();
+        self.replica = super::Replica::default();
+        debug_assert_eq!(*self.replica.document(), Document::default());
+        self.events.push_back(SessionEvent::Closed(reason));
+    }
+}

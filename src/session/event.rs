@@ -1,0 +1,249 @@
+//! What a session tells the game, and why it refuses or ends.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use smol_str::SmolStr;
+
+use super::{PlayerId, Term};
+use crate::protocol::ErrorInfo;
+
+/// Who a message is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Everyone in the room, the sender too.
+    Everyone,
+    /// Everyone in the room but the sender.
+    Others,
+    /// The host, exactly once, even across a change of host: a request.
+    Host,
+    /// One player, over its inbox channel.
+    Player(PlayerId),
+}
+
+/// Where the player stands with the room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SessionStatus {
+    /// Waiting for the line, for a welcome, or for its own founding to hold.
+    #[default]
+    Arriving,
+    /// In the room.
+    Joined,
+    /// Not in the room any more, or never let in.
+    Closed,
+}
+
+/// What a session tells the game.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// In the room: roster and shared state are there.
+    Joined {
+        /// Whether as its host.
+        host: bool,
+        /// The term.
+        term: Term,
+    },
+    /// Somebody was admitted. Told for everyone on the roster when joining, in the roster's order.
+    PlayerJoined(PlayerId),
+    /// Somebody's connection is gone; the seat is kept for a while.
+    PlayerLost(PlayerId),
+    /// Somebody who was lost is back.
+    PlayerReturned(PlayerId),
+    /// Somebody's seat was given up.
+    PlayerLeft {
+        /// Who.
+        player: PlayerId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A player's profile changed.
+    PlayerChanged(PlayerId),
+    /// A part of the shared state has a new value that came over the wire.
+    SharedChanged {
+        /// Its key.
+        key: SmolStr,
+    },
+    /// Another player leads.
+    HostChanged {
+        /// Who led before; `None` on joining.
+        from: Option<PlayerId>,
+        /// Who leads now.
+        to: PlayerId,
+        /// The term.
+        term: Term,
+    },
+    /// A message of the game.
+    Message {
+        /// Who sent it, as the server stamped it.
+        sender: PlayerId,
+        /// Its kind.
+        kind: SmolStr,
+        /// What it carries.
+        data: Value,
+    },
+    /// The line to the relay dropped, or the host is silent; nothing comes in for the moment.
+    Interrupted {
+        /// Why.
+        reason: InterruptReason,
+    },
+    /// The line is back, or the host is.
+    Resumed {
+        /// Whether anything was missed.
+        continuity: Continuity,
+    },
+    /// A message could not be sent.
+    SendFailed {
+        /// Its kind.
+        kind: SmolStr,
+        /// Why.
+        reason: ErrorInfo,
+    },
+    /// The session is over; nothing follows.
+    Closed(CloseReason),
+}
+
+/// Whether anything was missed while the line was down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Continuity {
+    /// Nothing was missed.
+    Kept,
+    /// Messages may be missing; the shared state is whole.
+    Lost,
+}
+
+/// Why nothing comes in for the moment.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum InterruptReason {
+    /// The line to the relay dropped.
+    Disconnected(Option<ErrorInfo>),
+    /// The host is silent for longer than its lease.
+    HostSilent,
+}
+
+impl fmt::Display for InterruptReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected(Some(error)) => write!(f, "the line to the relay dropped: {error}"),
+            Self::Disconnected(None) => f.write_str("the line to the relay dropped"),
+            Self::HostSilent => f.write_str("the host is silent"),
+        }
+    }
+}
+
+/// Why a player's seat was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LeaveReason {
+    /// It said goodbye.
+    Left,
+    /// It was gone for longer than the grace period.
+    Vanished,
+}
+
+/// Why a player was not let in, as the host said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The player wanted to host, and the room has a host.
+    #[error("the room already has a host, {name}; join it instead")]
+    HostExists {
+        /// Who hosts.
+        host: PlayerId,
+        /// The name that the host shows.
+        name: String,
+    },
+    /// The player's game speaks of other messages than the host's.
+    #[error("this game does not match the host's: it has {own}, the host has {theirs}; use the same version of the game")]
+    ProtocolMismatch {
+        /// The player's fingerprint.
+        own: String,
+        /// The host's fingerprint.
+        theirs: String,
+    },
+    /// Another process of the same player has the seat.
+    #[error("another window or process took this player's seat")]
+    Superseded,
+    /// The player uses the host's own id.
+    #[error("the player id is taken by somebody else in the room; use another")]
+    IdTaken,
+    /// The room has as many players as it may.
+    #[error("the room is full: it has {limit} players already")]
+    Full {
+        /// The most it may have.
+        limit: usize,
+    },
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The player left.
+    #[error("left the room")]
+    Left,
+    /// The host did not let the player in.
+    #[error("not admitted: {0}")]
+    Refused(#[from] Refusal),
+    /// The player wanted to join, and nobody hosts the room.
+    #[error("nobody hosts this room; host it, or check its name")]
+    NoHost,
+    /// The host said goodbye or went silent, and nobody took over.
+    #[error("the host is gone")]
+    HostLost,
+    /// The connection failed for good.
+    #[error("the connection failed: {0}")]
+    Failed(ErrorInfo),
+}
+
+/// Why a call on a session was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The player is not in the room.
+    #[error("not in a room; wait until it is joined")]
+    NotJoined,
+    /// Only the host may do this.
+    #[error("only the host changes the shared state; send the host a message instead")]
+    NotHost,
+    /// Nobody with that id is on the roster.
+    #[error("there is no player {0} in the room")]
+    UnknownPlayer(PlayerId),
+    /// Names that begin with `room.` belong to the room itself.
+    #[error("the kind {0:?} begins with \"room.\", which is reserved; name the message otherwise")]
+    ReservedKind(SmolStr),
+    /// The message cannot be carried.
+    #[error("the message {kind:?} has {size} bytes; at most {max} are possible; send less at once")]
+    TooLarge {
+        /// Its kind.
+        kind: SmolStr,
+        /// Its size in bytes.
+        size: usize,
+        /// The most it may have.
+        max: usize,
+    },
+    /// A value nests deeper than every reader can follow.
+    #[error("{kind:?} nests deeper than {max} levels; flatten it")]
+    TooDeep {
+        /// The message's kind or the key of the shared value.
+        kind: SmolStr,
+        /// The most levels it may have.
+        max: usize,
+    },
+    /// Too many parts of the shared state.
+    #[error("the shared state has {max} keys already; keep several values under one key")]
+    TooManyKeys {
+        /// The most keys it may have.
+        max: usize,
+    },
+    /// Too much waits to be sent.
+    #[error("{waiting} messages wait to be sent already; send less often, or wait for the line")]
+    Full {
+        /// How many wait.
+        waiting: usize,
+    },
+}

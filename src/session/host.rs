@@ -1,0 +1,427 @@
+//! The host's part: leading, fencing itself, publishing the document, and stepping down.
+//!
+//! What the host does to the document is provisional until its own echo brought it back: that confirmed state is the
+//! replica's, and stepping down returns to it.
+
+use std::{
+    collections::BTreeMap,
+    time::Duration,
+};
+
+use serde_json::Value;
+use smol_str::SmolStr;
+use web_time::Instant;
+
+use super::{
+    PlayerId, Reign, Role, Seat, SeatStatus, Session, SessionError, Stamp, Term, Version,
+    document::{Changes, Document, MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE, is_shallow, json_fits, json_size},
+    outgoing::{Content, Lane},
+    peer::Peer,
+    replica::Offer,
+    request::Intake,
+    timer::Timer,
+    wire::{Lease, Nonce, State, StateBody, Welcome},
+};
+
+/// Shortest time between leases that answer stale words: at most 5 a second.
+const MIN_LEASE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Whether a host acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Leads anew: not before its first snapshot came back.
+    Opening,
+    /// Acts: its own words come back.
+    Active,
+    /// Does not act until a lease from this one on comes back.
+    Suspended { from_beat: u64 },
+    /// Missed something: does not act until it has claimed to lead anew.
+    Reclaiming,
+}
+
+/// What a host keeps beside what everybody has.
+#[derive(Debug)]
+pub(super) struct Lead {
+    pub reign: Reign,
+    pub phase: Phase,
+    /// The document as the host has it, published or not. Changed through the setters alone, which note what was.
+    pub working: Document,
+    /// What differs from what was published last.
+    unpublished: Changes,
+    version: Version,
+    /// Whether the next state goes out whole: nobody can be sure to have its base.
+    snapshot_due: bool,
+    /// Not before this, so that a server that refuses snapshots is not asked ten times a second.
+    snapshot_at: Option<Instant>,
+    beat: u64,
+    last_lease: Option<Instant>,
+    shared_size: usize,
+    pub intake: Intake,
+    /// Which process of each player was admitted here.
+    pub nonces: BTreeMap<PlayerId, Nonce>,
+    /// Whom to welcome with the next state.
+    pub welcomes: BTreeMap<PlayerId, Nonce>,
+    /// When each player was admitted here or seen again last.
+    pub seen: BTreeMap<PlayerId, Instant>,
+    /// When the seats of those who are lost are given up.
+    pub grace: BTreeMap<PlayerId, Instant>,
+}
+
+impl Lead {
+    fn new(reign: Reign, working: Document) -> Self {
+        Self {
+            reign,
+            phase: Phase::Opening,
+            shared_size: working.shared.iter().map(|(key, value)| entry_size(key, value)).sum(),
+            working,
+            unpublished: Changes::default(),
+            version: Version::default(),
+            snapshot_due: true,
+            snapshot_at: None,
+            beat: 0,
+            last_lease: None,
+            intake: Intake::default(),
+            nonces: BTreeMap::new(),
+            welcomes: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            grace: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.phase == Phase::Active
+    }
+
+    /// The state that was published last; `None` before the first.
+    pub(super) fn published(&self) -> Option<Stamp> {
+        (self.version > Version::default()).then(|| Stamp { reign: self.reign.clone(), version: self.version })
+    }
+
+    /// Gives or takes a seat, and tells what was there.
+    pub(super) fn set_seat(&mut self, player: &PlayerId, seat: Option<Seat>) {
+        self.working.set_seat(player, seat, &mut self.unpublished);
+    }
+
+    pub(super) fn set_applied(&mut self, player: &PlayerId, number: Option<u64>) {
+        self.working.set_applied(player, number, &mut self.unpublished);
+    }
+
+    pub(super) fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
+        let old = self.working.shared.get(key);
+        if old == Some(&value) {
+            return Ok(());
+        }
+        if !is_shallow(&value) {
+            return Err(SessionError::TooDeep { kind: key.into(), max: MAX_DEPTH });
+        }
+        if old.is_none() && self.working.shared.len() >= MAX_SHARED_KEYS {
+            return Err(SessionError::TooManyKeys { max: MAX_SHARED_KEYS });
+        }
+        let others = self.shared_size.saturating_sub(old.map_or(0, |old| entry_size(key, old)));
+        let size = others.saturating_add(entry_size(key, &value));
+        if size > MAX_SHARED_SIZE {
+            return Err(SessionError::TooLarge { kind: key.into(), size, max: MAX_SHARED_SIZE });
+        }
+        self.shared_size = size;
+        self.working.set_shared(&SmolStr::new(key), Some(value), &mut self.unpublished);
+        Ok(())
+    }
+
+    /// Whether anything waits to be published.
+    fn is_dirty(&self) -> bool {
+        self.snapshot_due || !self.unpublished.is_empty()
+    }
+
+    /// The next state to publish, unless nothing is different after all.
+    fn next_state(&mut self) -> Option<(Version, StateBody)> {
+        let patch = std::mem::take(&mut self.unpublished).patch(&self.working);
+        if !self.snapshot_due && patch.0.is_empty() {
+            return None;
+        }
+        let version = Version(self.version.0.checked_add(1)?);
+        // The base is as long in both forms of a large patch, so the bodies alone are compared.
+        let whole = self.snapshot_due || json_fits(&self.working, json_size(&patch));
+        let body = if whole {
+            StateBody::Snapshot { snapshot: self.working.clone() }
+        } else {
+            StateBody::Patch { base: Stamp { reign: self.reign.clone(), version: self.version }, patch }
+        };
+        self.version = version;
+        self.snapshot_due = false;
+        self.snapshot_at = None;
+        Some((version, body))
+    }
+}
+
+fn entry_size(key: &str, value: &Value) -> usize {
+    key.len().saturating_add(json_size(value))
+}
+
+impl Session {
+    /// Leads on a claim that held: founds the room, or goes on with it in a new term.
+    pub(super) fn lead(&mut self, reign: Reign, now: Instant) {
+        if !self.line.is_up() {
+            return;
+        }
+        self.promise.hear_host(&reign, &self.config.player);
+        self.timers.stop(Timer::Lapse);
+        match &mut self.role {
+            Role::Host(lead) => {
+                (lead.reign, lead.phase) = (reign, Phase::Opening);
+                (lead.snapshot_due, lead.snapshot_at) = (true, None);
+                lead.welcomes.clear();
+            }
+            _ => self.role = Role::Host(Box::new(Lead::new(reign, self.replica.document().clone()))),
+        }
+        self.wants_welcome = false;
+        for timer in [Timer::Silence, Timer::Hello, Timer::Behind] {
+            self.timers.stop(timer);
+        }
+        self.refresh_own_seat();
+        self.timers.set(Timer::Lease, now + self.config.timing.lease_interval);
+        self.timers.set(Timer::Seats, now + self.config.timing.lease);
+    }
+
+    /// Writes down who this player is now, and over which connection.
+    pub(super) fn refresh_own_seat(&mut self) {
+        let Role::Host(lead) = &mut self.role else { return };
+        let Some(connection) = self.line.connection().cloned() else { return };
+        let player = &self.config.player;
+        let old = lead.working.roster.get(player).cloned();
+        let new = Seat {
+            player: player.clone(),
+            generation: self.config.generation,
+            connection,
+            profile: self.config.profile.clone(),
+            status: SeatStatus::Present,
+            order: old.as_ref().map_or_else(|| lead.working.roster.next_order(), |seat| seat.order),
+        };
+        if old.as_ref() != Some(&new) {
+            lead.set_seat(player, Some(new.clone()));
+            if self.joined {
+                self.tell_seat(old.as_ref(), Some(&new));
+            }
+        }
+    }
+
+    /// Takes in the echo of an own state.
+    pub(super) fn hear_own_state(&mut self, state: State, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        if state.reign != lead.reign {
+            return;
+        }
+        let stamp = Stamp { reign: state.reign, version: state.version };
+        let opens = lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
+        let offer = match state.body {
+            StateBody::Snapshot { snapshot } => self.replica.offer_snapshot(stamp, snapshot),
+            StateBody::Patch { base, patch } => self.replica.offer_patch(base, stamp, patch),
+        };
+        // What was refused by the server leaves a gap that a snapshot closes; any other gap is missing words.
+        let gap = matches!(offer, Offer::Kept | Offer::Broken) && !lead.snapshot_due && lead.is_active();
+        self.hear_echo(now);
+        self.confirm_requests(now);
+        if gap {
+            self.lose_continuity(now);
+        } else if opens {
+            self.activate(now);
+        }
+    }
+
+    /// Takes in the echo of an own lease.
+    pub(super) fn hear_own_lease(&mut self, lease: &Lease, now: Instant) {
+        let Role::Host(lead) = &self.role else { return };
+        if lease.reign != lead.reign {
+            return;
+        }
+        let restored = matches!(lead.phase, Phase::Suspended { from_beat } if lease.beat >= from_beat);
+        self.hear_echo(now);
+        if restored {
+            self.activate(now);
+        }
+    }
+
+    fn hear_echo(&mut self, now: Instant) {
+        if let Role::Host(lead) = &self.role
+            && lead.is_active()
+        {
+            self.timers.set(Timer::Fence, now + self.config.timing.self_fence);
+        }
+    }
+
+    /// Acts again, or for the first time: own words come back.
+    fn activate(&mut self, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        lead.phase = Phase::Active;
+        self.lost_continuity = false;
+        self.timers.set(Timer::Fence, now + self.config.timing.self_fence);
+        if !self.joined {
+            self.join(true, now);
+        }
+        self.followed = self.replica.stamp().map(|stamp| stamp.reign.clone());
+        self.refresh_own_seat();
+        self.consider_resumed();
+        self.check_seats(now);
+        self.apply_requests();
+    }
+
+    /// Stops acting until an own lease comes back.
+    pub(super) fn suspend(&mut self, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        if lead.is_active() {
+            lead.phase = Phase::Suspended { from_beat: lead.beat.saturating_add(1) };
+            self.timers.set(Timer::Lease, now);
+        }
+        self.timers.stop(Timer::Fence);
+    }
+
+    /// Stops acting, and claims to lead anew once others had time to be heard.
+    pub(super) fn reclaim(&mut self, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        lead.phase = Phase::Reclaiming;
+        self.claim = None;
+        self.timers.stop(Timer::Fence);
+        self.timers.stop(Timer::Lease);
+        self.timers.set(Timer::Claim, now + self.config.timing.gather);
+    }
+
+    /// Claims above a claim that was heard while leading: nobody else holds a better state than a host that lives.
+    pub(super) fn reclaim_if_leading(&mut self, now: Instant) {
+        if let Role::Host(lead) = &self.role
+            && lead.phase != Phase::Reclaiming
+        {
+            self.reclaim(now);
+        }
+    }
+
+    /// Makes the claim for which the host stopped acting.
+    pub(super) fn claim_anew(&mut self, now: Instant) {
+        let Role::Host(lead) = &self.role else { return };
+        if lead.phase != Phase::Reclaiming {
+            return;
+        }
+        if !self.line.is_up() {
+            return self.timers.set(Timer::Claim, now + self.config.timing.gather);
+        }
+        let known = self.promise.best().filter(|best| best.reign.incarnation == lead.reign.incarnation);
+        let term = known.map_or(lead.reign.term, |best| best.reign.term.max(lead.reign.term));
+        let incarnation = Some(lead.reign.incarnation.clone());
+        self.make_claim(incarnation, Term(term.0.saturating_add(1)), now);
+    }
+
+    /// Becomes a peer of whoever leads now, with the state that was confirmed last.
+    pub(super) fn step_down(&mut self, now: Instant) {
+        let next = if self.joined { Role::Peer(Peer::new(now)) } else { Role::Arriving { silent_since: Some(now) } };
+        let Role::Host(lead) = std::mem::replace(&mut self.role, next) else { return };
+        self.claim = None;
+        for timer in [Timer::Claim, Timer::Lease, Timer::Fence, Timer::Seats] {
+            self.timers.stop(timer);
+        }
+        if self.joined {
+            if let Some(leader) = self.promise.led().cloned() {
+                self.set_host(leader.player, leader.reign.term);
+            }
+            self.tell_changes(&Changes::between(&lead.working, self.replica.document()));
+            self.requests.send_all_again();
+            self.confirm_requests(now);
+            self.restart_lease(now);
+        }
+        self.want_welcome_at(now);
+    }
+
+    /// Answers words of a reign that gave way, so that whoever says them learns of it.
+    pub(super) fn answer_stale(&mut self, now: Instant) {
+        let Role::Host(lead) = &self.role else { return };
+        let allowed = lead.last_lease.is_none_or(|last| now.duration_since(last) >= MIN_LEASE_INTERVAL);
+        if allowed && lead.phase != Phase::Reclaiming {
+            self.send_lease(now);
+        }
+    }
+
+    /// Shows that the host lives.
+    pub(super) fn send_lease(&mut self, now: Instant) {
+        let generation = self.config.generation;
+        let Role::Host(lead) = &mut self.role else { return };
+        if lead.phase == Phase::Reclaiming || !self.line.is_up() {
+            return;
+        }
+        lead.beat = lead.beat.saturating_add(1);
+        lead.last_lease = Some(now);
+        let lease = Lease { generation, reign: lead.reign.clone(), version: lead.version, beat: lead.beat };
+        self.say_urgent(lease.into());
+        self.timers.set(Timer::Lease, now + self.config.timing.lease_interval);
+    }
+
+    /// Whether what waits has to go on waiting: a host says nothing but leases while it does not act.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(&self.role, Role::Host(lead) if !lead.is_active() && lead.phase != Phase::Opening)
+    }
+
+    /// When the next publish is due.
+    pub(super) fn next_publish(&self, interval: Duration) -> Option<Instant> {
+        if !self.line.is_up() || self.is_held() {
+            return None;
+        }
+        let state = match &self.role {
+            Role::Host(lead) if lead.is_dirty() || !lead.welcomes.is_empty() => {
+                let due = self.outgoing.ready_at(&Lane::Room, interval).unwrap_or(self.last_step);
+                Some(lead.snapshot_at.map_or(due, |at| at.max(due)))
+            }
+            _ => None,
+        };
+        [state, self.outgoing.next_publish(interval)].into_iter().flatten().min()
+    }
+
+    /// Publishes what the host changed, before everything that it said meanwhile, and then welcomes the newcomers.
+    pub(super) fn publish_state(&mut self, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        if !(lead.is_dirty() || !lead.welcomes.is_empty())
+            || !matches!(lead.phase, Phase::Active | Phase::Opening)
+            || lead.snapshot_at.is_some_and(|at| at > now)
+            || !self.outgoing.is_ready(&Lane::Room, self.config.timing.publish_interval, now)
+        {
+            return;
+        }
+        // Until its first snapshot came back, nothing else of a new reign goes out.
+        if lead.phase == Phase::Opening && !lead.snapshot_due {
+            return;
+        }
+        let generation = self.config.generation;
+        let reign = lead.reign.clone();
+        if let Some((version, body)) = lead.next_state() {
+            self.say_state(State { generation, reign, version, body });
+            self.timers.set(Timer::Lease, now + self.config.timing.lease_interval);
+        }
+        self.say_welcomes();
+    }
+
+    fn say_welcomes(&mut self) {
+        let Role::Host(lead) = &mut self.role else { return };
+        if !lead.is_active() {
+            return;
+        }
+        for (player, nonce) in std::mem::take(&mut lead.welcomes) {
+            let Role::Host(lead) = &self.role else { return };
+            if !lead.working.roster.contains(&player) {
+                continue;
+            }
+            let welcome = Welcome {
+                generation: self.config.generation,
+                nonce,
+                host: self.config.player.clone(),
+                reign: lead.reign.clone(),
+                version: lead.version,
+                snapshot: lead.working.clone(),
+            };
+            self.say(Lane::Inbox(player), welcome.into(), Content::Other);
+        }
+    }
+
+    /// A state did not reach the others: the next one goes out whole.
+    pub(super) fn note_state_failed(&mut self) {
+        let at = self.last_step + self.config.timing.lease_interval;
+        if let Role::Host(lead) = &mut self.role {
+            lead.snapshot_due = true;
+            lead.snapshot_at = Some(at);
+        }
+    }
+}

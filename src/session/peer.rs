@@ -1,0 +1,406 @@
+//! The peer's part: hello, welcome, following the host's state, and minding its lease.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use web_time::Instant;
+
+use super::{
+    CloseReason, InterruptReason, LeaveReason, PlayerId, Refusal, Reign, Role, SeatStatus, Session, SessionEvent, Stamp,
+    Term, Wish,
+    claim::MAX_TERM_STEP,
+    document::Changes,
+    promise::{Promise, Standing},
+    replica::{Offer, Replica},
+    roster::Seat,
+    talk::Origin,
+    timer::Timer,
+    wire::{Hello, Lease, Leave, Refused, State, StateBody, Welcome},
+};
+use crate::client::PresenceCommand;
+
+/// How long to wait before asking for what is missing: it may be on its way, and others miss it too.
+const HELLO_JITTER_MS: std::ops::Range<u64> = 150..400;
+
+/// What is added to the hello interval at most, so that many who arrive together do not keep in step.
+const REPEAT_JITTER_MS: u64 = 500;
+
+/// Shortest time between two hellos, however often something is found missing.
+const MIN_HELLO_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a state may stay behind what a lease announced.
+const BEHIND: Duration = Duration::from_millis(300);
+
+/// A player who follows a host.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// When the host was heard last, or the clock was started anew.
+    last_sign: Instant,
+    /// Whether the lease has run out.
+    pub host_silent: bool,
+    /// What a lease announced that is not here.
+    announced: Option<Stamp>,
+}
+
+impl Peer {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last_sign: now, host_silent: false, announced: None }
+    }
+}
+
+impl Session {
+    /// Says hello, and sees to it that it is said again until there is a welcome.
+    pub(super) fn say_hello(&mut self, now: Instant) {
+        let missing = match self.role {
+            Role::Arriving { .. } => true,
+            Role::Peer(_) => self.wants_welcome,
+            Role::Host(_) | Role::Closed => false,
+        };
+        if !missing || !self.line.is_up() {
+            return;
+        }
+        let hello = Hello {
+            generation: self.config.generation,
+            nonce: self.nonce.clone(),
+            profile: self.config.profile.clone(),
+            fingerprint: self.config.fingerprint.clone(),
+            // Who was in the room stays in it, whoever hosts it now.
+            wish: if self.joined { Wish::Join } else { self.config.wish },
+            first_request: self.requests.first_wanted(),
+            best: self.promise.best().map(|best| best.reign.clone()),
+        };
+        self.say_urgent(hello.into());
+        self.last_hello = Some(now);
+        let jitter = Duration::from_millis(self.rng.random_range(0..REPEAT_JITTER_MS));
+        self.timers.set(Timer::Hello, now + self.config.timing.hello_interval + jitter);
+    }
+
+    /// Asks the host for what is missing, after a short wait.
+    pub(super) fn want_welcome(&mut self, now: Instant) {
+        let jitter = Duration::from_millis(self.rng.random_range(HELLO_JITTER_MS));
+        let allowed = self.last_hello.map_or(now, |last| last + MIN_HELLO_INTERVAL);
+        self.want_welcome_at((now + jitter).max(allowed));
+    }
+
+    pub(super) fn want_welcome_at(&mut self, at: Instant) {
+        if matches!(self.role, Role::Arriving { .. } | Role::Peer(_)) {
+            self.wants_welcome = true;
+            self.timers.hasten(Timer::Hello, at);
+        }
+    }
+
+    /// Whether a host's word counts; notes what it means that somebody leads.
+    fn heed(&mut self, reign: &Reign, from: &Origin, now: Instant) -> bool {
+        if let Role::Arriving { silent_since: Some(since) } = self.role
+            && now.duration_since(since) >= self.config.timing.lease
+        {
+            // Whoever led before is gone; it must not stand in the way of a room founded since.
+            self.promise = Promise::default();
+            self.replica = Replica::default();
+        }
+        if let Some(best) = self.promise.best()
+            && best.reign.incarnation == reign.incarnation
+            && reign.term.0 > best.reign.term.0.saturating_add(MAX_TERM_STEP)
+        {
+            self.note_malformed("a reign of an impossible term");
+            return false;
+        }
+        let standing = self.promise.hear_host(reign, &from.player);
+        match standing {
+            Standing::Worse => {
+                self.stats.stale += 1;
+                self.answer_stale(now);
+                return false;
+            }
+            Standing::Impostor => {
+                self.stats.impostors += 1;
+                return false;
+            }
+            Standing::Better | Standing::Same => {}
+        }
+        if matches!(self.role, Role::Host(_)) {
+            self.step_down(now);
+        }
+        self.withdraw_claim(now);
+        self.hear_sign_of_life(now);
+        if standing == Standing::Better {
+            self.want_welcome(now);
+        }
+        true
+    }
+
+    /// Whether somebody may lead as far as this player knows: only those with a seat lead within one incarnation.
+    fn may_lead(&mut self, reign: &Reign, player: &PlayerId) -> bool {
+        let own = self.stamp().is_some_and(|stamp| stamp.reign.incarnation == reign.incarnation);
+        let may = !own || self.roster().contains(player);
+        self.stats.impostors += u64::from(!may);
+        may
+    }
+
+    /// Somebody leads, or is about to.
+    pub(super) fn hear_sign_of_life(&mut self, now: Instant) {
+        match &mut self.role {
+            Role::Arriving { silent_since } => {
+                *silent_since = silent_since.map(|_| now);
+                self.consider_founding(now);
+            }
+            Role::Peer(peer) => {
+                peer.last_sign = now;
+                peer.host_silent = false;
+                self.timers.set(Timer::Silence, now + self.config.timing.lease);
+                self.consider_resumed();
+            }
+            Role::Host(_) | Role::Closed => {}
+        }
+    }
+
+    /// The lease of the host, or the patience of one who arrives, has run out.
+    pub(super) fn hear_silence(&mut self, now: Instant) {
+        let timing = self.config.timing;
+        let up = self.line.is_up();
+        match &mut self.role {
+            Role::Arriving { .. } => self.consider_founding(now),
+            // The clock runs only while the host could be heard.
+            Role::Peer(_) if !up => {}
+            Role::Peer(peer) => {
+                let lost_at = peer.last_sign + timing.lease + timing.grace;
+                if now >= lost_at {
+                    return self.close(CloseReason::HostLost);
+                }
+                peer.host_silent = true;
+                self.timers.set(Timer::Silence, lost_at);
+                self.tell_interrupted(InterruptReason::HostSilent);
+            }
+            Role::Host(_) | Role::Closed => {}
+        }
+    }
+
+    /// Starts the clock of the host's lease anew.
+    pub(super) fn restart_lease(&mut self, now: Instant) {
+        if let Role::Peer(peer) = &mut self.role {
+            peer.last_sign = now;
+            let wait = if peer.host_silent { self.config.timing.grace } else { Duration::ZERO };
+            self.timers.set(Timer::Silence, now + self.config.timing.lease + wait);
+        }
+    }
+
+    pub(super) fn hear_state(&mut self, from: &Origin, state: State, now: Instant) {
+        if !self.may_lead(&state.reign, &from.player) || !self.heed(&state.reign, from, now) {
+            return;
+        }
+        let stamp = Stamp { reign: state.reign, version: state.version };
+        let offer = match state.body {
+            StateBody::Patch { base, patch } => self.replica.offer_patch(base, stamp, patch),
+            StateBody::Snapshot { snapshot } => self.replica.offer_snapshot(stamp, snapshot),
+        };
+        match offer {
+            Offer::Applied(changes) => self.follow(&changes, now),
+            Offer::Kept => self.want_welcome(now),
+            Offer::Stale => self.stats.stale += 1,
+            Offer::Broken => {
+                self.note_malformed("a state that cannot be applied");
+                self.want_welcome(now);
+            }
+        }
+    }
+
+    pub(super) fn hear_lease(&mut self, from: &Origin, lease: Lease, now: Instant) {
+        if !self.may_lead(&lease.reign, &from.player) || !self.heed(&lease.reign, from, now) {
+            return;
+        }
+        let stamp = Stamp { reign: lease.reign, version: lease.version };
+        let Role::Peer(peer) = &mut self.role else { return };
+        if self.replica.is_behind(&stamp) && peer.announced.is_none() {
+            peer.announced = Some(stamp);
+            self.timers.set(Timer::Behind, now + BEHIND);
+        }
+    }
+
+    /// Asks for the state that a lease announced, if it still has not come.
+    pub(super) fn check_behind(&mut self, now: Instant) {
+        let Role::Peer(peer) = &mut self.role else { return };
+        if peer.announced.take().is_some_and(|stamp| self.replica.is_behind(&stamp)) {
+            self.want_welcome(now);
+        }
+    }
+
+    pub(super) fn hear_welcome(&mut self, from: &Origin, welcome: Welcome, now: Instant) {
+        if welcome.nonce != self.nonce || welcome.host != from.player {
+            // Another process of this player is meant, or the sender welcomes in somebody else's name.
+            self.stats.impostors += 1;
+            return;
+        }
+        let admitted = |seat: &Seat| seat.generation == self.config.generation;
+        if !welcome.snapshot.roster.get(&self.config.player).is_some_and(admitted) {
+            return self.note_malformed("a welcome without a seat");
+        }
+        if matches!(self.role, Role::Host(_)) && !self.wants_welcome {
+            self.stats.stale += 1;
+            return;
+        }
+        if !self.heed(&welcome.reign, from, now) {
+            return;
+        }
+        let stamp = Stamp { reign: welcome.reign, version: welcome.version };
+        let changes = match self.replica.offer_snapshot(stamp, welcome.snapshot) {
+            Offer::Applied(changes) => changes,
+            Offer::Stale | Offer::Kept => Changes::default(),
+            Offer::Broken => return self.note_malformed("a welcome with a state over the limits"),
+        };
+        let admitted = |seat: &Seat| seat.generation == self.config.generation;
+        if !self.replica.document().roster.get(&self.config.player).is_some_and(admitted) {
+            return self.want_welcome(now);
+        }
+        self.wants_welcome = false;
+        self.lost_continuity = false;
+        self.timers.stop(Timer::Hello);
+        if self.joined {
+            self.follow(&changes, now);
+        } else {
+            self.role = Role::Peer(Peer::new(now));
+            self.restart_lease(now);
+            self.join(false, now);
+        }
+        self.consider_resumed();
+    }
+
+    pub(super) fn hear_refused(&mut self, from: &Origin, refused: Refused) {
+        let hosts = self.promise.led().is_none_or(|leader| leader.player == from.player);
+        if refused.nonce != self.nonce || !hosts || matches!(self.role, Role::Host(_)) {
+            self.stats.impostors += 1;
+            return;
+        }
+        self.close(CloseReason::Refused(refused.refusal));
+    }
+
+    pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave, now: Instant) {
+        let Some(seat) = self.roster().get(&from.player) else { return };
+        // A goodbye from an older connection or process means nothing.
+        if seat.connection != from.connection || seat.generation != leave.generation || from.own {
+            self.stats.stale += 1;
+            return;
+        }
+        if self.goodbyes.len() >= super::talk::MAX_GOODBYES {
+            self.goodbyes.pop_front();
+        }
+        self.goodbyes.push_back(from.player.clone());
+        match self.role {
+            Role::Host(_) => self.give_up_seat(&from.player, now),
+            // An election begins here.
+            Role::Peer(_) if self.host.as_ref() == Some(&from.player) => self.close(CloseReason::HostLost),
+            _ => {}
+        }
+    }
+
+    /// Tells the game that it is in the room, and what it finds there.
+    pub(super) fn join(&mut self, as_host: bool, now: Instant) {
+        self.joined = true;
+        self.interrupted = false;
+        self.missed = false;
+        let term = self.replica.stamp().map_or(Term::default(), |stamp| stamp.reign.term);
+        self.events.push_back(SessionEvent::Joined { host: as_host, term });
+        self.follow_leader(now);
+        let changes = Changes::between(&super::document::Document::default(), self.replica.document());
+        self.tell_changes(&changes);
+        self.show_presence(PresenceCommand::Update);
+        self.check_own_seat(now);
+    }
+
+    /// Goes on from a state that was just taken over.
+    fn follow(&mut self, changes: &Changes, now: Instant) {
+        if !self.joined {
+            return;
+        }
+        self.follow_leader(now);
+        self.tell_changes(changes);
+        self.confirm_requests(now);
+        self.check_own_seat(now);
+    }
+
+    /// Notes whose state this is.
+    fn follow_leader(&mut self, now: Instant) {
+        let Some(reign) = self.replica.stamp().map(|stamp| stamp.reign.clone()) else { return };
+        if self.followed.as_ref() == Some(&reign) {
+            return;
+        }
+        let Some(leader) = self.promise.led().filter(|leader| leader.reign == reign) else { return };
+        let to = leader.player.clone();
+        let term = reign.term;
+        self.followed = Some(reign);
+        self.set_host(to, term);
+        self.requests.send_all_again();
+        self.timers.set(Timer::Requests, now);
+    }
+
+    /// Notes who hosts, and tells the game where that is news.
+    pub(super) fn set_host(&mut self, to: PlayerId, term: Term) {
+        if self.host.as_ref() != Some(&to) {
+            let from = self.host.replace(to.clone());
+            self.events.push_back(SessionEvent::HostChanged { from, to, term });
+        }
+    }
+
+    /// Looks whether the host still gives this process its seat.
+    fn check_own_seat(&mut self, now: Instant) {
+        if !matches!(self.role, Role::Peer(_)) {
+            return;
+        }
+        match self.replica.document().roster.get(&self.config.player) {
+            Some(seat) if seat.generation > self.config.generation => {
+                self.close(CloseReason::Refused(Refusal::Superseded));
+            }
+            Some(seat) if seat.status == SeatStatus::Present && Some(&seat.connection) == self.line.connection() => {}
+            _ => self.want_welcome(now),
+        }
+    }
+
+    /// Tells the game what became different. `changes` holds what was before.
+    pub(super) fn tell_changes(&mut self, changes: &Changes) {
+        let roster = |session: &Self, player: &PlayerId| session.roster().get(player).cloned();
+        let mut arrived = Vec::new();
+        for (player, before) in &changes.roster {
+            match (before, roster(self, player)) {
+                (None, Some(seat)) => arrived.push(seat),
+                (before, after) => self.tell_seat(before.as_ref(), after.as_ref()),
+            }
+        }
+        arrived.sort_by_key(|seat| seat.order);
+        arrived.iter().for_each(|seat| self.tell_seat(None, Some(seat)));
+        for (key, before) in &changes.shared {
+            if before.as_ref() != self.shared(key) {
+                self.events.push_back(SessionEvent::SharedChanged { key: key.clone() });
+            }
+        }
+    }
+
+    /// Tells the game what became of one seat.
+    pub(super) fn tell_seat(&mut self, before: Option<&Seat>, after: Option<&Seat>) {
+        let event = match (before, after) {
+            (None, None) => return,
+            (None, Some(seat)) => SessionEvent::PlayerJoined(seat.player.clone()),
+            (Some(seat), None) => {
+                let said = self.goodbyes.iter().position(|player| *player == seat.player);
+                let reason = said.map_or(LeaveReason::Vanished, |_| LeaveReason::Left);
+                said.and_then(|at| self.goodbyes.remove(at));
+                SessionEvent::PlayerLeft { player: seat.player.clone(), reason }
+            }
+            (Some(before), Some(after)) => {
+                let player = &after.player;
+                match (before.status, after.status) {
+                    (SeatStatus::Present, SeatStatus::Lost) => {
+                        self.events.push_back(SessionEvent::PlayerLost(player.clone()));
+                    }
+                    (SeatStatus::Lost, SeatStatus::Present) => {
+                        self.events.push_back(SessionEvent::PlayerReturned(player.clone()));
+                    }
+                    _ => {}
+                }
+                if before.profile == after.profile {
+                    return;
+                }
+                SessionEvent::PlayerChanged(player.clone())
+            }
+        };
+        self.events.push_back(event);
+    }
+}

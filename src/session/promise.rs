@@ -1,0 +1,127 @@
+//! The best reign heard of, claimed or led, and with that whose words count.
+//!
+//! Owns the comparison alone. What follows from it is decided by the host's, the peer's and the claimant's part.
+
+use web_time::Instant;
+
+use super::{PlayerId, Reign};
+
+/// A reign and whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Leader {
+    pub reign: Reign,
+    pub player: PlayerId,
+}
+
+/// How a host's word stands to the best reign heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The best so far: it counts from here on.
+    Better,
+    /// Of the reign that counts.
+    Same,
+    /// Of a reign that gave way to a better one.
+    Worse,
+    /// Of the reign that counts, but not from the player whose it is.
+    Impostor,
+}
+
+/// The best reign that was led, and the best claim that may be led soon.
+#[derive(Debug, Default)]
+pub(super) struct Promise {
+    led: Option<Leader>,
+    claimed: Option<(Leader, Instant)>,
+}
+
+impl Promise {
+    /// The best reign heard of.
+    pub(super) fn best(&self) -> Option<&Leader> {
+        // A claim is noted only while it is better than what is led.
+        self.claimed.as_ref().map(|(leader, _)| leader).or(self.led.as_ref())
+    }
+
+    /// The best reign that is led.
+    pub(super) fn led(&self) -> Option<&Leader> {
+        self.led.as_ref()
+    }
+
+    /// When the claim that counts lapses unless it is led.
+    pub(super) fn lapses_at(&self) -> Option<Instant> {
+        self.claimed.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Hears a claim, and tells whether it is the best so far.
+    pub(super) fn hear_claim(&mut self, leader: Leader, lapses_at: Instant) -> bool {
+        let better = self.best().is_none_or(|best| leader.reign.is_better_than(&best.reign));
+        if better {
+            self.claimed = Some((leader, lapses_at));
+        }
+        better
+    }
+
+    /// Hears a word of somebody who leads.
+    pub(super) fn hear_host(&mut self, reign: &Reign, player: &PlayerId) -> Standing {
+        let standing = match self.best() {
+            Some(best) if *reign == best.reign && *player == best.player => {
+                if self.claimed.is_none() {
+                    return Standing::Same;
+                }
+                Standing::Better
+            }
+            Some(best) if *reign == best.reign => return Standing::Impostor,
+            Some(best) if !reign.is_better_than(&best.reign) => return Standing::Worse,
+            _ => Standing::Better,
+        };
+        self.led = Some(Leader { reign: reign.clone(), player: player.clone() });
+        self.claimed = None;
+        standing
+    }
+
+    /// Forgets a claim that was not led in time.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        if self.lapses_at().is_some_and(|at| at <= now) {
+            self.claimed = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::Term, *};
+
+    fn leader(player: &str, term: u64, since: &str) -> Leader {
+        let reign = Reign { incarnation: "1".into(), term: Term(term), since: since.into() };
+        Leader { reign, player: PlayerId::new(player).unwrap() }
+    }
+
+    #[test]
+    fn a_worse_reign_is_dropped_from_the_claim_of_the_better_one_on() {
+        let now = Instant::now();
+        let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
+        let mut promise = Promise::default();
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Better);
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
+        assert_eq!(promise.hear_host(&ada.reign, &bob.player), Standing::Impostor);
+        assert!(promise.hear_claim(bob.clone(), now + Duration::from_secs(1)));
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
+        assert!(!promise.hear_claim(leader("zoe", 2, "6"), now), "the later claim for a term is worse");
+        assert_eq!(promise.hear_host(&bob.reign, &bob.player), Standing::Better);
+        promise.lapse(now + Duration::from_secs(9));
+        assert_eq!(promise.best(), Some(&bob));
+    }
+
+    #[test]
+    fn a_claim_that_is_not_led_lapses() {
+        let now = Instant::now();
+        let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
+        let mut promise = Promise::default();
+        promise.hear_host(&ada.reign, &ada.player);
+        promise.hear_claim(bob, now + Duration::from_secs(1));
+        promise.lapse(now);
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
+        promise.lapse(now + Duration::from_secs(1));
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
+    }
+}

@@ -1,0 +1,9 @@
+//! Rooms of several sessions on a small bus, each rule of the room protocol a test.
+
+mod arriving;
+mod bus;
+mod continuity;
+mod hostile;
+mod requests;
+mod seats;
+mod state;

@@ -1,0 +1,105 @@
+//! When a session has to act by itself.
+
+use web_time::Instant;
+
+/// What there is to do at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// When to say hello, again or for the first time.
+    Hello,
+    /// When silence has lasted: to found or give up while arriving, to miss the host while in the room.
+    Silence,
+    /// When the own claim is to be made, is withdrawn for want of an echo, or has gathered long enough.
+    Claim,
+    /// When somebody's claim lapses that was never led.
+    Lapse,
+    /// When to show that the host lives.
+    Lease,
+    /// When to stop leading for want of an echo.
+    Fence,
+    /// When a state that the host announced is late.
+    Behind,
+    /// When to send unconfirmed requests again.
+    Requests,
+    /// When to look after the seats of those who are lost or never showed up.
+    Seats,
+}
+
+impl Timer {
+    const ALL: [Self; 9] = [
+        Self::Hello,
+        Self::Silence,
+        Self::Claim,
+        Self::Lapse,
+        Self::Lease,
+        Self::Fence,
+        Self::Behind,
+        Self::Requests,
+        Self::Seats,
+    ];
+}
+
+/// At most one time for each timer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timers {
+    at: [Option<Instant>; Timer::ALL.len()],
+}
+
+impl Timers {
+    pub(super) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.at[timer as usize]
+    }
+
+    pub(super) fn set(&mut self, timer: Timer, at: Instant) {
+        self.at[timer as usize] = Some(at);
+    }
+
+    /// Sets the timer unless it is due earlier already.
+    pub(super) fn hasten(&mut self, timer: Timer, at: Instant) {
+        self.at[timer as usize] = Some(self.get(timer).map_or(at, |earlier| earlier.min(at)));
+    }
+
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.at[timer as usize] = None;
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes the timer that has been due for longest.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Timer> {
+        let due = Timer::ALL.into_iter().filter_map(|timer| self.get(timer).map(|at| (at, timer)));
+        let (at, timer) = due.min_by_key(|(at, _)| *at)?;
+        (at <= now).then(|| {
+            self.stop(timer);
+            timer
+        })
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.at.iter().flatten().min().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_expire_once_in_the_order_in_which_they_are_due() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.set(Timer::Hello, start + Duration::from_secs(2));
+        timers.set(Timer::Lease, start + Duration::from_secs(1));
+        timers.hasten(Timer::Hello, start + Duration::from_secs(3));
+        assert_eq!(timers.next(), Some(start + Duration::from_secs(1)));
+        assert_eq!(timers.expire(start), None);
+        let later = start + Duration::from_secs(5);
+        assert_eq!(timers.expire(later), Some(Timer::Lease));
+        assert_eq!(timers.expire(later), Some(Timer::Hello));
+        assert_eq!(timers.expire(later), None);
+    }
+}
