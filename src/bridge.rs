@@ -1,0 +1,173 @@
+//! The bridge between the ECS and the background task that owns the connection.
+//!
+//! Two sides, and bounded queues between them:
+//!
+//! ```text
+//!  ECS side                                 background task
+//!  Bridge::send     ── commands (256) ──▶   Driver ── frames ──▶ Link ──▶ socket
+//!  Bridge::receive  ◀── events (1,024) ──   Driver ◀── frames ── Link ◀── socket
+//! ```
+//!
+//! * The ECS side never blocks: [`send`](Bridge::send) hands a command back when the queue is full, and
+//!   [`receive`](Bridge::receive) takes what is there.
+//! * The background task owns the [`Client`](crate::client::Client), so heartbeats, acknowledgements and resume go on
+//!   while a frame stalls.
+//! * Events that the ECS does not take wait in a backlog of bounded length. Beyond it, messages and presence are
+//!   dropped and counted, and an [`Event::Overflow`](crate::client::Event::Overflow) says so as soon as there is room.
+//! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
+
+mod driver;
+mod queue;
+mod runtime;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use tokio::sync::mpsc;
+
+pub use self::runtime::{Runtime, now};
+use self::{driver::Driver, queue::EventReceiver, runtime::Task};
+use crate::{
+    client::{Client, ClientOptions, Command, Event},
+    transport::Connector,
+};
+
+/// Most commands that wait for the background task. A game's frame makes a handful.
+pub const COMMAND_CAPACITY: usize = 256;
+
+/// Why the background task could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BridgeError {
+    /// The system gave no thread or no runtime.
+    #[error("the background thread could not be started: {0}; free some memory or threads and try again")]
+    Start(#[from] std::io::Error),
+    /// The cryptography library offers no TLS version.
+    #[error("TLS is not available: {0}")]
+    Tls(String),
+}
+
+/// Why a command was not taken. The command comes back.
+#[derive(Debug)]
+pub enum SendRefused {
+    /// The queue is full; try again in a later frame.
+    Full(Command),
+    /// The background task has ended.
+    Ended(Command),
+}
+
+/// The ECS side of a connection.
+#[derive(Debug)]
+pub struct Bridge {
+    // Fields drop in order: without commands the task closes the connection, and then it is waited for.
+    commands: mpsc::Sender<Command>,
+    events: EventReceiver,
+    traffic: Arc<Traffic>,
+    _task: Task,
+}
+
+impl Bridge {
+    /// Starts the background task. It connects when it is told to, by [`Command::Connect`].
+    ///
+    /// # Errors
+    /// [`BridgeError::Start`] where the system gives no thread.
+    pub fn start(
+        options: ClientOptions,
+        connector: impl Connector,
+        runtime: &Runtime,
+        seed: u64,
+    ) -> Result<Self, BridgeError> {
+        let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
+        let (outbox, events) = queue::pair();
+        let traffic = Arc::new(Traffic::default());
+        let driver = Driver::new(Client::new(options, seed), connector, outbox, Arc::clone(&traffic));
+        let task = runtime.spawn(driver.run(inbox))?;
+        Ok(Self { commands, events, traffic, _task: task })
+    }
+
+    /// Hands a command over.
+    ///
+    /// # Errors
+    /// [`SendRefused`] gives it back when the queue is full or the task has ended.
+    pub fn send(&self, command: Command) -> Result<(), SendRefused> {
+        self.commands.try_send(command).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(command) => SendRefused::Full(command),
+            mpsc::error::TrySendError::Closed(command) => SendRefused::Ended(command),
+        })
+    }
+
+    /// How many commands can be handed over now.
+    pub fn room(&self) -> usize {
+        self.commands.capacity()
+    }
+
+    /// Takes the events that are there now; what comes meanwhile waits for the next call.
+    pub fn receive(&mut self, take: impl FnMut(Event)) {
+        self.events.drain(take);
+    }
+
+    /// What went over the line so far.
+    pub fn traffic(&self) -> TrafficSnapshot {
+        self.traffic.snapshot(self.events.waiting())
+    }
+}
+
+/// Counts what goes over the line; written by the background task, read by the ECS.
+#[derive(Debug, Default)]
+struct Traffic {
+    frames_in: AtomicU64,
+    frames_out: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    malformed: AtomicU64,
+    dropped: AtomicU64,
+    sockets: AtomicU64,
+}
+
+impl Traffic {
+    fn received(&self, bytes: usize) {
+        self.frames_in.fetch_add(1, Relaxed);
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+    }
+
+    fn sent(&self, bytes: usize) {
+        self.frames_out.fetch_add(1, Relaxed);
+        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+    }
+
+    fn snapshot(&self, events_waiting: usize) -> TrafficSnapshot {
+        TrafficSnapshot {
+            frames_in: self.frames_in.load(Relaxed),
+            frames_out: self.frames_out.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            bytes_out: self.bytes_out.load(Relaxed),
+            malformed: self.malformed.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            sockets: self.sockets.load(Relaxed),
+            events_waiting,
+        }
+    }
+}
+
+/// What went over the line since the bridge was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrafficSnapshot {
+    /// Frames that came.
+    pub frames_in: u64,
+    /// Frames that went.
+    pub frames_out: u64,
+    /// Bytes of frames that came, without the WebSocket's own.
+    pub bytes_in: u64,
+    /// Bytes of frames that went, without the WebSocket's own.
+    pub bytes_out: u64,
+    /// Frames that could not be read.
+    pub malformed: u64,
+    /// Events that were dropped since nobody took them in time.
+    pub dropped: u64,
+    /// Sockets that were opened; all but the first are reconnects.
+    pub sockets: u64,
+    /// Events that wait for the ECS now.
+    pub events_waiting: usize,
+}

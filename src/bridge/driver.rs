@@ -1,0 +1,193 @@
+//! The background task: owns the client and its socket, and carries frames, commands, events and time between them.
+
+use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+
+use tokio::sync::mpsc;
+
+use super::{Traffic, queue::EventSender, runtime};
+use crate::{
+    client::{Client, Command, Output, TransportId},
+    protocol::json,
+    transport::{Connector, Incoming, Link},
+};
+
+/// Longest time for the goodbye when the ECS side is gone.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The background task's state.
+pub(super) struct Driver<C> {
+    client: Client,
+    connector: C,
+    socket: Option<Socket>,
+    events: EventSender,
+    traffic: Arc<Traffic>,
+}
+
+/// The current socket, and the frames that it has not taken yet. The client's outbox bounds them.
+struct Socket {
+    transport: TransportId,
+    link: Link,
+    pending: VecDeque<String>,
+}
+
+/// What woke the task.
+enum Wake {
+    Command(Option<Command>),
+    Incoming(Option<Incoming>),
+    SocketHasRoom,
+    EcsHasRoom,
+    Timeout,
+}
+
+impl<C: Connector> Driver<C> {
+    pub(super) fn new(client: Client, connector: C, events: EventSender, traffic: Arc<Traffic>) -> Self {
+        Self { client, connector, socket: None, events, traffic }
+    }
+
+    /// Runs until the ECS side is gone, then says goodbye.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            self.pump();
+            match self.wait(&mut commands).await {
+                Wake::Command(Some(command)) => self.client.handle_command(command, runtime::now()),
+                Wake::Command(None) => break,
+                Wake::Incoming(incoming) => self.take_in(incoming),
+                Wake::Timeout => self.client.handle_timeout(runtime::now()),
+                // The next pump moves what waited.
+                Wake::SocketHasRoom | Wake::EcsHasRoom => {}
+            }
+        }
+        self.client.handle_command(Command::Close, runtime::now());
+        self.pump();
+        if let Some(socket) = self.socket.take() {
+            runtime::within(GOODBYE, socket.finish()).await;
+        }
+    }
+
+    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
+        let deadline = self.client.poll_timeout();
+        let ecs_room = self.events.room();
+        let (incoming, outgoing, has_pending) = match &mut self.socket {
+            Some(socket) => (Some(&mut socket.link.incoming), Some(&socket.link.outgoing), !socket.pending.is_empty()),
+            None => (None, None, false),
+        };
+        tokio::select! {
+            command = commands.recv() => Wake::Command(command),
+            item = next(incoming) => Wake::Incoming(item),
+            () = has_room(outgoing), if has_pending => Wake::SocketHasRoom,
+            () = ecs_room.notified(), if self.events.is_waiting() => Wake::EcsHasRoom,
+            () = runtime::sleep_until(deadline) => Wake::Timeout,
+        }
+    }
+
+    fn take_in(&mut self, incoming: Option<Incoming>) {
+        let Some(transport) = self.socket.as_ref().map(|socket| socket.transport) else { return };
+        let now = runtime::now();
+        match incoming {
+            Some(Incoming::Opened) => self.client.handle_opened(transport, now),
+            Some(Incoming::Text(text)) => {
+                self.traffic.received(text.len());
+                match json::decode(&text) {
+                    Ok(frame) => self.client.handle_frame(transport, frame, now),
+                    Err(error) => {
+                        self.traffic.malformed.fetch_add(1, Relaxed);
+                        self.client.handle_malformed(transport, &error, now);
+                    }
+                }
+            }
+            Some(Incoming::Activity) => self.client.handle_activity(transport, now),
+            Some(Incoming::Closed(reason)) => self.socket_closed(transport, reason),
+            None => self.socket_closed(transport, None),
+        }
+    }
+
+    fn socket_closed(&mut self, transport: TransportId, reason: Option<crate::protocol::ErrorInfo>) {
+        self.socket = None;
+        self.client.handle_closed(transport, reason, runtime::now());
+    }
+
+    /// Does what the client wants done, and moves events and frames on as far as there is room.
+    fn pump(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Open { transport, url } => {
+                    self.traffic.sockets.fetch_add(1, Relaxed);
+                    let link = self.connector.open(&url);
+                    self.socket = Some(Socket { transport, link, pending: VecDeque::new() });
+                }
+                Output::Send { transport, frame } => {
+                    if let Some(socket) = self.socket.as_mut().filter(|socket| socket.transport == transport) {
+                        let text = json::encode(frame);
+                        self.traffic.sent(text.len());
+                        socket.pending.push_back(text);
+                    }
+                }
+                Output::Shut { transport } => {
+                    if self.socket.as_ref().is_some_and(|socket| socket.transport == transport) {
+                        self.shut();
+                    }
+                }
+            }
+        }
+        if let Some(socket) = &mut self.socket {
+            socket.flush();
+        }
+        while let Some(event) = self.client.poll_event() {
+            if !self.events.push(event) {
+                self.traffic.dropped.fetch_add(1, Relaxed);
+            }
+        }
+        self.events.flush();
+    }
+
+    /// Gives the socket up. What was sent just before, such as a goodbye, goes out where the socket has room.
+    fn shut(&mut self) {
+        if let Some(mut socket) = self.socket.take() {
+            socket.flush();
+        }
+    }
+}
+
+impl Socket {
+    /// Hands frames over as far as the socket has room.
+    fn flush(&mut self) {
+        while let Some(text) = self.pending.pop_front() {
+            if let Err(refused) = self.link.outgoing.try_send(text) {
+                match refused {
+                    mpsc::error::TrySendError::Full(text) => self.pending.push_front(text),
+                    // A socket that is gone says so as its last word.
+                    mpsc::error::TrySendError::Closed(_) => self.pending.clear(),
+                }
+                return;
+            }
+        }
+    }
+
+    /// Sends what waits and sees the socket to its end.
+    async fn finish(mut self) {
+        while let Some(text) = self.pending.pop_front() {
+            if self.link.outgoing.send(text).await.is_err() {
+                return;
+            }
+        }
+        drop(self.link.outgoing);
+        while self.link.incoming.recv().await.is_some() {}
+    }
+}
+
+/// The next word of the socket; never, where there is none.
+async fn next(incoming: Option<&mut mpsc::Receiver<Incoming>>) -> Option<Incoming> {
+    match incoming {
+        Some(incoming) => incoming.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the socket takes a frame, or is gone.
+async fn has_room(outgoing: Option<&mpsc::Sender<String>>) {
+    match outgoing {
+        // The permit is given back at once: the next flush takes it.
+        Some(outgoing) => drop(outgoing.reserve().await),
+        None => std::future::pending().await,
+    }
+}

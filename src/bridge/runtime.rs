@@ -1,0 +1,81 @@
+//! Where the background task runs, and by which clock.
+
+use std::{thread, time::Duration};
+
+use web_time::Instant;
+
+use super::BridgeError;
+
+/// The background thread's name, as debuggers and profilers show it.
+const THREAD_NAME: &str = "bevy_rooms";
+
+/// Longest wait for the background thread when the bridge is dropped: its own closing takes half as long.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where the background task runs.
+#[derive(Clone, Debug, Default)]
+pub enum Runtime {
+    /// On one thread of its own, named `bevy_rooms`, which ends when the bridge is dropped.
+    #[default]
+    OwnThread,
+    /// On a tokio runtime of the game's, with I/O and time enabled. The task ends when the bridge is dropped, but is not
+    /// waited for.
+    Handle(tokio::runtime::Handle),
+}
+
+impl Runtime {
+    /// Runs `future` to its end in the background.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<Task, BridgeError> {
+        match self {
+            Self::OwnThread => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                let (running, ended) = crossbeam_channel::bounded::<()>(0);
+                thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
+                    runtime.block_on(future);
+                    // Name look-ups may hang on for long; the thread does not wait for them.
+                    runtime.shutdown_background();
+                    drop(running);
+                })?;
+                Ok(Task { ended: Some(ended) })
+            }
+            Self::Handle(handle) => {
+                handle.spawn(future);
+                Ok(Task { ended: None })
+            }
+        }
+    }
+}
+
+/// A running background task. Dropping it waits a moment for the task's own thread to end, so that the goodbye goes out.
+#[derive(Debug)]
+pub(super) struct Task {
+    ended: Option<crossbeam_channel::Receiver<()>>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(ended) = &self.ended
+            && ended.recv_timeout(JOIN_TIMEOUT) == Err(crossbeam_channel::RecvTimeoutError::Timeout)
+        {
+            log::warn!("the background thread did not end within {JOIN_TIMEOUT:?}; it is left to itself");
+        }
+    }
+}
+
+/// The time by the runtime's clock: the real one, unless a test paused it.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Waits until `deadline`; for ever where there is none.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether `future` ended within `limit`.
+pub(super) async fn within(limit: Duration, future: impl Future<Output = ()>) -> bool {
+    tokio::time::timeout(limit, future).await.is_ok()
+}

@@ -1,0 +1,108 @@
+//! Multiplayer rooms for [Bevy](https://bevy.org): players share a roster, a host, shared state and typed messages.
+//!
+//! A **room** is a session of players on one realtime channel. One player, the **host**, decides; the others, its
+//! **peers**, hold a copy of what it decided. Nobody writes a server: the channels run on the small [`relay`] of this
+//! crate (in the game's own process, or as the binary `rooms-relay`), or on Ably's cloud by changing a key.
+//!
+//! # Quick start
+//!
+//! ```no_run
+//! use bevy::prelude::*;
+//! use bevy_rooms::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Clone, Serialize, Deserialize)]
+//! struct Wave(String); // a typed message
+//!
+//! #[derive(Resource, Clone, Default, Serialize, Deserialize)]
+//! struct Score { points: u32 } // shared state: the host writes, all read
+//!
+//! fn main() {
+//!     App::new()
+//!         .add_plugins((DefaultPlugins, RoomsPlugin::default()))
+//!         .add_room_message::<Wave>()
+//!         .share_resource::<Score>()
+//!         .add_systems(Startup, |mut commands: Commands| {
+//!             commands.join_or_host("otter-badger-fox", Profile::named("Ada"));
+//!         })
+//!         .add_systems(OnEnter(RoomState::Joined), |roster: Res<Roster>| info!("{} players", roster.len()))
+//!         .add_systems(Update, (wave_back, keep_score.run_if(is_host)))
+//!         .run();
+//! }
+//!
+//! fn wave_back(mut received: MessageReader<FromRoom<Wave>>, mut send: MessageWriter<ToRoom<Wave>>) {
+//!     for wave in received.read() {
+//!         send.write(ToRoom::player(&wave.sender, Wave("hello!".into())));
+//!     }
+//! }
+//!
+//! fn keep_score(mut score: ResMut<Score>, mut joined: MessageReader<PlayerJoined>) {
+//!     for _ in joined.read() {
+//!         score.points += 1;
+//!     }
+//! }
+//! ```
+//!
+//! # Ideas
+//!
+//! * **Who decides.** The host's shared resources are everyone's; a peer that wants something changed sends the host a
+//!   message ([`ToRoom::host`](plugin::ToRoom::host)), which arrives exactly once.
+//! * **Where you stand** is the state [`RoomState`](plugin::RoomState); what happened is Bevy messages such as
+//!   [`PlayerJoined`](plugin::PlayerJoined) and [`RoomInterrupted`](plugin::RoomInterrupted), each with a typed reason.
+//! * **Players are entities** with a [`Player`](plugin::Player), to which a game adds components of its own.
+//!   `World::clear_entities` removes them, and in Bevy 0.19 resources too: despawn what is yours instead.
+//! * **What goes out** in one frame goes out together, and arrives whole or not at all.
+//! * **The line** is kept by a background thread: a stalled frame loses no connection, and a dropped line is resumed.
+//!
+//! # Layers
+//!
+//! Each is a folder; arrows point at what a layer may use, and a test enforces it.
+//!
+//! | layer | what it is | may use |
+//! | --- | --- | --- |
+//! | [`plugin`] | the ECS face | `session`, `bridge`, `client`, `transport`, `protocol`, `relay` (to embed it) |
+//! | [`session`] | host, peers, roster, shared state, requests; sans-IO | `client`'s vocabulary, `protocol` |
+//! | [`bridge`] | the background task and its bounded queues | `client`, `transport`, `protocol` |
+//! | [`client`] | connection, channels, presence, outbox, timers; sans-IO | `protocol` |
+//! | [`transport`] | sockets: native, in memory | `protocol` (errors) |
+//! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
+//! | [`testing`] | clients and a hub on simulated time | `client`, `relay`'s hub, `protocol` |
+//! | [`protocol`] | frames, messages, presence, errors; pure data | – |
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `relay` | the relay, its binary `rooms-relay`, and running it inside the game | off |
+//! | `testing` | [`testing`]: simulated time and network | off |
+//! | `wayland` | Wayland beside X11 for the examples' windows | off |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod bridge;
+pub mod client;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod plugin;
+pub mod protocol;
+#[cfg(all(any(feature = "relay", feature = "testing"), not(target_arch = "wasm32")))]
+pub mod relay;
+pub mod session;
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
+pub mod testing;
+pub mod transport;
+
+/// What a game uses: `use bevy_rooms::prelude::*;`.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod prelude {
+    pub use crate::{
+        client::ConnectionState,
+        plugin::{
+            Connect, FromRoom, Host, HostChanged, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerJoined, PlayerLeft,
+            PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed,
+            RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry, ToRoom,
+            host_changed, in_room, is_host, is_peer,
+        },
+        session::{CloseReason, Continuity, LeaveReason, PlayerId, Profile, Refusal, RoomName},
+    };
+}

@@ -1,0 +1,148 @@
+//! The ECS face: the plugin, its messages, resources, commands, run conditions and system sets.
+//!
+//! Owns nothing of the protocol: it steps a [`Session`](crate::session::Session) once a frame, and a
+//! [`Bridge`](crate::bridge::Bridge) carries what the session says. Driven by Bevy's schedules.
+
+mod app_ext;
+mod commands;
+mod conditions;
+pub mod diagnostics;
+mod link;
+mod messages;
+mod players;
+mod receive;
+mod resources;
+mod send;
+mod settings;
+mod shared;
+
+use bevy::{prelude::*, state::app::StatesPlugin};
+
+use self::{app_ext::Registry, link::RoomsLink, settings::Settings};
+pub use self::{
+    app_ext::RoomsAppExt,
+    commands::RoomsCommandsExt,
+    conditions::{host_changed, in_room, is_host, is_peer},
+    messages::{
+        FromRoom, HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomError,
+        RoomInterrupted, RoomResumed, ToRoom,
+    },
+    resources::{Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry},
+    settings::{Clock, Connect, Transport},
+};
+use crate::{
+    bridge::Runtime,
+    session::{Generation, PlayerId, Profile, SessionTiming},
+};
+
+/// Multiplayer rooms. Add it after `DefaultPlugins` or `MinimalPlugins`.
+///
+/// It connects when a room is first entered, with [`RoomsCommandsExt`], and closes the connection with the app.
+///
+/// ```
+/// use bevy::prelude::*;
+/// use bevy_rooms::prelude::*;
+///
+/// App::new().add_plugins((
+///     MinimalPlugins,
+///     RoomsPlugin { connect: Connect::relay("ws://192.168.1.20:8787"), ..default() },
+/// ));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RoomsPlugin {
+    /// Where to connect. Defaults to the relay on this machine; see [`Connect::Local`].
+    pub connect: Connect,
+    /// Who we are. Defaults to a new random id for each run.
+    pub player: Option<PlayerId>,
+    /// Which process of the player this is; a higher one takes the seat over. Defaults to the milliseconds since 1970,
+    /// so that the process that was started last has the seat.
+    pub generation: Option<Generation>,
+    /// The version of the game's messages. Players whose versions differ are not admitted. Defaults to empty.
+    pub version: String,
+    /// How long things take in a room.
+    pub timing: SessionTiming,
+    /// Where the background task runs. Defaults to a thread of its own.
+    pub runtime: Runtime,
+    /// What carries the frames. Defaults to a WebSocket.
+    pub transport: Transport,
+    /// What the room's timers go by. Defaults to the machine's monotonic clock.
+    pub clock: Clock,
+}
+
+/// When the plugin's systems run. Order your own systems by these sets where it matters.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RoomsSystems {
+    /// In `PreUpdate`: what came becomes messages, resources, entities and states.
+    Receive,
+    /// In `PostUpdate`, before [`Send`](Self::Send): the frame's messages and changed shared resources are gathered.
+    Collect,
+    /// In `PostUpdate`: what was gathered is published.
+    Send,
+}
+
+impl Plugin for RoomsPlugin {
+    fn build(&self, app: &mut App) {
+        if !app.is_plugin_added::<StatesPlugin>() {
+            app.add_plugins(StatesPlugin);
+        }
+        let settings = self.settings();
+        let local = LocalPlayer { id: settings.player.clone(), profile: Profile::default(), entity: None };
+        app.init_state::<RoomState>()
+            .insert_resource(local)
+            .insert_resource(RoomsLink::new(settings))
+            .init_resource::<Registry>()
+            .init_resource::<Room>()
+            .init_resource::<Host>()
+            .init_resource::<Roster>();
+        add_types_and_messages(app);
+        app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))
+            .add_systems(Startup, tell_registration_errors)
+            .add_systems(
+                PreUpdate,
+                (receive::take_in, receive::apply.run_if(receive::something_came))
+                    .chain()
+                    .in_set(RoomsSystems::Receive),
+            )
+            .add_systems(PostUpdate, (send::flush, diagnostics::measure).chain().in_set(RoomsSystems::Send));
+        diagnostics::build(app);
+    }
+}
+
+impl RoomsPlugin {
+    fn settings(&self) -> Settings {
+        Settings {
+            connect: self.connect.clone(),
+            player: self.player.clone().unwrap_or_else(commands::random_player),
+            generation: self.generation.unwrap_or_else(|| Generation(link::unix_millis())),
+            version: self.version.clone(),
+            timing: self.timing,
+            runtime: self.runtime.clone(),
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+fn add_types_and_messages(app: &mut App) {
+    app.register_type::<Player>()
+        .register_type::<PlayerStatus>()
+        .register_type::<HostPlayer>()
+        .register_type::<OwnPlayer>()
+        .add_message::<PlayerJoined>()
+        .add_message::<PlayerLost>()
+        .add_message::<PlayerReturned>()
+        .add_message::<PlayerLeft>()
+        .add_message::<HostChanged>()
+        .add_message::<RoomInterrupted>()
+        .add_message::<RoomResumed>()
+        .add_message::<RoomClosed>()
+        .add_message::<RoomError>();
+}
+
+/// Tells what went wrong while the game set its rooms up.
+fn tell_registration_errors(mut registry: ResMut<Registry>, mut errors: MessageWriter<RoomError>) {
+    for error in registry.errors.drain(..) {
+        log::error!("{error}");
+        errors.write(error);
+    }
+}

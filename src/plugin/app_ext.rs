@@ -1,0 +1,155 @@
+//! Registering a game's messages and shared resources.
+
+use std::collections::BTreeMap;
+
+use bevy::{prelude::*, utils::prelude::ShortName};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{FromRoom, RoomError, RoomsSystems, ToRoom, send, shared};
+use crate::session::{PlayerId, SessionError};
+
+/// What a game sets up for its rooms, on [`App`].
+///
+/// Every player of a room must register the same: the names make a fingerprint that the host compares on joining.
+pub trait RoomsAppExt {
+    /// Makes `T` a message that players send with [`ToRoom<T>`] and receive as [`FromRoom<T>`].
+    ///
+    /// On the wire it is named after the type, without its module; see
+    /// [`try_add_room_message`](Self::try_add_room_message) for a name of its own. A name that is taken, or that begins
+    /// with `room.`, is told as a [`RoomError`] in the first frame.
+    fn add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self;
+
+    /// As [`add_room_message`](Self::add_room_message), with a name of its own.
+    ///
+    /// # Errors
+    /// [`RoomError::RegisteredTwice`] where the name or the type is taken; [`RoomError::NotSent`] where the name begins
+    /// with `room.`.
+    fn try_add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
+        &mut self,
+        name: &str,
+    ) -> Result<&mut Self, RoomError>;
+
+    /// Shares the resource `R`: the host's value is everyone's. Changes of the host go out at the end of the frame;
+    /// what others change is overwritten by the host's next change. Inserts `R` where it is missing.
+    ///
+    /// On the wire it is keyed by the type's name, without its module. A key that is taken is told as a [`RoomError`] in
+    /// the first frame.
+    fn share_resource<
+        R: Resource<Mutability = bevy::ecs::component::Mutable> + Serialize + DeserializeOwned + FromWorld,
+    >(
+        &mut self,
+    ) -> &mut Self;
+
+    /// As [`share_resource`](Self::share_resource), with a key of its own.
+    ///
+    /// # Errors
+    /// [`RoomError::RegisteredTwice`] where the key or the type is taken.
+    fn try_share_resource<
+        R: Resource<Mutability = bevy::ecs::component::Mutable> + Serialize + DeserializeOwned + FromWorld,
+    >(
+        &mut self,
+        key: &str,
+    ) -> Result<&mut Self, RoomError>;
+}
+
+impl RoomsAppExt for App {
+    fn add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self {
+        let name = ShortName::of::<T>().to_string();
+        let outcome = self.try_add_room_message::<T>(&name).map(|_| ());
+        tell_later(self, outcome)
+    }
+
+    fn try_add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
+        &mut self,
+        name: &str,
+    ) -> Result<&mut Self, RoomError> {
+        if name.starts_with("room.") {
+            let error = SessionError::ReservedKind(name.into());
+            return Err(RoomError::NotSent { kind: name.to_owned(), error });
+        }
+        let type_is_taken = self.world().contains_resource::<Messages<ToRoom<T>>>();
+        let mut registry = self.world_mut().get_resource_or_init::<Registry>();
+        if type_is_taken || registry.messages.contains_key(name) {
+            return Err(RoomError::RegisteredTwice { name: name.to_owned() });
+        }
+        registry.messages.insert(name.to_owned(), deliver::<T>);
+        let kind = name.to_owned();
+        self.add_message::<ToRoom<T>>()
+            .add_message::<FromRoom<T>>()
+            .add_systems(PostUpdate, send::messages::<T>(kind).in_set(RoomsSystems::Collect));
+        Ok(self)
+    }
+
+    fn share_resource<
+        R: Resource<Mutability = bevy::ecs::component::Mutable> + Serialize + DeserializeOwned + FromWorld,
+    >(
+        &mut self,
+    ) -> &mut Self {
+        let key = ShortName::of::<R>().to_string();
+        let outcome = self.try_share_resource::<R>(&key).map(|_| ());
+        tell_later(self, outcome)
+    }
+
+    fn try_share_resource<
+        R: Resource<Mutability = bevy::ecs::component::Mutable> + Serialize + DeserializeOwned + FromWorld,
+    >(
+        &mut self,
+        key: &str,
+    ) -> Result<&mut Self, RoomError> {
+        let mut registry = self.world_mut().get_resource_or_init::<Registry>();
+        let type_id = std::any::TypeId::of::<R>();
+        if registry.shared.contains_key(key) || registry.shared_types.contains(&type_id) {
+            return Err(RoomError::RegisteredTwice { name: key.to_owned() });
+        }
+        registry.shared.insert(key.to_owned(), shared::apply::<R>);
+        registry.shared_types.push(type_id);
+        let key = key.to_owned();
+        self.init_resource::<R>().add_systems(PostUpdate, shared::publish::<R>(key).in_set(RoomsSystems::Collect));
+        Ok(self)
+    }
+}
+
+/// Keeps an error until there are messages to tell it with.
+fn tell_later(app: &mut App, outcome: Result<(), RoomError>) -> &mut App {
+    if let Err(error) = outcome {
+        app.world_mut().get_resource_or_init::<Registry>().errors.push(error);
+    }
+    app
+}
+
+/// Turns a payload into a typed Bevy message.
+type Deliver = fn(&mut World, &PlayerId, Value) -> Result<(), serde_json::Error>;
+
+/// Turns a value into the shared resource.
+type Apply = fn(&mut World, &Value) -> Result<(), serde_json::Error>;
+
+/// What the game registered, by its names on the wire.
+#[derive(Resource, Default)]
+pub(super) struct Registry {
+    pub(super) messages: BTreeMap<String, Deliver>,
+    pub(super) shared: BTreeMap<String, Apply>,
+    shared_types: Vec<std::any::TypeId>,
+    /// What went wrong before the first frame.
+    pub(super) errors: Vec<RoomError>,
+}
+
+impl Registry {
+    /// Names what the game registered, for people to compare: players whose lists differ do not understand each other.
+    pub(super) fn fingerprint(&self) -> String {
+        let list = |names: Vec<&str>| names.join(", ");
+        let messages = list(self.messages.keys().map(String::as_str).collect());
+        let shared = list(self.shared.keys().map(String::as_str).collect());
+        format!("messages [{messages}], shared [{shared}]")
+    }
+}
+
+fn deliver<T: DeserializeOwned + Send + Sync + 'static>(
+    world: &mut World,
+    sender: &PlayerId,
+    data: Value,
+) -> Result<(), serde_json::Error> {
+    let message = T::deserialize(data)?;
+    world.write_message(FromRoom { sender: sender.clone(), message });
+    Ok(())
+}

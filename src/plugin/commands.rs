@@ -1,0 +1,96 @@
+//! Entering and leaving rooms, as commands.
+
+use bevy::prelude::*;
+
+use super::{LocalPlayer, Room, RoomError, RoomState, app_ext::Registry, link::RoomsLink};
+use crate::session::{PlayerId, Profile, RoomName, Wish};
+
+/// What a game asks of its room, on [`Commands`].
+///
+/// How it went shows in [`RoomState`] and in the room's messages: [`RoomClosed`](super::RoomClosed) where we are not let
+/// in, [`RoomError`] where the call makes no sense.
+pub trait RoomsCommandsExt {
+    /// Joins a room that somebody hosts. After 10 s without a host it closes with
+    /// [`CloseReason::NoHost`](crate::session::CloseReason::NoHost).
+    fn join_room(&mut self, room: impl Into<String>, profile: Profile);
+
+    /// Hosts a room. Where somebody hosts it already it closes with
+    /// [`Refusal::HostExists`](crate::session::Refusal::HostExists).
+    fn host_room(&mut self, room: impl Into<String>, profile: Profile);
+
+    /// Joins a room, or hosts it where nobody does.
+    fn join_or_host(&mut self, room: impl Into<String>, profile: Profile);
+
+    /// Leaves the room, or stops arriving.
+    fn leave_room(&mut self);
+}
+
+impl RoomsCommandsExt for Commands<'_, '_> {
+    fn join_room(&mut self, room: impl Into<String>, profile: Profile) {
+        let room = room.into();
+        self.queue(move |world: &mut World| enter(world, &room, profile, Wish::Join));
+    }
+
+    fn host_room(&mut self, room: impl Into<String>, profile: Profile) {
+        let room = room.into();
+        self.queue(move |world: &mut World| enter(world, &room, profile, Wish::Host));
+    }
+
+    fn join_or_host(&mut self, room: impl Into<String>, profile: Profile) {
+        let room = room.into();
+        self.queue(move |world: &mut World| enter(world, &room, profile, Wish::JoinOrHost));
+    }
+
+    fn leave_room(&mut self) {
+        self.queue(leave);
+    }
+}
+
+fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
+    let types = world.get_resource::<Registry>().map(Registry::fingerprint).unwrap_or_default();
+    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+        log::error!("a room was asked for without RoomsPlugin; add the plugin to the app");
+        return;
+    };
+    let entered = RoomName::new(room)
+        .map_err(RoomError::from)
+        .and_then(|room| link.enter(room.clone(), profile.clone(), wish, &types).map(|()| room));
+    match entered {
+        Ok(room) => {
+            world.resource_mut::<LocalPlayer>().profile = profile;
+            let mut resource = world.resource_mut::<Room>();
+            resource.name = Some(room);
+            resource.interrupted = false;
+            super::receive::set_state(world, RoomState::Arriving);
+        }
+        Err(error) => report(world, error),
+    }
+}
+
+fn leave(world: &mut World) {
+    let left = world.get_resource_mut::<RoomsLink>().is_some_and(|mut link| {
+        let now = link.clock().now();
+        link.session.as_mut().map(|session| session.leave(now)).is_some()
+    });
+    if !left {
+        report(world, RoomError::NotInRoom);
+    }
+}
+
+/// Tells the game and the log what cannot work.
+pub(super) fn report(world: &mut World, error: RoomError) {
+    log::warn!("{error}");
+    world.write_message(error);
+}
+
+/// An id for a player that has none: 20 random letters and digits.
+pub(super) fn random_player() -> PlayerId {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0_u8; 20];
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes[..8].copy_from_slice(&super::link::unix_millis().to_le_bytes());
+    }
+    let text: String = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
+    #[expect(clippy::expect_used, reason = "20 letters and digits are a valid id")]
+    PlayerId::new(text).expect("20 letters and digits are a valid id")
+}

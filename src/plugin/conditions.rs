@@ -1,0 +1,29 @@
+//! Run conditions. Each is false, not an error, where the plugin's resources are missing.
+
+use bevy::prelude::*;
+
+use super::{Host, HostChanged, RoomState};
+
+/// Runs a system while we are in a room and lead it.
+pub fn is_host(state: Option<Res<State<RoomState>>>, host: Option<Res<Host>>) -> bool {
+    joined(state) && host.is_some_and(|host| host.is_us)
+}
+
+/// Runs a system while we are in a room that another leads.
+pub fn is_peer(state: Option<Res<State<RoomState>>>, host: Option<Res<Host>>) -> bool {
+    joined(state) && host.is_some_and(|host| !host.is_us)
+}
+
+/// Runs a system while we are in a room.
+pub fn in_room(state: Option<Res<State<RoomState>>>) -> bool {
+    joined(state)
+}
+
+/// Runs a system once whenever another player starts to lead, ourselves included, and on joining.
+pub fn host_changed(mut changes: Option<MessageReader<HostChanged>>) -> bool {
+    changes.as_mut().is_some_and(|changes| changes.read().count() > 0)
+}
+
+fn joined(state: Option<Res<State<RoomState>>>) -> bool {
+    state.is_some_and(|state| *state.get() == RoomState::Joined)
+}

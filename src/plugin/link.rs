@@ -1,0 +1,221 @@
+//! The line and the session behind the resources: what the systems work on.
+
+use bevy::prelude::*;
+use web_time::Instant;
+
+use super::{
+    RoomError,
+    settings::{Clock, Settings, Transport},
+};
+use crate::{
+    bridge::{Bridge, SendRefused, TrafficSnapshot},
+    client::{Command, ConnectionChange, ConnectionState, Event},
+    session::{Generation, Profile, RoomName, Session, SessionConfig, SessionEvent, Wish},
+};
+
+/// The connection of this app and the session in its room. One of each at most.
+#[derive(Resource, Debug)]
+pub(super) struct RoomsLink {
+    settings: Settings,
+    bridge: Option<Bridge>,
+    pub(super) session: Option<Session>,
+    /// The connection's last change, for sessions that start after it.
+    connection: Option<ConnectionChange>,
+    /// What came and was not applied to the world yet.
+    pub(super) received: Received,
+    /// Runs the relay where the game asked for one on this machine.
+    #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
+    relay: Option<crate::relay::RelayHandle>,
+}
+
+/// What came and was not applied to the world yet. The vectors are kept, so that a quiet frame allocates nothing.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) events: Vec<SessionEvent>,
+    pub(super) connection: Option<ConnectionChange>,
+    pub(super) round_trip: Option<std::time::Duration>,
+    pub(super) errors: Vec<RoomError>,
+}
+
+impl Received {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.connection.is_none() && self.round_trip.is_none() && self.errors.is_empty()
+    }
+}
+
+impl RoomsLink {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            bridge: None,
+            session: None,
+            connection: None,
+            received: Received::default(),
+            #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
+            relay: None,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.settings.clock
+    }
+
+
+    pub(super) fn traffic(&self) -> Option<TrafficSnapshot> {
+        self.bridge.as_ref().map(Bridge::traffic)
+    }
+
+    /// Enters a room: connects where there is no connection yet.
+    ///
+    /// `types` stands for the game's messages and shared resources.
+    pub(super) fn enter(&mut self, room: RoomName, profile: Profile, wish: Wish, types: &str) -> Result<(), RoomError> {
+        if let Some(session) = &self.session {
+            return Err(RoomError::AlreadyInRoom { room: session.room().to_string() });
+        }
+        if self.bridge.is_none() {
+            self.run_local_relay();
+            self.bridge = Some(self.start_bridge()?);
+        }
+        self.send(Command::Connect);
+        let config = SessionConfig {
+            room,
+            player: self.settings.player.clone(),
+            generation: self.next_generation(),
+            profile,
+            wish,
+            fingerprint: format!("version {:?}, {types}", self.settings.version),
+            timing: self.settings.timing,
+        };
+        let now = self.settings.clock.now();
+        let mut session = Session::new(config, random_seed(), now);
+        if let Some(change) = self.connection.clone() {
+            session.handle_event(Event::Connection(change), now);
+        }
+        self.session = Some(session);
+        self.hand_over_commands();
+        Ok(())
+    }
+
+    /// A player that enters again takes its own seat over.
+    fn next_generation(&mut self) -> Generation {
+        let generation = self.settings.generation;
+        self.settings.generation = Generation(generation.0.saturating_add(1));
+        generation
+    }
+
+    fn start_bridge(&self) -> Result<Bridge, RoomError> {
+        let options = self.settings.connect.client_options(&self.settings.player);
+        let runtime = &self.settings.runtime;
+        let started = match &self.settings.transport {
+            Transport::Custom(make) => Bridge::start(options, make(), runtime, random_seed()),
+            #[cfg(not(target_arch = "wasm32"))]
+            Transport::Platform => crate::transport::native::NativeConnector::new()
+                .map_err(|error| crate::bridge::BridgeError::Tls(error.to_string()))
+                .and_then(|connector| Bridge::start(options, connector, runtime, random_seed())),
+        };
+        started.map_err(|error| RoomError::NoBackgroundTask { why: error.to_string() })
+    }
+
+    /// Takes in what the background task has for us, and moves the session on.
+    pub(super) fn receive(&mut self) {
+        let now = self.settings.clock.now();
+        let Self { bridge, session, connection, received, .. } = self;
+        if let Some(bridge) = bridge {
+            bridge.receive(|event| {
+                match &event {
+                    Event::Connection(change) => {
+                        *connection = Some(change.clone());
+                        received.connection = Some(change.clone());
+                    }
+                    Event::RoundTrip(duration) => received.round_trip = Some(*duration),
+                    _ => {}
+                }
+                if let Some(session) = session {
+                    session.handle_event(event, now);
+                }
+            });
+        }
+        if received.connection.as_ref().is_some_and(|change| change.current == ConnectionState::Disconnected) {
+            self.run_local_relay();
+        }
+        self.step(now);
+    }
+
+    fn step(&mut self, now: Instant) {
+        let Self { session, received, .. } = self;
+        if let Some(session) = session {
+            session.step(now);
+            received.events.extend(std::iter::from_fn(|| session.poll_event()));
+        }
+    }
+
+    /// Publishes what the frame said and changed.
+    pub(super) fn flush(&mut self) {
+        let now = self.settings.clock.now();
+        if let Some(session) = &mut self.session {
+            session.flush(now);
+        }
+        self.hand_over_commands();
+    }
+
+    /// Hands the session's commands over as far as there is room; the rest waits in the session.
+    fn hand_over_commands(&mut self) {
+        let (Some(bridge), Some(session)) = (&self.bridge, &mut self.session) else { return };
+        while bridge.room() > 0 {
+            let Some(command) = session.poll_command() else { break };
+            if let Err(SendRefused::Ended(_)) = bridge.send(command) {
+                self.received.errors.push(RoomError::NoBackgroundTask { why: "it ended by itself".to_owned() });
+                self.bridge = None;
+                return;
+            }
+        }
+    }
+
+    /// Hands over a command that matters only now.
+    pub(super) fn send(&self, command: Command) {
+        if let Some(Err(refused)) = self.bridge.as_ref().map(|bridge| bridge.send(command)) {
+            log::debug!("a command found no room and was dropped: {refused:?}");
+        }
+    }
+
+    /// Whether this app runs the relay of this machine.
+    pub(super) fn runs_relay(&self) -> bool {
+        #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
+        return self.relay.is_some();
+        #[cfg(not(all(feature = "relay", not(target_arch = "wasm32"))))]
+        return false;
+    }
+
+    /// Runs the relay of this machine where the game asked for it and nobody else does.
+    #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
+    fn run_local_relay(&mut self) {
+        use crate::relay::{RelayConfig, RelayError, spawn};
+
+        if self.settings.connect != super::Connect::Local || self.relay.is_some() {
+            return;
+        }
+        match spawn(RelayConfig::default()) {
+            Ok(relay) => {
+                log::info!("this game runs the relay of this machine, at {}", relay.url());
+                self.relay = Some(relay);
+            }
+            // Somebody else runs it, as it should be.
+            Err(RelayError::PortInUse { .. }) => {}
+            Err(error) => log::warn!("the relay of this machine could not be started: {error}"),
+        }
+    }
+
+    #[cfg(not(all(feature = "relay", not(target_arch = "wasm32"))))]
+    fn run_local_relay(&mut self) {}
+}
+
+/// A seed that nobody can guess. Without a source of randomness it falls back to the clock: jitter needs no secrecy.
+pub(super) fn random_seed() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| unix_millis())
+}
+
+/// Milliseconds since 1970, by the machine's clock.
+pub(super) fn unix_millis() -> u64 {
+    let since = web_time::SystemTime::now().duration_since(web_time::SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

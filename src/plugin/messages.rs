@@ -1,0 +1,204 @@
+//! The Bevy messages of a room: the game's own, typed, and what happens in the room.
+
+use std::ops::Deref;
+
+use bevy::prelude::*;
+
+use crate::session::{
+    CloseReason, Continuity, InterruptReason, InvalidName, LeaveReason, PlayerId, SessionError, Target, Term,
+};
+
+/// A message of the game to others in the room. Write it with a `MessageWriter<ToRoom<T>>`.
+///
+/// It goes out at the end of the frame, together with what else was said and changed in it. Outside a room it is
+/// dropped, and a [`RoomError::NotSent`] says so.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub struct ToRoom<T: Send + Sync + 'static> {
+    /// Who it is for.
+    pub target: Target,
+    /// The message.
+    pub message: T,
+}
+
+impl<T: Send + Sync + 'static> ToRoom<T> {
+    /// To everyone in the room, ourselves too.
+    pub fn everyone(message: T) -> Self {
+        Self { target: Target::Everyone, message }
+    }
+
+    /// To everyone in the room but ourselves.
+    pub fn others(message: T) -> Self {
+        Self { target: Target::Others, message }
+    }
+
+    /// To the host, exactly once: a request. It is kept and sent again until the host has applied it.
+    pub fn host(message: T) -> Self {
+        Self { target: Target::Host, message }
+    }
+
+    /// To one player, over its inbox channel.
+    pub fn player(player: &PlayerId, message: T) -> Self {
+        Self { target: Target::Player(player.clone()), message }
+    }
+}
+
+/// A message of the game from somebody in the room. Read it with a `MessageReader<FromRoom<T>>`.
+///
+/// Dereferences to the message.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub struct FromRoom<T: Send + Sync + 'static> {
+    /// Who sent it, as the server stamped it. Ourselves, where it was for everyone.
+    pub sender: PlayerId,
+    /// The message.
+    pub message: T,
+}
+
+impl<T: Send + Sync + 'static> Deref for FromRoom<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.message
+    }
+}
+
+/// Somebody is in the room: came, or was there when we came.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct PlayerJoined {
+    /// Who.
+    pub player: PlayerId,
+    /// The player's entity.
+    pub entity: Entity,
+}
+
+/// Somebody's connection is gone. The seat and the entity are kept for a while.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct PlayerLost {
+    /// Who.
+    pub player: PlayerId,
+    /// The player's entity.
+    pub entity: Entity,
+}
+
+/// Somebody who was lost is back on the same seat.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct PlayerReturned {
+    /// Who.
+    pub player: PlayerId,
+    /// The player's entity.
+    pub entity: Entity,
+}
+
+/// Somebody's seat was given up; the entity is gone.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct PlayerLeft {
+    /// Who.
+    pub player: PlayerId,
+    /// Why.
+    pub reason: LeaveReason,
+}
+
+/// Another player leads the room.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct HostChanged {
+    /// Who led before; `None` on joining.
+    pub from: Option<PlayerId>,
+    /// Who leads now.
+    pub to: PlayerId,
+    /// The host's term.
+    pub term: Term,
+}
+
+/// Nothing comes in for the moment: the line dropped, or the host is silent.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub struct RoomInterrupted {
+    /// Why.
+    pub reason: InterruptReason,
+}
+
+/// The line, or the host, is back.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct RoomResumed {
+    /// Whether anything was missed.
+    pub continuity: Continuity,
+}
+
+/// We are not in the room any more, or were never let in.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub struct RoomClosed {
+    /// Why.
+    pub reason: CloseReason,
+}
+
+/// Something that the game did, or that came over the wire, cannot work. Also logged as a warning.
+#[derive(Message, Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoomError {
+    /// A name that cannot be used.
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
+    /// Joining while in a room.
+    #[error("already in the room {room:?}; leave it first")]
+    AlreadyInRoom {
+        /// The room.
+        room: String,
+    },
+    /// Leaving without being in a room.
+    #[error("there is no room to leave; join one first")]
+    NotInRoom,
+    /// A message that was not sent.
+    #[error("the message {kind:?} was not sent: {error}")]
+    NotSent {
+        /// Its kind.
+        kind: String,
+        /// Why.
+        error: SessionError,
+    },
+    /// A message that was sent but did not arrive.
+    #[error("the message {kind:?} did not reach the room: {why}")]
+    NotDelivered {
+        /// Its kind.
+        kind: String,
+        /// Why.
+        why: String,
+    },
+    /// A message or shared resource that cannot be written as JSON.
+    #[error("{kind:?} cannot be written as JSON: {why}; maps need string keys")]
+    NotSerializable {
+        /// The kind of the message, or the key of the resource.
+        kind: String,
+        /// What the serializer said.
+        why: String,
+    },
+    /// A shared resource that could not be changed.
+    #[error("the shared resource {key:?} was not published: {error}")]
+    NotShared {
+        /// Its key.
+        key: String,
+        /// Why.
+        error: SessionError,
+    },
+    /// A message or value from the wire that does not fit the type registered for it.
+    #[error(
+        "{kind:?} came in a form that does not fit its type: {why}; do all players run the same version of the game?"
+    )]
+    Undecodable {
+        /// The kind of the message, or the key of the shared resource.
+        kind: String,
+        /// Who sent it; `None` for shared state.
+        sender: Option<PlayerId>,
+        /// What the deserializer said.
+        why: String,
+    },
+    /// A message type or shared resource whose name is taken.
+    #[error("the name {name:?} is registered twice; register each type once, or give one of them a name of its own")]
+    RegisteredTwice {
+        /// The name.
+        name: String,
+    },
+    /// The background task could not be started, or ended by itself.
+    #[error("the connection's background task does not run: {why}")]
+    NoBackgroundTask {
+        /// What went wrong.
+        why: String,
+    },
+}

@@ -1,0 +1,150 @@
+//! The way in: what came over the wire becomes messages, resources and entities, before the game's own systems run.
+
+use bevy::prelude::*;
+use smol_str::SmolStr;
+
+use super::{
+    HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, Room, RoomClosed, RoomError, RoomInterrupted,
+    RoomResumed, RoomState,
+    app_ext::Registry,
+    commands::report,
+    link::{Received, RoomsLink},
+    players,
+};
+use crate::{
+    client::ConnectionChange,
+    session::{PlayerId, SessionEvent},
+};
+
+/// Takes in what the background task has for us, and moves the session on.
+pub(super) fn take_in(mut link: ResMut<RoomsLink>) {
+    link.receive();
+}
+
+/// Whether anything came.
+pub(super) fn something_came(link: Res<RoomsLink>) -> bool {
+    !link.received.is_empty()
+}
+
+/// Applies what came, in the order in which it came.
+pub(super) fn apply(world: &mut World) {
+    let mut received = std::mem::take(&mut world.resource_mut::<RoomsLink>().received);
+    if let Some(change) = received.connection.take() {
+        apply_connection(world, &change);
+    }
+    if let Some(round_trip) = received.round_trip.take() {
+        world.resource_mut::<Room>().round_trip = Some(round_trip);
+    }
+    for error in received.errors.drain(..) {
+        report(world, error);
+    }
+    // Entities first, so that a message about a player finds its entity, and again where players left.
+    if !received.events.is_empty() {
+        players::spawn_missing(world);
+    }
+    for event in received.events.drain(..) {
+        apply_event(world, event);
+    }
+    players::sync(world);
+    give_back(world, received);
+}
+
+/// Puts the emptied vectors back, so that their memory is used again.
+fn give_back(world: &mut World, emptied: Received) {
+    let mut link = world.resource_mut::<RoomsLink>();
+    if link.received.is_empty() {
+        link.received = emptied;
+    }
+}
+
+fn apply_connection(world: &mut World, change: &ConnectionChange) {
+    let runs_relay = world.resource::<RoomsLink>().runs_relay();
+    let mut room = world.resource_mut::<Room>();
+    room.runs_relay = runs_relay;
+    room.connection = change.current;
+    room.connection_id.clone_from(&change.connection_id);
+}
+
+fn apply_event(world: &mut World, event: SessionEvent) {
+    match event {
+        SessionEvent::Joined { term, .. } => {
+            world.resource_mut::<Room>().term = term;
+            set_state(world, RoomState::Joined);
+        }
+        SessionEvent::PlayerJoined(player) => {
+            if let Some(entity) = players::entity(world, &player) {
+                world.write_message(PlayerJoined { player, entity });
+            }
+        }
+        SessionEvent::PlayerLost(player) => {
+            if let Some(entity) = players::entity(world, &player) {
+                world.write_message(PlayerLost { player, entity });
+            }
+        }
+        SessionEvent::PlayerReturned(player) => {
+            if let Some(entity) = players::entity(world, &player) {
+                world.write_message(PlayerReturned { player, entity });
+            }
+        }
+        SessionEvent::PlayerLeft { player, reason } => {
+            world.write_message(PlayerLeft { player, reason });
+        }
+        // The roster and the entities show it.
+        SessionEvent::PlayerChanged(_) => {}
+        SessionEvent::SharedChanged { key } => apply_shared(world, &key),
+        SessionEvent::HostChanged { from, to, term } => {
+            world.resource_mut::<Room>().term = term;
+            world.write_message(HostChanged { from, to, term });
+        }
+        SessionEvent::Message { sender, kind, data } => deliver(world, &sender, &kind, data),
+        SessionEvent::Interrupted { reason } => {
+            world.resource_mut::<Room>().interrupted = true;
+            world.write_message(RoomInterrupted { reason });
+        }
+        SessionEvent::Resumed { continuity } => {
+            world.resource_mut::<Room>().interrupted = false;
+            world.write_message(RoomResumed { continuity });
+        }
+        SessionEvent::SendFailed { kind, reason } => {
+            report(world, RoomError::NotDelivered { kind: kind.to_string(), why: reason.to_string() });
+        }
+        SessionEvent::Closed(reason) => {
+            log::info!("out of the room: {reason}");
+            let mut link = world.resource_mut::<RoomsLink>();
+            // Its goodbye goes out before the session does.
+            link.flush();
+            link.session = None;
+            world.resource_mut::<Room>().interrupted = false;
+            set_state(world, RoomState::Outside);
+            world.write_message(RoomClosed { reason });
+        }
+    }
+}
+
+/// Setting the state that is there already would run `OnEnter` again.
+pub(super) fn set_state(world: &mut World, state: RoomState) {
+    NextState::set_if_neq(&mut world.resource_mut::<NextState<RoomState>>(), state);
+}
+
+fn apply_shared(world: &mut World, key: &SmolStr) {
+    let Some(apply) = world.resource::<Registry>().shared.get(key.as_str()).copied() else {
+        log::debug!("the host shares {key:?}, which this game does not know");
+        return;
+    };
+    let session = world.resource::<RoomsLink>().session.as_ref();
+    let Some(value) = session.and_then(|session| session.shared(key)).cloned() else { return };
+    if let Err(error) = apply(world, &value) {
+        report(world, RoomError::Undecodable { kind: key.to_string(), sender: None, why: error.to_string() });
+    }
+}
+
+fn deliver(world: &mut World, sender: &PlayerId, kind: &SmolStr, data: serde_json::Value) {
+    let Some(deliver) = world.resource::<Registry>().messages.get(kind.as_str()).copied() else {
+        log::debug!("{sender} sent {kind:?}, which this game does not know");
+        return;
+    };
+    if let Err(error) = deliver(world, sender, data) {
+        let sender = Some(sender.clone());
+        report(world, RoomError::Undecodable { kind: kind.to_string(), sender, why: error.to_string() });
+    }
+}

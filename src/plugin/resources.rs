@@ -1,0 +1,152 @@
+//! What a game reads about the room it is in.
+
+use std::time::Duration;
+
+use bevy::prelude::*;
+
+use crate::{
+    client::ConnectionState,
+    protocol::ConnectionId,
+    session::{PlayerId, Profile, RoomName, Term},
+};
+
+/// Whether we are in a room, as a Bevy state: use `OnEnter`, `OnExit` and `in_state`.
+#[derive(States, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RoomState {
+    /// In no room.
+    #[default]
+    Outside,
+    /// Asked for a room; not let in yet.
+    Arriving,
+    /// In the room: roster and shared state are there.
+    Joined,
+}
+
+/// The room we are in, or last were, and the line to it.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub struct Room {
+    /// Its name; `None` before the first.
+    pub name: Option<RoomName>,
+    /// The present host's term.
+    pub term: Term,
+    /// Whether nothing comes in for the moment, though we are in the room.
+    pub interrupted: bool,
+    /// The connection's state.
+    pub connection: ConnectionState,
+    /// The connection's id, while there is one.
+    pub connection_id: Option<ConnectionId>,
+    /// Whether this app runs the relay of this machine; see [`Connect::Local`](super::Connect::Local).
+    pub runs_relay: bool,
+    /// The time that a word to the server and back took, measured every few seconds.
+    pub round_trip: Option<Duration>,
+}
+
+/// Who leads the room.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Who; `None` outside a room.
+    pub player: Option<PlayerId>,
+    /// Whether that is us.
+    pub is_us: bool,
+}
+
+/// Who we are.
+#[derive(Resource, Clone, Debug, PartialEq)]
+pub struct LocalPlayer {
+    /// Our id. It stays the same from room to room.
+    pub id: PlayerId,
+    /// How we show ourselves, in the room we are in or last were.
+    pub profile: Profile,
+    /// Our entity, while in a room.
+    pub entity: Option<Entity>,
+}
+
+/// The players that the host admitted, in order of admission.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub struct Roster {
+    pub(super) players: Vec<RosterEntry>,
+}
+
+impl Roster {
+    /// How many there are, lost ones too.
+    pub fn len(&self) -> usize {
+        self.players.len()
+    }
+
+    /// Whether there is nobody, as outside a room.
+    pub fn is_empty(&self) -> bool {
+        self.players.is_empty()
+    }
+
+    /// The players in order of admission.
+    pub fn iter(&self) -> std::slice::Iter<'_, RosterEntry> {
+        self.players.iter()
+    }
+
+    /// One player.
+    pub fn get(&self, player: &PlayerId) -> Option<&RosterEntry> {
+        self.players.iter().find(|entry| entry.id == *player)
+    }
+
+    /// The name that a player shows; its id where it is not on the roster.
+    pub fn name<'a>(&'a self, player: &'a PlayerId) -> &'a str {
+        self.get(player).map_or(player.as_str(), |entry| entry.profile.name.as_str())
+    }
+}
+
+impl<'a> IntoIterator for &'a Roster {
+    type Item = &'a RosterEntry;
+    type IntoIter = std::slice::Iter<'a, RosterEntry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.players.iter()
+    }
+}
+
+/// One player on the roster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RosterEntry {
+    /// Who.
+    pub id: PlayerId,
+    /// How the player shows itself.
+    pub profile: Profile,
+    /// Whether its connection stands.
+    pub status: PlayerStatus,
+    /// Whether it leads.
+    pub is_host: bool,
+    /// Its entity.
+    pub entity: Entity,
+}
+
+/// Whether a player's connection stands. A component of the player's entity.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Reflect)]
+#[reflect(Component)]
+pub enum PlayerStatus {
+    /// It stands.
+    #[default]
+    Present,
+    /// It is gone; the seat is kept for a while.
+    Lost,
+}
+
+/// One player, as an entity. A game adds components of its own; they stay while the player is lost, and go with the
+/// entity when it left.
+#[derive(Component, Clone, Debug, PartialEq, Eq, Reflect)]
+#[require(PlayerStatus)]
+#[reflect(Component)]
+pub struct Player {
+    /// Who.
+    pub id: PlayerId,
+}
+
+/// Marks the entity of the player that leads.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Component)]
+pub struct HostPlayer;
+
+/// Marks our own entity.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Component)]
+pub struct OwnPlayer;
+
+bevy::reflect::impl_reflect_opaque!((in bevy_rooms::session) PlayerId(Debug, PartialEq, Hash, Clone));

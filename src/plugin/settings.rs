@@ -1,0 +1,143 @@
+//! What a game sets when it adds the plugin.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use web_time::Instant;
+
+use crate::{
+    bridge::{self, Runtime},
+    client::{ClientOptions, Credentials, Endpoint, Timing},
+    protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY},
+    session::{Generation, PlayerId, SessionTiming},
+    transport::{Connector, Link},
+};
+
+/// Wait before the next attempt to reach a relay, before back-off and jitter. Shorter than the specification's 15 s,
+/// which spares a cloud: a relay serves a few rooms, and players look at the screen while it is gone.
+const RELAY_RETRY: Duration = Duration::from_secs(1);
+
+/// What a room's connection runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Connect {
+    /// The relay on this machine, at its default port and with the development key. With the feature `relay`, whoever
+    /// comes first runs it inside the game; when that game ends, the next one that notices runs it anew.
+    #[default]
+    Local,
+    /// A relay, or another server of the protocol.
+    Relay {
+        /// `ws://HOST:PORT` or `wss://HOST[:PORT]`.
+        url: String,
+        /// An API key of that relay, `APP.KEYID:SECRET`.
+        key: String,
+    },
+    /// Ably's cloud.
+    Cloud {
+        /// An API key, `APP.KEYID:SECRET`.
+        key: String,
+    },
+}
+
+impl Connect {
+    /// A relay with the development key.
+    pub fn relay(url: impl Into<String>) -> Self {
+        Self::Relay { url: url.into(), key: DEVELOPMENT_KEY.to_owned() }
+    }
+
+    pub(super) fn client_options(&self, player: &PlayerId) -> ClientOptions {
+        let (endpoint, key) = match self {
+            Self::Local => (Endpoint::Url(local_url()), DEVELOPMENT_KEY.to_owned()),
+            Self::Relay { url, key } => (Endpoint::Url(url.clone()), key.clone()),
+            Self::Cloud { key } => (Endpoint::Cloud, key.clone()),
+        };
+        let timing = match endpoint {
+            Endpoint::Cloud => Timing::default(),
+            Endpoint::Url(_) => Timing {
+                disconnected_retry: RELAY_RETRY,
+                suspended_retry: 2 * RELAY_RETRY,
+                channel_retry: RELAY_RETRY,
+                ..Timing::default()
+            },
+        };
+        let options = ClientOptions::new(endpoint, Credentials::Key(key));
+        ClientOptions { client_id: Some(player.client_id()), timing, ..options }
+    }
+}
+
+fn local_url() -> String {
+    format!("ws://127.0.0.1:{DEFAULT_RELAY_PORT}")
+}
+
+/// What carries the frames.
+#[derive(Clone, Default)]
+pub enum Transport {
+    /// The platform's own: a WebSocket.
+    #[default]
+    Platform,
+    /// One that the game gives; see [`Transport::custom`].
+    Custom(Arc<dyn Fn() -> Box<dyn Connector> + Send + Sync>),
+}
+
+impl Transport {
+    /// A transport of the game's own, made anew for each connection.
+    pub fn custom<C: Connector>(make: impl Fn() -> C + Send + Sync + 'static) -> Self {
+        Self::Custom(Arc::new(move || Box::new(make())))
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Platform => "Platform",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+impl Connector for Box<dyn Connector> {
+    fn open(&mut self, url: &str) -> Link {
+        (**self).open(url)
+    }
+}
+
+/// What the room's timers go by.
+#[derive(Clone, Default)]
+pub enum Clock {
+    /// The machine's monotonic clock.
+    #[default]
+    Real,
+    /// One that the game gives, such as a simulated one in tests.
+    Custom(Arc<dyn Fn() -> Instant + Send + Sync>),
+}
+
+impl Clock {
+    /// The time now.
+    pub fn now(&self) -> Instant {
+        match self {
+            Self::Real => bridge::now(),
+            Self::Custom(clock) => clock(),
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Real => "Real",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+/// What a game sets when it adds the plugin.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) connect: Connect,
+    pub(super) player: PlayerId,
+    pub(super) generation: Generation,
+    pub(super) version: String,
+    pub(super) timing: SessionTiming,
+    pub(super) runtime: Runtime,
+    pub(super) transport: Transport,
+    pub(super) clock: Clock,
+}

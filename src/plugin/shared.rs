@@ -1,0 +1,48 @@
+//! Shared resources: the host's go out where they changed, and everyone else's are set to what came.
+
+use bevy::{
+    ecs::{component::Mutable, schedule::ScheduleConfigs, system::ScheduleSystem},
+    prelude::*,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{RoomError, link::RoomsLink};
+
+/// The system that hands the host's value to the session when it changed.
+pub(super) fn publish<R: Resource + Serialize>(key: String) -> ScheduleConfigs<ScheduleSystem> {
+    let system = move |value: Option<Res<R>>,
+                       mut link: ResMut<RoomsLink>,
+                       mut was_host: Local<bool>,
+                       mut errors: MessageWriter<RoomError>| {
+        let hosting = link.session.as_ref().is_some_and(|session| session.is_host());
+        let became_host = hosting && !*was_host;
+        *was_host = hosting;
+        let Some(value) = value.filter(|value| hosting && (became_host || value.is_changed())) else { return };
+        let published = match (serde_json::to_value(&*value), &mut link.session) {
+            (Ok(json), Some(session)) => {
+                session.set_shared(&key, json).map_err(|error| RoomError::NotShared { key: key.clone(), error })
+            }
+            (Ok(_), None) => Ok(()),
+            (Err(error), _) => Err(RoomError::NotSerializable { kind: key.clone(), why: error.to_string() }),
+        };
+        if let Err(error) = published {
+            log::warn!("{error}");
+            errors.write(error);
+        }
+    };
+    system.into_configs()
+}
+
+/// Sets the resource to what came. Bevy marks it changed, so that the game sees it.
+pub(super) fn apply<R: Resource<Mutability = Mutable> + DeserializeOwned>(
+    world: &mut World,
+    value: &Value,
+) -> Result<(), serde_json::Error> {
+    let value = R::deserialize(value)?;
+    match world.get_resource_mut::<R>() {
+        Some(mut resource) => *resource = value,
+        None => world.insert_resource(value),
+    }
+    Ok(())
+}
