@@ -1,0 +1,49 @@
+//! 90-ball bingo for friends, in a window or in the terminal.
+//!
+//! ```sh
+//! cargo run --example bingo                                            # a window
+//! cargo run --example bingo -- --bots 3                                # the same with company
+//! cargo run --example bingo -- --headless --automark --bots 3 --json   # a round in the terminal
+//! ```
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `card`, `caller`, `rules` | the game itself: no engine, no network |
+//! | `net`, `host` | the game in a room: messages, shared state, the host's desk |
+//! | `view` | the window |
+//! | `headless`, `report` | the terminal, and events as JSON |
+
+mod caller;
+mod card;
+mod flags;
+mod headless;
+mod host;
+mod names;
+mod net;
+mod report;
+mod rules;
+mod view;
+
+use std::{process::ExitCode, time::Instant};
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let flags = flags::Flags::parse().with_defaults();
+    let outcome = if flags.headless {
+        headless::run(&flags, started)
+    } else if view::has_display() {
+        view::run(&flags, started)
+    } else {
+        eprintln!("There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set): playing in the terminal.");
+        headless::run(&flags::Flags { headless: true, ..flags }.with_defaults(), started)
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("bingo cannot go on: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

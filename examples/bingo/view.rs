@@ -1,0 +1,274 @@
+//! The window: the lobby, the table, and what the player does there.
+//!
+//! Each frame the pieces of the window are shown what there is to be seen, a [`Scene`], and say what the player wants, a
+//! [`Wish`]; one system grants the wishes. Knows no rules: those are the host's, and [`net`](crate::net)'s.
+
+mod between;
+mod call;
+mod claim;
+mod header;
+mod lobby;
+mod news;
+mod roster;
+mod scene;
+mod table;
+mod theme;
+mod ticket;
+
+use std::{
+    env,
+    sync::{Mutex, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+
+use bevy::{
+    log::{Level, LogPlugin},
+    prelude::*,
+    window::WindowResolution,
+};
+use bevy_egui::{
+    EguiContexts, EguiPlugin, EguiPrimaryContextPass,
+    egui::{CentralPanel, Frame, LayerId, ScrollArea, Ui, UiBuilder},
+};
+use bevy_rooms::prelude::*;
+
+use self::{
+    lobby::{Form, Trouble},
+    news::News,
+    scene::{Scene, Wish},
+};
+use crate::{
+    flags::Flags,
+    headless::{self, Outcome, Part},
+    host::{HostSettings, StartRound},
+    net::{Hand, Style, Table, WantsToShout},
+    rules::Status,
+};
+
+/// Size of the window at first, in points.
+const SIZE: (u32, u32) = (1280, 800);
+
+/// How long the end of the last round is shown, where the flags say how many rounds there are.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Whether there is a display to show a window on.
+pub fn has_display() -> bool {
+    let is_set = |variable| env::var_os(variable).is_some_and(|value| !value.is_empty());
+    !cfg!(all(unix, not(target_os = "macos"))) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
+/// Plays in a window, until it is closed.
+pub fn run(flags: &Flags, started: Instant) -> Outcome {
+    let mut app = App::new();
+    let window = Window {
+        title: "Bingo".to_owned(),
+        resolution: WindowResolution::new(SIZE.0, SIZE.1),
+        resize_constraints: WindowResizeConstraints { min_width: 320.0, min_height: 480.0, ..default() },
+        ..default()
+    };
+    app.add_plugins(
+        DefaultPlugins
+            .set(WindowPlugin { primary_window: Some(window), ..default() })
+            .set(LogPlugin { level: Level::WARN, filter: "wgpu=error,naga=error".to_owned(), ..default() }),
+    )
+    .add_plugins(EguiPlugin::default());
+    headless::add_game(&mut app, flags, Part::Own, started);
+    app.add_plugins(ViewPlugin { flags: flags.clone(), started });
+    match app.run() {
+        AppExit::Success => Ok(()),
+        AppExit::Error(code) => Err(format!("the window ended with code {code}")),
+    }
+}
+
+/// The window's side of the game.
+struct ViewPlugin {
+    flags: Flags,
+    started: Instant,
+}
+
+impl Plugin for ViewPlugin {
+    fn build(&self, app: &mut App) {
+        let form = Form {
+            name: self.flags.name.clone().unwrap_or_default(),
+            room: self.flags.room.as_ref().map(ToString::to_string).unwrap_or_default(),
+            invited: self.flags.join,
+            ..default()
+        };
+        app.add_message::<Wish>()
+            .init_resource::<News>()
+            .insert_resource(ClearColor(Color::srgb_u8(theme::PAPER.r(), theme::PAPER.g(), theme::PAPER.b())))
+            .insert_resource(Page { form, ..default() })
+            .insert_resource(Company { flags: self.flags.clone(), started: self.started, bots: Mutex::default() })
+            .insert_resource(RoundsLeft { rounds: self.flags.rounds, over: None })
+            .add_systems(Startup, (open_eyes, enter_at_once))
+            .add_systems(EguiPrimaryContextPass, draw)
+            .add_systems(
+                Update,
+                (
+                    (enter_and_leave, play, choose),
+                    (note_trouble, news::hear_room, news::hear_round.run_if(in_room)),
+                    leave_after_the_rounds.run_if(in_room),
+                ),
+            )
+            .add_systems(OnEnter(RoomState::Arriving), begin_to_arrive)
+            .add_systems(OnEnter(RoomState::Joined), bring_company);
+    }
+}
+
+/// What the window remembers from frame to frame.
+#[derive(Resource, Debug, Default)]
+struct Page {
+    form: Form,
+    /// When the room's name was copied last.
+    copied: Option<Duration>,
+    /// Whether colours and sizes are set.
+    dressed: bool,
+}
+
+/// The bots of this process, which come along into the room.
+#[derive(Resource)]
+struct Company {
+    flags: Flags,
+    started: Instant,
+    bots: Mutex<Vec<Receiver<Outcome>>>,
+}
+
+/// When the flags say after how many rounds to leave.
+#[derive(Resource)]
+struct RoundsLeft {
+    rounds: Option<u32>,
+    over: Option<Duration>,
+}
+
+fn open_eyes(mut commands: Commands, mut style: ResMut<Style>) {
+    commands.spawn(Camera2d);
+    // Whether tickets mark themselves is the host's choice; a player can still switch it off.
+    style.automark = true;
+}
+
+/// Who said on the command line whether to host or to join is not asked again.
+fn enter_at_once(company: Res<Company>, mut wishes: MessageWriter<Wish>) {
+    match (company.flags.host, company.flags.join) {
+        (true, _) => drop(wishes.write(Wish::Host)),
+        (_, true) => drop(wishes.write(Wish::Join)),
+        _ => {}
+    }
+}
+
+fn draw(
+    mut contexts: EguiContexts,
+    scene: Scene,
+    news: Res<News>,
+    mut page: ResMut<Page>,
+    mut wishes: MessageWriter<Wish>,
+) -> Result {
+    let ctx = contexts.ctx_mut()?;
+    let Page { form, copied, dressed } = &mut *page;
+    if !*dressed {
+        *dressed = true;
+        theme::apply(ctx);
+    }
+    let whole = UiBuilder::new().layer_id(LayerId::background()).max_rect(ctx.viewport_rect());
+    let mut ui = Ui::new(ctx.clone(), "window".into(), whole);
+    let mut wished = Vec::new();
+    if *scene.state.get() == RoomState::Joined {
+        let foot = table::show(&mut ui, &scene, &news, copied, &mut wished);
+        news.show(ctx, scene.now(), foot);
+    } else {
+        CentralPanel::default().frame(Frame::new().fill(theme::PAPER).inner_margin(theme::GAP)).show(&mut ui, |ui| {
+            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                lobby::show(ui, &scene, form, &mut wished);
+            });
+        });
+    }
+    wishes.write_batch(wished);
+    Ok(())
+}
+
+fn enter_and_leave(mut wishes: MessageReader<Wish>, mut page: ResMut<Page>, mut commands: Commands) {
+    for wish in wishes.read() {
+        let (room, profile) = (page.form.room.trim().to_owned(), Profile::named(page.form.name.trim()));
+        match wish {
+            Wish::Host => commands.host_room(room, profile),
+            Wish::Join => commands.join_room(room, profile),
+            Wish::Leave => commands.leave_room(),
+            _ => continue,
+        }
+        page.form.trouble = None;
+    }
+}
+
+fn play(
+    mut wishes: MessageReader<Wish>,
+    mut start: MessageWriter<StartRound>,
+    mut shout: MessageWriter<WantsToShout>,
+    mut hand: ResMut<Hand>,
+) {
+    for wish in wishes.read() {
+        match wish {
+            Wish::Start => drop(start.write(StartRound)),
+            Wish::Shout => drop(shout.write(WantsToShout)),
+            Wish::Toggle(number) => hand.toggle(*number),
+            _ => {}
+        }
+    }
+}
+
+fn choose(mut wishes: MessageReader<Wish>, mut host: ResMut<HostSettings>, mut style: ResMut<Style>) {
+    for wish in wishes.read() {
+        match wish {
+            Wish::Choose(settings) => host.settings = *settings,
+            Wish::MarkForMe(automark) => style.automark = *automark,
+            _ => {}
+        }
+    }
+}
+
+fn begin_to_arrive(mut page: ResMut<Page>, mut news: ResMut<News>, time: Res<Time<Real>>) {
+    page.form.since = time.elapsed();
+    *news = News::default();
+}
+
+fn note_trouble(
+    mut closed: MessageReader<RoomClosed>,
+    mut errors: MessageReader<RoomError>,
+    mut page: ResMut<Page>,
+) {
+    for RoomClosed { reason } in closed.read() {
+        page.form.trouble = Trouble::of(reason);
+    }
+    for error in errors.read() {
+        if let RoomError::InvalidName(_) | RoomError::NoBackgroundTask { .. } = error {
+            page.form.trouble = Some(Trouble::Other(error.to_string()));
+        }
+    }
+}
+
+/// Brings the bots into the room, unless they are still in one.
+fn bring_company(mut company: ResMut<Company>, (room, us): (Res<Room>, Res<LocalPlayer>)) {
+    let flags = Flags { room: room.name.clone(), name: Some(us.profile.name.clone()), ..company.flags.clone() };
+    let started = company.started;
+    // A lock that a panic poisoned is not to be had: nothing else ever holds it.
+    let Ok(bots) = company.bots.get_mut() else { return };
+    bots.retain(|bot| bot.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty));
+    if bots.is_empty() {
+        *bots = headless::bots(&flags, started);
+    }
+}
+
+fn leave_after_the_rounds(
+    table: Res<Table>,
+    mut left: ResMut<RoundsLeft>,
+    time: Res<Time<Real>>,
+    mut commands: Commands,
+    mut exit: MessageWriter<AppExit>,
+) {
+    if left.rounds.is_none_or(|rounds| table.round() < rounds || table.status() != Status::Complete) {
+        return;
+    }
+    let over = *left.over.get_or_insert(time.elapsed());
+    if time.elapsed() >= over + LINGER {
+        commands.leave_room();
+        exit.write(AppExit::Success);
+    }
+}

@@ -1,0 +1,104 @@
+//! Between rounds: who won the last one, and what the host chooses for the next.
+
+use std::time::Duration;
+
+use bevy_egui::egui::{Color32, Rect, Slider, SliderClamping, Ui, pos2, vec2};
+
+use super::{
+    claim,
+    scene::{Scene, Wish},
+    theme::{self, Button, CORAL, GAP, INK, SUN},
+};
+use crate::rules::{Reason, Settings, Status};
+
+/// Seconds between calls that a host can choose; the flag allows others.
+const INTERVALS: std::ops::RangeInclusive<f32> = 1.0..=15.0;
+/// Pieces of paper in the air.
+const CONFETTI: u16 = 70;
+
+/// Shows it.
+pub fn show(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
+    let complete = scene.table.status() == Status::Complete;
+    let card = theme::card().show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        if complete { result(ui, scene) } else { waiting(ui, scene) }
+        ui.add_space(GAP);
+        if scene.host.is_us {
+            let text = if complete { "Play again" } else { "Start the round" };
+            if ui.add(Button::primary(text).size(22.0).width(ui.available_width())).clicked() {
+                wishes.push(Wish::Start);
+            }
+            ui.add_space(GAP);
+            settings(ui, scene, wishes);
+        } else {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                let next = if complete { "start another round" } else { "start" };
+                ui.label(format!("Waiting for {} to {next}.", scene.host_name()));
+            });
+        }
+    });
+    if complete && scene.table.winner().is_some() {
+        confetti(ui, card.response.rect, scene.now());
+    }
+}
+
+fn waiting(ui: &mut Ui, scene: &Scene) {
+    theme::heading(ui, 26.0, INK, "Ready when you are");
+    let players = scene.roster.len();
+    let here = if players == 1 { "You are the first one here.".to_owned() } else { format!("{players} players are here.") };
+    ui.label(format!("{here} Others come in with the room's name:"));
+    theme::heading(ui, 24.0, CORAL, scene.room_name());
+}
+
+fn result(ui: &mut Ui, scene: &Scene) {
+    let table = &scene.table;
+    let (title, color) = match table.winner() {
+        Some(winner) if winner.id.0 == scene.us.id.as_str() => ("You win the full house!".to_owned(), CORAL),
+        Some(winner) => (format!("{} wins the full house!", winner.name), INK),
+        None => ("Nobody has a full house".to_owned(), INK),
+    };
+    theme::heading(ui, 30.0, color, &title);
+    let calls = table.called().len();
+    let text = match table.reason() {
+        Some(Reason::FullHouse) | None => format!("Round {} took {calls} calls.", table.round()),
+        Some(reason) => format!("Round {} is over after {calls} calls: {reason}.", table.round()),
+    };
+    ui.label(text);
+    ui.add_space(4.0);
+    claim::prizes(ui, scene);
+}
+
+fn settings(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
+    let before = scene.chosen.settings;
+    let mut seconds = before.interval.as_secs_f32();
+    let mut automark = before.automark;
+    theme::muted(ui, "Time between calls");
+    let slider = Slider::new(&mut seconds, INTERVALS).step_by(0.5).suffix(" s").clamping(SliderClamping::Edits);
+    let slid = ui.add(slider).changed();
+    let ticked = ui.checkbox(&mut automark, "Tickets may mark themselves").changed();
+    if slid || ticked {
+        let interval = if slid { Duration::try_from_secs_f32(seconds).unwrap_or(before.interval) } else { before.interval };
+        wishes.push(Wish::Choose(Settings { interval, automark }));
+    }
+}
+
+/// Paper that falls over the card. Where each piece is depends on nothing but the time.
+fn confetti(ui: &Ui, rect: Rect, now: Duration) {
+    let painter = ui.painter().with_clip_rect(rect);
+    let time = now.as_secs_f32();
+    for piece in 0..CONFETTI {
+        let seed = f32::from(piece);
+        let random = |salt: f32| ((seed * 12.9898 + salt * 78.233).sin() * 43_758.547).rem_euclid(1.0);
+        let fall = (random(1.0) + time * (0.08 + 0.1 * random(2.0))).fract();
+        let sway = (time * (1.0 + random(3.0)) + seed).sin() * 10.0;
+        let center = pos2(rect.min.x + rect.width() * random(4.0) + sway, rect.min.y + rect.height() * fall);
+        let color: Color32 = if piece % 3 == 0 { SUN } else { theme::tens(usize::from(piece)) };
+        let turn = (time * 3.0 + seed).cos().abs();
+        let size = vec2(7.0, 2.0 + 8.0 * turn);
+        let piece = Rect::from_center_size(center, size);
+        painter.rect_filled(piece, 2, color.gamma_multiply(0.55));
+    }
+    ui.ctx().request_repaint();
+}
+

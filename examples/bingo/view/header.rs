@@ -1,0 +1,86 @@
+//! The strip at the top: which room, how the line does, and the way out.
+
+use std::time::Duration;
+
+use bevy_egui::egui::{Align, Color32, Layout, RichText, Sense, Ui, vec2};
+use bevy_rooms::prelude::*;
+
+use super::{
+    scene::{Scene, Wish},
+    theme::{self, Button, CARD, CORAL, LEAF, MUTED, SUN},
+};
+
+/// Below this width words are left out.
+const NARROW: f32 = 560.0;
+/// How long the copy button says that it has copied.
+const COPIED_FOR: Duration = Duration::from_secs(2);
+
+/// Shows it; for a player in a room.
+pub fn show(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>, wishes: &mut Vec<Wish>) {
+    let narrow = ui.available_width() < NARROW;
+    ui.horizontal(|ui| {
+        if !narrow {
+            theme::heading(ui, 24.0, SUN, "BINGO");
+            ui.add_space(12.0);
+        }
+        room_name(ui, scene, if narrow { 17.0 } else { 20.0 });
+        copy(ui, scene, copied);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.add(Button::quiet("Leave").fill(theme::INK.lerp_to_gamma(CARD, 0.22))).clicked() {
+                wishes.push(Wish::Leave);
+            }
+            line(ui, &scene.room, narrow);
+        });
+    });
+}
+
+fn room_name(ui: &mut Ui, scene: &Scene, size: f32) {
+    let text = RichText::new(scene.room_name()).size(size).color(CARD);
+    ui.add(bevy_egui::egui::Label::new(text).truncate());
+}
+
+fn copy(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>) {
+    let fresh = copied.is_some_and(|at| scene.now().saturating_sub(at) < COPIED_FOR);
+    let (text, hint) = if fresh { ("✔", "Copied.") } else { ("📋", "Copy the room's name, to invite others.") };
+    let button = Button::quiet(text).fill(theme::INK.lerp_to_gamma(CARD, 0.22));
+    if ui.add(button).on_hover_text(hint).clicked() {
+        ui.ctx().copy_text(scene.room_name().to_owned());
+        *copied = Some(scene.now());
+    }
+}
+
+/// The connection's state: a lamp, and words.
+pub fn line(ui: &mut Ui, room: &Room, narrow: bool) {
+    let (color, words) = state(room);
+    let round_trip = room.round_trip.filter(|_| room.connection == ConnectionState::Connected).map(in_milliseconds);
+    let text = match (round_trip, narrow) {
+        (Some(time), true) => time,
+        (Some(time), false) => format!("{words}, {time}"),
+        (None, _) => words.to_owned(),
+    };
+    ui.label(RichText::new(text).size(14.0).color(theme::pale(MUTED, 0.75)));
+    let (rect, response) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 6.0, color);
+    let round_trip = "The time that a word to the server and back takes.";
+    response.on_hover_text(format!("The connection is {words}. {round_trip}"));
+}
+
+/// A colour and a word for the connection's state.
+pub fn state(room: &Room) -> (Color32, &'static str) {
+    match room.connection {
+        ConnectionState::Connected if room.interrupted => (SUN, "interrupted"),
+        ConnectionState::Connected => (LEAF, "connected"),
+        ConnectionState::Connecting => (SUN, "connecting"),
+        ConnectionState::Disconnected => (SUN, "reconnecting"),
+        ConnectionState::Suspended => (CORAL, "without a line"),
+        ConnectionState::Failed => (CORAL, "failed"),
+        ConnectionState::Initialized | ConnectionState::Closing | ConnectionState::Closed => (MUTED, "not connected"),
+    }
+}
+
+fn in_milliseconds(time: Duration) -> String {
+    match time.as_millis() {
+        0 => "under 1 ms".to_owned(),
+        millis => format!("{millis} ms"),
+    }
+}

@@ -1,0 +1,117 @@
+//! What can go wrong on a simulated network, and how often.
+
+use std::time::Duration;
+
+use rand::{RngExt, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+
+/// How the way between one client and the relay is when nothing goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkConditions {
+    /// Time that everything takes, each way. Defaults to 20 ms.
+    pub latency: Duration,
+    /// Most that is added to it, at random. What is sent first still arrives first. Defaults to 10 ms.
+    pub jitter: Duration,
+}
+
+impl Default for LinkConditions {
+    fn default() -> Self {
+        Self { latency: Duration::from_millis(20), jitter: Duration::from_millis(10) }
+    }
+}
+
+/// A way of the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the relay.
+    Up,
+    /// From the relay to the client.
+    Down,
+}
+
+/// One thing that goes wrong between one client and the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The socket breaks, and both ends learn of it soon. What was on its way may or may not arrive.
+    Cut,
+    /// The socket breaks once this many frames more were sent, in either direction; the next one is lost.
+    CutAfter(u32),
+    /// From now on nothing arrives, and after this time both ends learn that the socket is gone.
+    Stall(Duration),
+    /// Nothing arrives for this time, and then all of it, in order.
+    Delay(Duration),
+    /// The next frame in this direction is cut short.
+    Truncate(Direction),
+    /// The socket breaks, and none can be had for this time.
+    Refuse(Duration),
+}
+
+/// A fault without its particulars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// [`Fault::Cut`].
+    Cut,
+    /// [`Fault::CutAfter`], after up to 12 frames: enough for every step of connecting and attaching.
+    CutAfter,
+    /// [`Fault::Stall`], for up to 40 s: beyond the time after which silence is noticed.
+    Stall,
+    /// [`Fault::Delay`], for up to 8 s.
+    Delay,
+    /// [`Fault::Truncate`].
+    Truncate,
+    /// [`Fault::Refuse`], for up to 20 s.
+    Refuse,
+    /// The relay starts anew with nothing in its memory, after up to 5 s.
+    RestartRelay,
+}
+
+impl FaultKind {
+    /// All that lose nothing for good: a client that comes back in time has all messages.
+    pub const LINES: [Self; 6] =
+        [Self::Cut, Self::CutAfter, Self::Stall, Self::Delay, Self::Truncate, Self::Refuse];
+
+    pub(super) fn roll(self, rng: &mut ChaCha8Rng) -> Rolled {
+        let mut up_to = |most: u64| Duration::from_millis(rng.random_range(0..=most * 1000));
+        Rolled::Line(match self {
+            Self::Cut => Fault::Cut,
+            Self::Stall => Fault::Stall(up_to(40)),
+            Self::Delay => Fault::Delay(up_to(8)),
+            Self::Refuse => Fault::Refuse(up_to(20)),
+            Self::RestartRelay => return Rolled::RestartRelay(up_to(5)),
+            Self::CutAfter => Fault::CutAfter(rng.random_range(0..=12)),
+            Self::Truncate if rng.random() => Fault::Truncate(Direction::Up),
+            Self::Truncate => Fault::Truncate(Direction::Down),
+        })
+    }
+}
+
+/// A fault with particulars that were drawn at random.
+pub(super) enum Rolled {
+    Line(Fault),
+    RestartRelay(Duration),
+}
+
+/// Faults that come by themselves, at random clients and times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// Time between two faults, on average.
+    pub every: Duration,
+    /// What may happen; each is as likely as the others.
+    pub kinds: Vec<FaultKind>,
+}
+
+impl FaultPlan {
+    /// All faults of lines, every so often.
+    pub fn lines(every: Duration) -> Self {
+        Self { every, kinds: FaultKind::LINES.to_vec() }
+    }
+
+    pub(super) fn wait(&self, rng: &mut ChaCha8Rng) -> Duration {
+        self.every.mul_f64(rng.random_range(0.0..=2.0))
+    }
+
+    pub(super) fn pick(&self, rng: &mut ChaCha8Rng) -> Option<Rolled> {
+        let kind = *self.kinds.choose(rng)?;
+        Some(kind.roll(rng))
+    }
+}

@@ -1,0 +1,345 @@
+//! The simulated network: who is on it, and what happens next.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+use web_time::Instant;
+
+use super::{
+    faults::{Direction, Fault, FaultPlan, LinkConditions, Rolled},
+    wire::{Parcel, SocketId, Wire},
+};
+use crate::{
+    client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, Output},
+    protocol::{DecodeError, ErrorCode, ErrorInfo, Frame, Timestamp, json},
+    relay::{self, ConnectRequest, DEV_KEY, Hub, HubConfig, HubStats},
+};
+
+/// The wall clock when a simulation starts: any time will do, as long as it is always the same.
+const WALL_START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Names a client of a [`SimNet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientIndex(usize);
+
+/// One relay, any number of clients, and the network between them, on simulated time.
+///
+/// Hand commands in with [`command`](Self::command), let time pass with [`step`](Self::step),
+/// [`advance_to`](Self::advance_to), [`run_for`](Self::run_for) or [`run_until`](Self::run_until), and take events out
+/// with [`take_events`](Self::take_events). Whoever has timers of its own lets time pass to the earlier of those and
+/// [`next_at`](Self::next_at).
+#[derive(Debug)]
+pub struct SimNet {
+    start: Instant,
+    now: Instant,
+    rng: ChaCha8Rng,
+    config: HubConfig,
+    hub: Hub,
+    /// Until when the relay takes no sockets.
+    relay_down_until: Instant,
+    nodes: Vec<Node>,
+    wire: Wire,
+    plan: Option<(FaultPlan, Instant)>,
+}
+
+#[derive(Debug)]
+struct Node {
+    client: Client,
+    link: LinkConditions,
+    /// Until when the client gets no socket.
+    refused_until: Instant,
+    events: Vec<Event>,
+    socket: Option<SocketId>,
+}
+
+impl SimNet {
+    /// A relay with its default configuration and nobody on it. Equal seeds make equal simulations.
+    pub fn new(seed: u64) -> Self {
+        Self::with_relay(seed, HubConfig::default())
+    }
+
+    /// A relay with this configuration and nobody on it.
+    pub fn with_relay(seed: u64, config: HubConfig) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // The one look at a clock: an `Instant` cannot be had otherwise. Only distances from it matter.
+        let now = Instant::now();
+        Self {
+            start: now,
+            now,
+            hub: Hub::new(config.clone(), rng.random(), now, WALL_START),
+            config,
+            rng,
+            relay_down_until: now,
+            nodes: Vec::new(),
+            wire: Wire::default(),
+            plan: None,
+        }
+    }
+
+    /// Options of a client called `client_id` that the relay's default configuration lets in.
+    pub fn options(client_id: &str) -> ClientOptions {
+        let endpoint = Endpoint::Url("ws://127.0.0.1:8787".to_owned());
+        let credentials = Credentials::Key(DEV_KEY.to_owned());
+        ClientOptions { client_id: Some(client_id.into()), ..ClientOptions::new(endpoint, credentials) }
+    }
+
+    /// Adds a client, which does nothing before it is told to connect.
+    pub fn add_client(&mut self, options: ClientOptions) -> ClientIndex {
+        self.nodes.push(Node {
+            client: Client::new(options, self.rng.random()),
+            link: LinkConditions::default(),
+            refused_until: self.now,
+            events: Vec::new(),
+            socket: None,
+        });
+        ClientIndex(self.nodes.len() - 1)
+    }
+
+    /// Hands a command to a client.
+    pub fn command(&mut self, client: ClientIndex, command: Command) {
+        self.nodes[client.0].client.handle_command(command, self.now);
+        self.drain_client(client.0);
+    }
+
+    /// Takes what the client told since the last time.
+    pub fn take_events(&mut self, client: ClientIndex) -> Vec<Event> {
+        std::mem::take(&mut self.nodes[client.0].events)
+    }
+
+    /// A client, to look at.
+    pub fn client(&self, client: ClientIndex) -> &Client {
+        &self.nodes[client.0].client
+    }
+
+    /// All clients.
+    pub fn clients(&self) -> impl Iterator<Item = ClientIndex> + use<> {
+        (0..self.nodes.len()).map(ClientIndex)
+    }
+
+    /// How much the relay holds.
+    pub fn relay_stats(&self) -> HubStats {
+        self.hub.stats()
+    }
+
+    /// The present.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How much time has passed since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// When something happens next, unless a command comes before.
+    pub fn next_at(&self) -> Option<Instant> {
+        let clients = self.nodes.iter().filter_map(|node| node.client.poll_timeout());
+        let fault = self.plan.as_ref().map(|(_, at)| *at);
+        clients.chain(self.hub.poll_timeout()).chain(self.wire.next()).chain(fault).min().map(|at| at.max(self.now))
+    }
+
+    /// Lets time pass until the next thing happens, and lets it happen. Says whether anything did.
+    pub fn step(&mut self) -> bool {
+        let Some(at) = self.next_at() else { return false };
+        self.now = at;
+        if let Some((socket, direction, parcel)) = self.wire.arrive(at) {
+            match direction {
+                Direction::Up => self.arrive_at_relay(socket, parcel),
+                Direction::Down => self.arrive_at_client(socket, parcel),
+            }
+            self.wire.tidy();
+        } else if self.hub.poll_timeout().is_some_and(|due| due <= at) {
+            self.hub.handle_timeout(at);
+            self.drain_hub();
+        } else if let Some((plan, _)) = self.plan.take_if(|(_, due)| *due <= at) {
+            self.strike(plan);
+        } else {
+            for index in 0..self.nodes.len() {
+                if self.nodes[index].client.poll_timeout().is_some_and(|due| due <= at) {
+                    self.nodes[index].client.handle_timeout(at);
+                    self.drain_client(index);
+                }
+            }
+        }
+        true
+    }
+
+    /// Lets everything happen that happens until `at`, which is then the present.
+    pub fn advance_to(&mut self, at: Instant) {
+        while self.next_at().is_some_and(|next| next <= at) {
+            self.step();
+        }
+        self.now = self.now.max(at);
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        self.advance_to(self.now + time);
+    }
+
+    /// Lets things happen until `condition` holds, no longer than `limit`. Says whether it came to hold.
+    pub fn run_until(&mut self, mut condition: impl FnMut(&Self) -> bool, limit: Duration) -> bool {
+        let end = self.now + limit;
+        while !condition(self) {
+            if self.next_at().is_none_or(|next| next > end) {
+                self.now = end;
+                return condition(self);
+            }
+            self.step();
+        }
+        true
+    }
+
+    /// Sets how the way of a client is from now on.
+    pub fn set_link(&mut self, client: ClientIndex, link: LinkConditions) {
+        self.nodes[client.0].link = link;
+    }
+
+    /// Breaks a client's socket, if it has one. Short for [`Fault::Cut`].
+    pub fn cut(&mut self, client: ClientIndex) {
+        self.inflict(client, Fault::Cut);
+    }
+
+    /// Lets something go wrong for a client. Without a socket only [`Fault::Refuse`] does anything.
+    pub fn inflict(&mut self, client: ClientIndex, fault: Fault) {
+        let node = &mut self.nodes[client.0];
+        if let Fault::Refuse(time) = fault {
+            node.refused_until = node.refused_until.max(self.now + time);
+        }
+        if let Some(socket) = node.socket {
+            self.wire.inflict(socket, fault, node.link, self.now, &mut self.rng);
+        }
+    }
+
+    /// Lets things go wrong by themselves from now on; `None` ends it.
+    pub fn set_faults(&mut self, plan: Option<FaultPlan>) {
+        self.plan = plan.map(|plan| {
+            let at = self.now + plan.wait(&mut self.rng);
+            (plan, at)
+        });
+    }
+
+    /// The relay starts anew with nothing in its memory, and takes sockets again after `down`.
+    pub fn restart_relay(&mut self, down: Duration) {
+        let wall = WALL_START.plus(self.elapsed());
+        self.hub = Hub::new(self.config.clone(), self.rng.random(), self.now, wall);
+        self.relay_down_until = self.now + down;
+        self.wire.lose_relay(self.now + LinkConditions::default().latency);
+    }
+
+    fn strike(&mut self, plan: FaultPlan) {
+        let victims: Vec<ClientIndex> = self.clients().collect();
+        match (plan.pick(&mut self.rng), victims.choose(&mut self.rng)) {
+            (Some(Rolled::Line(fault)), Some(&victim)) => self.inflict(victim, fault),
+            (Some(Rolled::RestartRelay(down)), _) => self.restart_relay(down),
+            _ => {}
+        }
+        self.set_faults(Some(plan));
+    }
+
+    fn arrive_at_relay(&mut self, id: SocketId, parcel: Parcel) {
+        let now = self.now;
+        let Some(socket) = self.wire.get_mut(id) else { return };
+        match (parcel, socket.link) {
+            (Parcel::Dial(query), _) => {
+                let refused_until = self.nodes[socket.client].refused_until.max(self.relay_down_until);
+                if now < refused_until {
+                    return self.close(id, Direction::Down);
+                }
+                let link = self.hub.open(&ConnectRequest::from_query(&query), now);
+                socket.link = Some(link);
+                self.send(id, Direction::Down, Parcel::Opened);
+            }
+            (Parcel::Text(text), Some(link)) => match read(&text) {
+                Ok(frame) => self.hub.handle_frame(link, frame, now),
+                Err(error) => self.hub.handle_malformed(link, &error, now),
+            },
+            (Parcel::Gone, Some(link)) => self.hub.handle_closed(link, now),
+            (Parcel::Text(_) | Parcel::Gone | Parcel::Opened | Parcel::Ping, _) => {}
+        }
+        self.drain_hub();
+    }
+
+    fn arrive_at_client(&mut self, id: SocketId, parcel: Parcel) {
+        let now = self.now;
+        let Some(socket) = self.wire.get_mut(id) else { return };
+        let (index, transport) = (socket.client, socket.transport);
+        let node = &mut self.nodes[index];
+        match parcel {
+            Parcel::Opened => node.client.handle_opened(transport, now),
+            Parcel::Text(text) => match read(&text) {
+                Ok(frame) => node.client.handle_frame(transport, frame, now),
+                Err(error) => node.client.handle_malformed(transport, &error, now),
+            },
+            Parcel::Ping => node.client.handle_activity(transport, now),
+            Parcel::Gone => {
+                let reason = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the simulated socket is gone");
+                node.client.handle_closed(transport, Some(reason), now);
+            }
+            Parcel::Dial(_) => {}
+        }
+        self.drain_client(index);
+    }
+
+    fn drain_client(&mut self, index: usize) {
+        while let Some(output) = self.nodes[index].client.poll_output() {
+            match output {
+                Output::Open { transport, url } => {
+                    let id = self.wire.add(index, transport, self.now);
+                    self.nodes[index].socket = Some(id);
+                    let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+                    self.send(id, Direction::Up, Parcel::Dial(query));
+                }
+                Output::Send { transport, frame } => {
+                    if let Some(id) = self.wire.of_client(index, transport) {
+                        self.send(id, Direction::Up, Parcel::Text(json::encode(frame)));
+                    }
+                }
+                Output::Shut { transport } => {
+                    if let Some(id) = self.wire.of_client(index, transport) {
+                        self.close(id, Direction::Up);
+                    }
+                }
+            }
+        }
+        let node = &mut self.nodes[index];
+        node.events.extend(std::iter::from_fn(|| node.client.poll_event()));
+    }
+
+    fn drain_hub(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                relay::Output::Send { link, frame } => {
+                    if let Some(id) = self.wire.of_link(link) {
+                        self.send(id, Direction::Down, Parcel::Text(frame.json().to_owned()));
+                    }
+                }
+                relay::Output::Ping { link } => {
+                    if let Some(id) = self.wire.of_link(link) {
+                        self.send(id, Direction::Down, Parcel::Ping);
+                    }
+                }
+                relay::Output::Close { link } => {
+                    if let Some(id) = self.wire.of_link(link) {
+                        self.close(id, Direction::Down);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, id: SocketId, direction: Direction, parcel: Parcel) {
+        let Some(client) = self.wire.get_mut(id).map(|socket| socket.client) else { return };
+        self.wire.send(id, direction, parcel, self.nodes[client].link, self.now, &mut self.rng);
+    }
+
+    fn close(&mut self, id: SocketId, from: Direction) {
+        let Some(client) = self.wire.get_mut(id).map(|socket| socket.client) else { return };
+        self.wire.close(id, from, self.nodes[client].link, self.now, &mut self.rng);
+    }
+}
+
+fn read(text: &str) -> Result<Frame, DecodeError> {
+    json::decode(text)
+}
