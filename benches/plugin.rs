@@ -67,8 +67,7 @@ fn idle_frame(c: &mut Criterion) {
 
 /// Over a real socket: a relay on its own thread, a sender and a receiver, each with its own background thread.
 fn socket_to_ecs(c: &mut Criterion) {
-    let config = bevy_rooms::relay::RelayConfig { listen: "127.0.0.1:0".parse().unwrap(), ..Default::default() };
-    let relay = bevy_rooms::relay::spawn(config).unwrap();
+    let relay = bevy_rooms::relay::spawn(bevy_rooms::relay::RelayConfig::default()).unwrap();
     let mut apps: Vec<App> = Vec::new();
     for name in ["receiver", "sender"] {
         let mut app = App::new();

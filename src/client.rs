@@ -26,6 +26,7 @@ mod backoff;
 mod channel;
 mod connection;
 mod event;
+mod liveness;
 mod member;
 mod options;
 mod outbox;
@@ -290,7 +291,7 @@ impl Client {
     }
 
     /// Who is on a channel, as far as is known.
-    pub fn members(&self, channel: &ChannelName) -> impl Iterator<Item = &PresenceMessage> {
+    pub fn members(&self, channel: &ChannelName) -> impl Iterator<Item = &PresenceMessage> + use<'_> {
         self.channels.get(channel).into_iter().flat_map(|channel| channel.members.iter())
     }
 

@@ -33,7 +33,7 @@ mod serial;
 mod shared;
 mod timer;
 
-pub use auth::{ApiKey, ApiKeyError, AppId, DEV_KEY, Identity, Principal};
+pub use auth::{ApiKey, ApiKeyError, AppId, Identity, Principal};
 pub use hub::{Hub, HubConfig, HubStats};
 pub use limits::Limits;
 #[cfg(feature = "relay")]

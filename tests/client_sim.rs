@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bevy_rooms::{
-    client::{
-        ChannelOptions, ChannelState, Command, ConnectionState, Event, Lifetime, OperationId, PresenceCommand,
-    },
+    client::{ChannelOptions, ChannelState, Command, ConnectionState, Event, Lifetime, OperationId, PresenceCommand},
     protocol::{ChannelName, Message},
     testing::{ClientIndex, Fault, FaultKind, FaultPlan, SimNet},
 };
@@ -129,7 +127,8 @@ fn while_continuity_is_kept_nothing_is_lost_doubled_or_reordered() {
     for seed in 0..200 {
         let (_, logs) = play(seed, FaultPlan::lines(3 * SECOND));
         // The relay gives one order to all, so whoever never missed anything has the whole of it.
-        let whole = logs.values().filter(|log| log.stretches.len() == 1).map(|log| &log.stretches[0]).max_by_key(|s| s.len());
+        let whole =
+            logs.values().filter(|log| log.stretches.len() == 1).map(|log| &log.stretches[0]).max_by_key(|s| s.len());
         let Some(whole) = whole else { continue };
         for log in logs.values() {
             let mut end = 0;
@@ -150,7 +149,10 @@ fn while_continuity_is_kept_nothing_is_lost_doubled_or_reordered() {
         for log in logs.values() {
             for (operation, outcomes) in &log.outcomes {
                 let delivered = whole.contains(&operation.to_string());
-                assert!(*operation >= 1_000_000 || !outcomes[0] || delivered, "seed {seed}: {operation} was acknowledged");
+                assert!(
+                    *operation >= 1_000_000 || !outcomes[0] || delivered,
+                    "seed {seed}: {operation} was acknowledged"
+                );
             }
         }
     }
@@ -237,9 +239,9 @@ fn a_relay_that_forgot_everything_is_found_again_and_said_to_have_forgotten() {
     net.run_for(SECOND);
     assert!(net.run_until(all_at_rest, 60 * SECOND));
     assert_ne!(net.client(ada).connection_id().cloned(), first);
-    let told = net.take_events(ada).into_iter().any(|event| {
-        matches!(event, Event::Channel(change) if change.current == ChannelState::Attached && !change.resumed)
-    });
+    let told = net.take_events(ada).into_iter().any(
+        |event| matches!(event, Event::Channel(change) if change.current == ChannelState::Attached && !change.resumed),
+    );
     assert!(told, "messages may be missing, and the channel says so");
     assert_eq!(members(&net, ada).len(), 1, "and presence is entered again");
 }

@@ -191,6 +191,29 @@ fn a_message_may_be_any_kind_of_json() {
 }
 
 #[test]
+fn what_the_host_says_to_a_newcomer_in_the_frame_of_its_admission_arrives() {
+    let greet =
+        |mut joined: MessageReader<PlayerJoined>, us: Res<LocalPlayer>, mut send: MessageWriter<ToRoom<Wave>>| {
+            for newcomer in joined.read().filter(|newcomer| newcomer.player != us.id) {
+                send.write(ToRoom::player(&newcomer.player, wave("to you")));
+                send.write(ToRoom::everyone(wave("to all")));
+            }
+        };
+    let mut table = room(&["ada"]);
+    table.apps[0].add_systems(Update, greet.run_if(is_host));
+    for (index, player) in ["ben", "cy", "di"].into_iter().enumerate() {
+        let seat = table.seat(player, game);
+        command(&mut table.apps[seat], |commands| commands.join_room("den", Profile::named(player)));
+        assert!(table.until(LONG, |apps| state(&apps[seat]) == RoomState::Joined));
+        table.until(Duration::from_secs(1), |_| false);
+        let mut texts: Vec<&str> = seen(&table.apps[seat]).waves.iter().map(|(_, text)| text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["to all", "to you"], "{player}");
+        assert_eq!(seen(&table.apps[0]).waves.len(), index + 1);
+    }
+}
+
+#[test]
 fn messages_of_one_sender_come_in_order() {
     let mut table = room(&["ada", "ben"]);
     for number in 0..50 {

@@ -11,8 +11,8 @@ use std::{
 };
 
 use bevy_rooms::{
-    protocol::{Action, ConnectionKey, Flags, Frame, Message, MsgSerial, PresenceAction, PresenceMessage, json},
-    relay::{self, DEV_KEY, Limits, Relay, RelayConfig, RelayError, RelayHandle},
+    protocol::{Action, ConnectionKey, DEVELOPMENT_KEY, Flags, Frame, Message, MsgSerial, PresenceAction, PresenceMessage, json},
+    relay::{self, Limits, Relay, RelayConfig, RelayError, RelayHandle},
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
@@ -52,7 +52,7 @@ impl Client {
 
     /// Connects with the development key and reads CONNECTED.
     async fn connect(relay: &RelayHandle, query: &str) -> (Self, Frame) {
-        let mut client = Self::open(&relay.url(), &format!("v=6&format=json&key={DEV_KEY}&{query}")).await;
+        let mut client = Self::open(&relay.url(), &format!("v=6&format=json&key={DEVELOPMENT_KEY}&{query}")).await;
         let connected = client.expect(Action::Connected).await;
         (client, connected)
     }

@@ -22,6 +22,12 @@ use crate::{
 /// How often a headless player looks at the room. Fast enough for calls every 50 ms.
 const FRAME: Duration = Duration::from_millis(8);
 
+/// Longest wait for a relay that was never reached.
+const REACH: Duration = Duration::from_secs(30);
+
+/// Longest wait for a relay that is gone: over the two minutes that it keeps a connection.
+const RETURN: Duration = Duration::from_secs(150);
+
 /// Longest wait of a player that others may still need, such as the host, after the last round.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -45,9 +51,10 @@ struct Ending {
     /// Tells the process that the player is in the room.
     joined: Option<Sender<()>>,
     rounds: Option<u32>,
-    /// How many players of the room are this process's.
-    ours: usize,
+    /// When the rounds were over.
     finished: Option<Duration>,
+    /// When the line was last there.
+    connected: Option<Duration>,
 }
 
 /// Plays in the terminal until the rounds are over. `Err` tells why it cannot go on.
@@ -96,10 +103,10 @@ fn player(
     let mut app = App::new();
     app.add_plugins(MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(FRAME)));
     add_game(&mut app, flags, part, started);
-    let ending = Ending { outcome, joined, rounds: flags.rounds, ours: usize::from(flags.bots) + 1, finished: None };
+    let ending = Ending { outcome, joined, rounds: flags.rounds, finished: None, connected: None };
     app.insert_resource(ending)
         .add_systems(Update, (say_joined, end_with_the_rounds).chain())
-        .add_systems(Last, end_when_it_cannot_go_on);
+        .add_systems(Last, (give_up_on_the_relay, end_when_it_cannot_go_on).chain());
     if part == Part::Own && !flags.json {
         app.insert_resource(Keyboard(read_lines())).add_systems(Update, obey_keyboard.run_if(in_room));
     }
@@ -111,7 +118,9 @@ pub fn add_game(app: &mut App, flags: &Flags, part: Part, started: Instant) {
     let own_name = flags.name.clone().unwrap_or_default();
     let (name, format) = match part {
         Part::Own if flags.json => (own_name, Format::Json),
-        Part::Own => (own_name, Format::Words),
+        Part::Own if flags.headless => (own_name, Format::Words),
+        // A window shows it all.
+        Part::Own => (own_name, Format::Silent),
         Part::Bot(number) => {
             (format!("Bot {number} of {own_name}"), if flags.json { Format::Json } else { Format::Silent })
         }
@@ -169,6 +178,29 @@ fn end_with_the_rounds(
     if !lingers || roster.len() <= 1 {
         commands.leave_room();
     }
+}
+
+fn give_up_on_the_relay(
+    mut ending: ResMut<Ending>,
+    room: Res<Room>,
+    time: Res<Time<Real>>,
+    mut exit: MessageWriter<AppExit>,
+) {
+    let now = time.elapsed();
+    if room.connection == ConnectionState::Connected {
+        ending.connected = Some(now);
+        return;
+    }
+    let (since, patience) = ending.connected.map_or((Duration::ZERO, REACH), |since| (since, RETURN));
+    if now < since + patience {
+        return;
+    }
+    let why = room.trouble.as_ref().map_or("it does not answer".to_owned(), ToString::to_string);
+    if let Some(sender) = ending.outcome.take() {
+        let _ = sender.send(Err(format!("the relay was out of reach for {} s: {why}", patience.as_secs())));
+    }
+    ending.joined = None;
+    exit.write(AppExit::error());
 }
 
 fn end_when_it_cannot_go_on(

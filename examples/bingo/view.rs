@@ -66,11 +66,11 @@ pub fn run(flags: &Flags, started: Instant) -> Outcome {
         resize_constraints: WindowResizeConstraints { min_width: 320.0, min_height: 480.0, ..default() },
         ..default()
     };
-    app.add_plugins(
-        DefaultPlugins
-            .set(WindowPlugin { primary_window: Some(window), ..default() })
-            .set(LogPlugin { level: Level::WARN, filter: "wgpu=error,naga=error".to_owned(), ..default() }),
-    )
+    app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(LogPlugin {
+        level: Level::WARN,
+        filter: "wgpu=error,naga=error".to_owned(),
+        ..default()
+    }))
     .add_plugins(EguiPlugin::default());
     headless::add_game(&mut app, flags, Part::Own, started);
     app.add_plugins(ViewPlugin { flags: flags.clone(), started });
@@ -99,7 +99,7 @@ impl Plugin for ViewPlugin {
             .insert_resource(ClearColor(Color::srgb_u8(theme::PAPER.r(), theme::PAPER.g(), theme::PAPER.b())))
             .insert_resource(Page { form, ..default() })
             .insert_resource(Company { flags: self.flags.clone(), started: self.started, bots: Mutex::default() })
-            .insert_resource(RoundsLeft { rounds: self.flags.rounds, over: None })
+            .insert_resource(RoundsLeft { rounds: self.flags.rounds, ..default() })
             .add_systems(Startup, (open_eyes, enter_at_once))
             .add_systems(EguiPrimaryContextPass, draw)
             .add_systems(
@@ -111,7 +111,8 @@ impl Plugin for ViewPlugin {
                 ),
             )
             .add_systems(OnEnter(RoomState::Arriving), begin_to_arrive)
-            .add_systems(OnEnter(RoomState::Joined), bring_company);
+            .add_systems(OnEnter(RoomState::Joined), bring_company)
+            .add_systems(OnExit(RoomState::Joined), exit_after_the_rounds);
     }
 }
 
@@ -134,10 +135,11 @@ struct Company {
 }
 
 /// When the flags say after how many rounds to leave.
-#[derive(Resource)]
+#[derive(Resource, Debug, Default)]
 struct RoundsLeft {
     rounds: Option<u32>,
     over: Option<Duration>,
+    leaving: bool,
 }
 
 fn open_eyes(mut commands: Commands, mut style: ResMut<Style>) {
@@ -229,11 +231,7 @@ fn begin_to_arrive(mut page: ResMut<Page>, mut news: ResMut<News>, time: Res<Tim
     *news = News::default();
 }
 
-fn note_trouble(
-    mut closed: MessageReader<RoomClosed>,
-    mut errors: MessageReader<RoomError>,
-    mut page: ResMut<Page>,
-) {
+fn note_trouble(mut closed: MessageReader<RoomClosed>, mut errors: MessageReader<RoomError>, mut page: ResMut<Page>) {
     for RoomClosed { reason } in closed.read() {
         page.form.trouble = Trouble::of(reason);
     }
@@ -261,14 +259,20 @@ fn leave_after_the_rounds(
     mut left: ResMut<RoundsLeft>,
     time: Res<Time<Real>>,
     mut commands: Commands,
-    mut exit: MessageWriter<AppExit>,
 ) {
     if left.rounds.is_none_or(|rounds| table.round() < rounds || table.status() != Status::Complete) {
         return;
     }
     let over = *left.over.get_or_insert(time.elapsed());
-    if time.elapsed() >= over + LINGER {
+    if time.elapsed() >= over + LINGER && !left.leaving {
+        left.leaving = true;
         commands.leave_room();
+    }
+}
+
+/// Ends the app once the last room was left.
+fn exit_after_the_rounds(left: Res<RoundsLeft>, mut exit: MessageWriter<AppExit>) {
+    if left.leaving {
         exit.write(AppExit::Success);
     }
 }

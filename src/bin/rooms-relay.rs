@@ -6,12 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use bevy_rooms::relay::{ApiKey, Relay, RelayConfig, RelayError};
+use bevy_rooms::{
+    protocol::DEFAULT_RELAY_PORT,
+    relay::{ApiKey, Relay, RelayConfig, RelayError},
+};
 use clap::Parser;
 use tokio::signal;
-
-/// The port that games try when they are told no other.
-const DEFAULT_PORT: u16 = 8787;
 
 /// The exit code for a command line that cannot be followed, the same as clap's.
 const USAGE: u8 = 2;
@@ -21,7 +21,7 @@ const USAGE: u8 = 2;
 #[command(version)]
 struct Options {
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)))]
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT)))]
     listen: SocketAddr,
 
     /// An API key that clients may connect with; give it again for more. Without it, a development key works on

@@ -1,14 +1,14 @@
-//! The states of the connection, and how it gets from one to the next (`RTN4`, `RTN11` to `RTN15`, `RTN20`, `RTN23`).
+//! The states of the connection, and how it gets from one to the next (`RTN4`, `RTN11` to `RTN15`).
 
 use std::time::Duration;
 
-use rand::RngExt;
 use web_time::Instant;
 
 use super::{
     Client, Output, Timer, TransportId,
     backoff::Backoff,
     event::{ConnectionChange, ConnectionState, Event},
+    liveness::Ping,
     options::ClientOptions,
 };
 use crate::protocol::{
@@ -19,10 +19,6 @@ use crate::protocol::{
 /// Least time between two reconnects without a wait, so that a server that drops every line at once is not flooded.
 /// Ably's SDKs keep the same distance.
 const RECONNECT_SPACING: Duration = Duration::from_secs(1);
-
-/// How long after a line was dropped for a frame that could not be read another such frame does not drop it again: the
-/// server would send the same frame for ever.
-const MALFORMED_TRUCE: Duration = Duration::from_secs(60);
 
 /// The connection, over all its sockets.
 #[derive(Debug)]
@@ -39,31 +35,18 @@ pub(super) struct Connection {
     /// How long the server keeps the connection without a socket.
     ttl: Duration,
     /// Longest silence of the server, if it promised one.
-    max_idle: Option<Duration>,
+    pub(super) max_idle: Option<Duration>,
     pub(super) max_message_size: usize,
     backoff: Backoff,
     /// When the line was last taken up again without a wait.
     last_reconnect: Option<Instant>,
     /// When the line was last dropped for a frame that could not be read.
-    last_malformed: Option<Instant>,
-    ping: Ping,
+    pub(super) last_malformed: Option<Instant>,
+    pub(super) ping: Ping,
     connects: u64,
     pub(super) reconnects: u64,
     pub(super) malformed: u64,
     pub(super) round_trip: Option<Duration>,
-}
-
-/// The round trip that is being measured.
-#[derive(Debug, Default)]
-enum Ping {
-    #[default]
-    None,
-    /// To be measured once there is a line (`RTN13b`).
-    Wanted,
-    Sent {
-        id: String,
-        at: Instant,
-    },
 }
 
 impl Connection {
@@ -156,7 +139,7 @@ impl Client {
     }
 
     /// An attempt failed in a way that another may mend (`RTN14d`). Fallback hosts are tried from here.
-    fn attempt_failed(&mut self, reason: ErrorInfo, now: Instant) {
+    pub(super) fn attempt_failed(&mut self, reason: ErrorInfo, now: Instant) {
         self.shut();
         self.timers.stop(&Timer::Attempt);
         if self.timers.runs(&Timer::Suspend) {
@@ -175,7 +158,7 @@ impl Client {
     }
 
     /// The line is gone while connected: takes it up again at once (`RTN15a`).
-    fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
+    pub(super) fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
         self.leave_line();
         self.timers.start(Timer::Suspend, now, self.connection.ttl);
         let since = self.connection.last_reconnect.map(|last| now.saturating_duration_since(last));
@@ -303,9 +286,7 @@ impl Client {
         if renewed {
             self.send_waiting(resumed, is_first, reason.as_ref());
         }
-        if matches!(self.connection.ping, Ping::Wanted) {
-            self.ping(now);
-        }
+        self.ping_if_wanted(now);
     }
 
     pub(super) fn disconnected_by_server(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
@@ -322,7 +303,7 @@ impl Client {
         self.line_ended(reason.unwrap_or_else(|| disconnected("the line to the server broke")), now);
     }
 
-    fn line_ended(&mut self, reason: ErrorInfo, now: Instant) {
+    pub(super) fn line_ended(&mut self, reason: ErrorInfo, now: Instant) {
         match self.state() {
             ConnectionState::Connecting => self.attempt_failed(reason, now),
             ConnectionState::Connected => self.lose_line(reason, now),
@@ -360,92 +341,6 @@ impl Client {
         self.fail(reason);
     }
 
-    pub(super) fn malformed(&mut self, reason: ErrorInfo, now: Instant) {
-        self.connection.malformed = self.connection.malformed.saturating_add(1);
-        let last = self.connection.last_malformed;
-        match self.state() {
-            ConnectionState::Connecting => self.attempt_failed(reason, now),
-            ConnectionState::Connected => {
-                if last.is_some_and(|last| now.saturating_duration_since(last) < MALFORMED_TRUCE) {
-                    self.lose_continuity(&reason);
-                } else {
-                    self.connection.last_malformed = Some(now);
-                    self.lose_line(reason, now);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Starts to wait for the next sign of life (`RTN23a`).
-    pub(super) fn watch_silence(&mut self, now: Instant) {
-        match self.connection.max_idle {
-            Some(idle) => {
-                let limit = idle.saturating_add(self.options.timing.request_timeout);
-                self.timers.start(Timer::Idle, now, limit);
-            }
-            None => self.timers.stop(&Timer::Idle),
-        }
-    }
-
-    pub(super) fn line_is_silent(&mut self, now: Instant) {
-        if self.state() == ConnectionState::Connected {
-            let message = "nothing came from the server for longer than it promised";
-            self.lose_line(ErrorInfo::new(ErrorCode::DISCONNECTED, 408, message), now);
-        }
-    }
-
-    pub(super) fn network_down(&mut self, now: Instant) {
-        self.line_ended_by_network(disconnected("the network went away"), now);
-    }
-
-    fn line_ended_by_network(&mut self, reason: ErrorInfo, now: Instant) {
-        if matches!(self.state(), ConnectionState::Connecting | ConnectionState::Connected) {
-            self.line_ended(reason, now);
-        }
-    }
-
-    pub(super) fn network_up(&mut self, now: Instant) {
-        if matches!(
-            self.state(),
-            ConnectionState::Disconnected | ConnectionState::Suspended | ConnectionState::Connecting
-        ) {
-            self.attempt(now);
-        }
-    }
-
-    pub(super) fn ping(&mut self, now: Instant) {
-        match (self.state(), &self.connection.ping) {
-            // The answer that is awaited serves both.
-            (_, Ping::Sent { .. }) => {}
-            (ConnectionState::Connected, _) => {
-                let id = format!("{:016x}", self.rng.random::<u64>());
-                self.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
-                self.timers.start(Timer::Ping, now, self.options.timing.request_timeout);
-                self.connection.ping = Ping::Sent { id, at: now };
-            }
-            (ConnectionState::Connecting | ConnectionState::Disconnected, _) => self.connection.ping = Ping::Wanted,
-            (state, _) => log::debug!("no ping while {state:?}"),
-        }
-    }
-
-    pub(super) fn heartbeat(&mut self, id: Option<&str>, now: Instant) {
-        if let Ping::Sent { id: sent, at } = &self.connection.ping
-            && id == Some(sent)
-        {
-            let round_trip = now.saturating_duration_since(*at);
-            self.timers.stop(&Timer::Ping);
-            self.connection.ping = Ping::None;
-            self.connection.round_trip = Some(round_trip);
-            self.emit(Event::RoundTrip(round_trip));
-        }
-    }
-
-    pub(super) fn ping_timed_out(&mut self) {
-        log::debug!("a ping was not answered");
-        self.connection.ping = Ping::None;
-    }
-
     /// Gives up the current socket. Whatever is still said about it is ignored.
     fn shut(&mut self) {
         if let Some(transport) = self.connection.transport.take() {
@@ -480,7 +375,7 @@ impl Client {
     }
 }
 
-fn disconnected(message: &str) -> ErrorInfo {
+pub(super) fn disconnected(message: &str) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::DISCONNECTED, 400, format!("{message}; connecting again"))
 }
 

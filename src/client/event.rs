@@ -20,14 +20,15 @@ pub enum Command {
     Connect,
     /// End the connection (`RTN12`).
     Close,
-    /// Attach to a channel, or change the options of an attached one (`RTL4`, `RTL16`).
+    /// Attach to a channel, or change the options of an attached one (`RTL4`, `RTL16`). Where the connection does not
+    /// allow it, the channel goes where it would have gone with the connection, and says why.
     Attach {
         /// The channel.
         channel: ChannelName,
         /// How to attach.
         options: ChannelOptions,
     },
-    /// Detach from a channel (`RTL5`).
+    /// Detach from a channel, or forget that it failed (`RTL5`).
     Detach {
         /// The channel.
         channel: ChannelName,
@@ -124,7 +125,7 @@ pub enum ChannelState {
     Attached,
     /// Asked to detach; the server has not answered.
     Detaching,
-    /// Not attached, on request.
+    /// Not attached, on request. The channel is then forgotten, and begins as [`Initialized`](Self::Initialized).
     Detached,
     /// Not attached, since the connection or the server's answer is missing; attached again by itself.
     Suspended,
@@ -159,7 +160,8 @@ pub struct ChannelChange {
     pub channel: ChannelName,
     /// The state before.
     pub previous: ChannelState,
-    /// The state now; the same as before where an attached channel was attached anew with messages missed (`RTL12`).
+    /// The state now; the same as before where an attached channel was attached anew with messages missed (`RTL12`), and
+    /// where `reason` tells of something that changed no state, such as presence that could not be entered again.
     pub current: ChannelState,
     /// For [`Attached`](ChannelState::Attached): nothing was missed since the channel was last attached.
     pub resumed: bool,

@@ -60,7 +60,6 @@ impl RoomsLink {
         &self.settings.clock
     }
 
-
     pub(super) fn traffic(&self) -> Option<TrafficSnapshot> {
         self.bridge.as_ref().map(Bridge::traffic)
     }
@@ -189,12 +188,16 @@ impl RoomsLink {
     /// Runs the relay of this machine where the game asked for it and nobody else does.
     #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
     fn run_local_relay(&mut self) {
-        use crate::relay::{RelayConfig, RelayError, spawn};
+        use crate::{
+            protocol::DEFAULT_RELAY_PORT,
+            relay::{RelayConfig, RelayError, spawn},
+        };
 
         if self.settings.connect != super::Connect::Local || self.relay.is_some() {
             return;
         }
-        match spawn(RelayConfig::default()) {
+        let listen = (std::net::Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT).into();
+        match spawn(RelayConfig { listen, ..RelayConfig::default() }) {
             Ok(relay) => {
                 log::info!("this game runs the relay of this machine, at {}", relay.url());
                 self.relay = Some(relay);

@@ -12,7 +12,7 @@ use super::{
     players,
 };
 use crate::{
-    client::ConnectionChange,
+    client::{ConnectionChange, ConnectionState},
     session::{PlayerId, SessionEvent},
 };
 
@@ -63,6 +63,12 @@ fn apply_connection(world: &mut World, change: &ConnectionChange) {
     room.runs_relay = runs_relay;
     room.connection = change.current;
     room.connection_id.clone_from(&change.connection_id);
+    match change.current {
+        ConnectionState::Connected => room.trouble = None,
+        // An attempt tells nothing new: what kept the last one from succeeding is still the best that is known.
+        ConnectionState::Connecting => {}
+        _ => room.trouble.clone_from(&change.reason),
+    }
 }
 
 fn apply_event(world: &mut World, event: SessionEvent) {

@@ -6,7 +6,7 @@ use bevy::prelude::*;
 
 use crate::{
     client::ConnectionState,
-    protocol::ConnectionId,
+    protocol::{ConnectionId, ErrorInfo},
     session::{PlayerId, Profile, RoomName, Term},
 };
 
@@ -35,6 +35,8 @@ pub struct Room {
     pub connection: ConnectionState,
     /// The connection's id, while there is one.
     pub connection_id: Option<ConnectionId>,
+    /// Why the connection is not there, while it is not.
+    pub trouble: Option<ErrorInfo>,
     /// Whether this app runs the relay of this machine; see [`Connect::Local`](super::Connect::Local).
     pub runs_relay: bool,
     /// The time that a word to the server and back took, measured every few seconds.

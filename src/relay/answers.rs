@@ -1,6 +1,6 @@
 //! What became of the frames that a connection published, for frames that it sends again after a resume.
 //!
-//! Clients pair answers with frames by position (brief, section 1.9), so a frame is answered once per time it comes,
+//! Clients pair answers with frames by position, so a frame is answered once per time it comes,
 //! and published once.
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What an ATTACH asks for: the channel's name with its qualifier, modes and params (brief, sections 2.2 and 2.5).
+//! What an ATTACH asks for: the channel's name with its qualifier, modes and params.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Who a client is: API keys, and the identity that they give (brief, section 5.8).
+//! Who a client is: API keys, and the identity that they give.
 //!
 //! Owns keys and their comparison. What an identity may do on which channel is not decided here.
 
@@ -9,9 +9,6 @@ use subtle::ConstantTimeEq;
 
 use super::ConnectRequest;
 use crate::protocol::{ClientId, ErrorCode, ErrorInfo};
-
-/// The key that a relay accepts when it was given none. Everybody knows it, so it is for loopback only.
-pub const DEV_KEY: &str = "rooms.dev:insecure-development-key";
 
 /// The client id that stands for "may be anybody".
 const WILDCARD: &str = "*";
@@ -49,7 +46,7 @@ pub enum ApiKeyError {
 }
 
 impl ApiKey {
-    /// The key that everybody knows, see [`DEV_KEY`].
+    /// The key that everybody knows, see [`DEVELOPMENT_KEY`](crate::protocol::DEVELOPMENT_KEY).
     pub fn development() -> Self {
         Self { app: AppId("rooms".into()), name: "rooms.dev".into(), secret: "insecure-development-key".into() }
     }
@@ -180,6 +177,7 @@ pub(super) fn authenticate(keys: &[ApiKey], request: &ConnectRequest) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::DEVELOPMENT_KEY;
 
     fn request(query: &str) -> ConnectRequest {
         ConnectRequest::from_query(query)
@@ -187,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_development_key_is_the_documented_one() {
-        assert_eq!(DEV_KEY.parse(), Ok(ApiKey::development()));
+        assert_eq!(DEVELOPMENT_KEY.parse(), Ok(ApiKey::development()));
     }
 
     #[test]
@@ -215,13 +213,13 @@ mod tests {
         for key in ["rooms.dev:wrong", "other.dev:insecure-development-key", "this.is:wrong", "nonsense", ""] {
             assert_eq!(code(&format!("key={key}")), Err(40101), "{key}");
         }
-        assert_eq!(code(&format!("key={DEV_KEY}&clientId=")), Err(40012));
+        assert_eq!(code(&format!("key={DEVELOPMENT_KEY}&clientId=")), Err(40012));
     }
 
     #[test]
     fn a_key_gives_the_identity_that_is_asked_for() {
         let identity = |query: &str| {
-            authenticate(&[ApiKey::development()], &request(&format!("key={DEV_KEY}{query}"))).unwrap().identity
+            authenticate(&[ApiKey::development()], &request(&format!("key={DEVELOPMENT_KEY}{query}"))).unwrap().identity
         };
         assert_eq!(identity(""), Identity::Any);
         assert_eq!(identity("&clientId=*"), Identity::Any);

@@ -152,15 +152,14 @@ impl Channel {
     pub(super) fn publish(
         &mut self,
         position: Position,
-        frame: Frame,
+        frame: Arc<SharedFrame>,
         now: Instant,
         limits: &Limits,
         out: &mut Outbox,
     ) {
-        let publisher = frame.connection_id.clone();
-        let frame = Arc::new(SharedFrame::from(frame));
+        let publisher = frame.frame().connection_id.as_ref();
         self.fan_out(&frame, out, |attachment| {
-            publisher.as_ref().is_none_or(|publisher| attachment.wants_message_of(publisher))
+            publisher.is_none_or(|publisher| attachment.wants_message_of(publisher))
         });
         self.log.push(position, frame, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);

@@ -1,6 +1,6 @@
 //! Every limit of the relay, with its default and the error that answers when it is hit.
 //!
-//! Defaults follow what Ably documents for its cloud (brief, section 9), so that a game that fits here fits there. Two
+//! Defaults follow what Ably documents for its cloud, so that a game that fits here fits there. Two
 //! do not: rates are not limited unless asked for, and the numbers of connections and channels suit one machine.
 
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub(super) const MAX_MESSAGE_ID: usize = 256;
 /// Most messages that one `rewind` gives (Ably's limit).
 pub(super) const MAX_REWIND: usize = 100;
 
-/// Members in one page of a SYNC: few enough to be read between two frames of a game.
-pub(super) const SYNC_PAGE_MEMBERS: usize = 100;
+/// Members in one page of a SYNC, or of leaves: few enough to be read between two frames of a game.
+pub(super) const PAGE_MEMBERS: usize = 100;
 
-/// Bytes of member data after which a page of a SYNC is closed. With one more member of the largest size, escaped as
+/// Bytes of member data after which a page is closed. With one more member of the largest size, escaped as
 /// JSON, the page is still smaller than a frame may be.
-pub(super) const SYNC_PAGE_BYTES: usize = 16 * 1024;
+pub(super) const PAGE_BYTES: usize = 16 * 1024;
 
 /// Answers to published frames that a connection keeps for frames sent again, counted in serials. A client that waits
 /// for more answers than this at once gets plain ACKs for the oldest.
@@ -133,6 +133,13 @@ impl Limits {
         let most = self.max_message_size;
         check(size <= most, ErrorCode::MESSAGE_TOO_LARGE, 400, || {
             format!("a publish may hold {most} bytes, not {size}; send less or in several")
+        })
+    }
+
+    pub(super) fn check_frame(&self, size: usize) -> Result<(), ErrorInfo> {
+        let most = self.max_frame_size;
+        check(size <= most, ErrorCode::MESSAGE_TOO_LARGE, 400, || {
+            format!("with its ids and serials, a publish may take {most} bytes, not {size}; send it in several")
         })
     }
 

@@ -1,8 +1,8 @@
-//! The members of one channel, and the pages that tell them all (brief, sections 4.4 and 4.7).
+//! The members of one channel, and the pages that tell them all.
 
 use std::collections::BTreeMap;
 
-use super::limits::{SYNC_PAGE_BYTES, SYNC_PAGE_MEMBERS};
+use super::limits::{PAGE_BYTES, PAGE_MEMBERS};
 use crate::protocol::{
     Action, ChannelName, ChannelSerial, ClientId, ConnectionId, Frame, PresenceAction, PresenceMessage,
 };
@@ -55,18 +55,9 @@ impl Members {
 
     /// All members as SYNC frames of `channel`, one at least. `sequence` names the sync: letters and digits only.
     pub(super) fn sync(&self, channel: &ChannelName, sequence: &str) -> Vec<Frame> {
-        let mut pages: Vec<Vec<PresenceMessage>> = vec![Vec::new()];
-        let mut bytes = 0;
-        for word in self.by_key.values() {
-            let full = pages.last().is_some_and(|page| page.len() >= SYNC_PAGE_MEMBERS);
-            if full || bytes >= SYNC_PAGE_BYTES {
-                pages.push(Vec::new());
-                bytes = 0;
-            }
-            bytes += word.size();
-            if let Some(page) = pages.last_mut() {
-                page.push(word.clone());
-            }
+        let mut pages = pages(self.by_key.values().cloned());
+        if pages.is_empty() {
+            pages.push(Vec::new());
         }
         let last = pages.len() - 1;
         let frame = |(index, presence): (usize, Vec<PresenceMessage>)| {
@@ -80,6 +71,29 @@ impl Members {
         };
         pages.into_iter().enumerate().map(frame).collect()
     }
+}
+
+/// What a word counts towards limits: by the letter of the protocol, and its encoding, which is sent on too.
+pub(super) fn wire_size(word: &PresenceMessage) -> usize {
+    word.size().saturating_add(word.encoding.as_ref().map_or(0, String::len))
+}
+
+/// Words in pages that each fit into a frame, whatever data they carry.
+pub(super) fn pages(words: impl IntoIterator<Item = PresenceMessage>) -> Vec<Vec<PresenceMessage>> {
+    let mut pages: Vec<Vec<PresenceMessage>> = Vec::new();
+    let mut bytes = 0_usize;
+    for word in words {
+        let size = wire_size(&word);
+        match pages.last_mut() {
+            Some(page) if page.len() < PAGE_MEMBERS && bytes < PAGE_BYTES => page.push(word),
+            _ => {
+                pages.push(vec![word]);
+                bytes = 0;
+            }
+        }
+        bytes = bytes.saturating_add(size);
+    }
+    pages
 }
 
 #[cfg(test)]
@@ -122,13 +136,13 @@ mod tests {
     #[test]
     fn a_sync_tells_everybody_in_pages_with_an_empty_cursor_at_the_end() {
         let mut members = Members::default();
-        for index in 0..SYNC_PAGE_MEMBERS + 1 {
+        for index in 0..PAGE_MEMBERS + 1 {
             members.apply(word(PresenceAction::Enter, "c", &format!("client{index}"), None));
         }
         let pages = members.sync(&"ch".into(), "s1");
         let cursors: Vec<_> = pages.iter().filter_map(|page| page.channel_serial.as_ref()?.as_str().into()).collect();
         assert_eq!(cursors, ["s1:1", "s1:"]);
-        assert_eq!(pages.iter().map(|page| page.presence.len()).sum::<usize>(), SYNC_PAGE_MEMBERS + 1);
+        assert_eq!(pages.iter().map(|page| page.presence.len()).sum::<usize>(), PAGE_MEMBERS + 1);
         let first = &pages[0].presence[0];
         assert_eq!((first.action, first.id.as_deref()), (PresenceAction::Present, Some("c:0:0")));
     }
@@ -137,7 +151,7 @@ mod tests {
     fn a_page_is_closed_when_it_grows_large_and_an_empty_sync_has_one_page() {
         let mut members = Members::default();
         assert_eq!(members.sync(&"ch".into(), "s").len(), 1);
-        let large = "x".repeat(SYNC_PAGE_BYTES);
+        let large = "x".repeat(PAGE_BYTES);
         for client in ["ada", "bob", "eve"] {
             members.apply(word(PresenceAction::Enter, "c", client, Some(&large)));
         }

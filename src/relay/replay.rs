@@ -14,7 +14,7 @@ use web_time::Instant;
 use super::{SharedFrame, attach::Rewind, limits::MAX_REWIND, serial::Position};
 use crate::protocol::MessageSerial;
 
-/// What a kept frame takes besides its payloads, in bytes: a round figure for the frame's own fields.
+/// What a kept frame takes besides its text, and as much again for the fields made of it: a round figure, in bytes.
 const FRAME_OVERHEAD: usize = 512;
 
 /// The kept frames of one channel.
@@ -52,7 +52,7 @@ impl ReplayLog {
     /// Keeps a frame that was just published. Later positions only.
     pub(super) fn push(&mut self, position: Position, frame: Arc<SharedFrame>, now: Instant) {
         let messages = &frame.frame().messages;
-        let bytes = messages.iter().fold(FRAME_OVERHEAD, |sum, message| sum.saturating_add(message.size()));
+        let bytes = FRAME_OVERHEAD.saturating_add(frame.json().len().saturating_mul(2));
         for message in messages {
             if let (Some(id), Some(serial)) = (&message.id, &message.serial) {
                 self.ids.insert(id.clone(), serial.clone());

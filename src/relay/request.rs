@@ -1,4 +1,4 @@
-//! What a client asks for in the address of its WebSocket (brief, section 1.2).
+//! What a client asks for in the address of its WebSocket.
 
 use std::{fmt, time::Duration};
 

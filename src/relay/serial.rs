@@ -1,4 +1,4 @@
-//! Positions in a channel's stream, and the serials that tell them to clients (brief, section 2.4).
+//! Positions in a channel's stream, and the serials that tell them to clients.
 
 use crate::protocol::{ChannelSerial, MessageSerial, Timestamp};
 

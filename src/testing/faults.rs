@@ -67,8 +67,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All that lose nothing for good: a client that comes back in time has all messages.
-    pub const LINES: [Self; 6] =
-        [Self::Cut, Self::CutAfter, Self::Stall, Self::Delay, Self::Truncate, Self::Refuse];
+    pub const LINES: [Self; 6] = [Self::Cut, Self::CutAfter, Self::Stall, Self::Delay, Self::Truncate, Self::Refuse];
 
     pub(super) fn roll(self, rng: &mut ChaCha8Rng) -> Rolled {
         let mut up_to = |most: u64| Duration::from_millis(rng.random_range(0..=most * 1000));

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, Output},
-    protocol::{DecodeError, ErrorCode, ErrorInfo, Frame, Timestamp, json},
-    relay::{self, ConnectRequest, DEV_KEY, Hub, HubConfig, HubStats},
+    protocol::{DEVELOPMENT_KEY, DecodeError, ErrorCode, ErrorInfo, Frame, Timestamp, json},
+    relay::{self, ConnectRequest, Hub, HubConfig, HubStats},
 };
 
 /// The wall clock when a simulation starts: any time will do, as long as it is always the same.
@@ -80,7 +80,7 @@ impl SimNet {
     /// Options of a client called `client_id` that the relay's default configuration lets in.
     pub fn options(client_id: &str) -> ClientOptions {
         let endpoint = Endpoint::Url("ws://127.0.0.1:8787".to_owned());
-        let credentials = Credentials::Key(DEV_KEY.to_owned());
+        let credentials = Credentials::Key(DEVELOPMENT_KEY.to_owned());
         ClientOptions { client_id: Some(client_id.into()), ..ClientOptions::new(endpoint, credentials) }
     }
 

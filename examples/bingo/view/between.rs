@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy_egui::egui::{Color32, Rect, Slider, SliderClamping, Ui, pos2, vec2};
+use bevy_egui::egui::{Color32, Rect, RichText, Slider, SliderClamping, Ui, pos2, vec2};
 
 use super::{
     claim,
@@ -16,12 +16,23 @@ const INTERVALS: std::ops::RangeInclusive<f32> = 1.0..=15.0;
 /// Pieces of paper in the air.
 const CONFETTI: u16 = 70;
 
+/// The game in a few words.
+const RULES: [(&str, &str); 3] = [
+    ("Mark", "Numbers are called one by one. Click those that are on your tickets."),
+    ("Shout", "Bingo! for one line, for two lines of one ticket, and for a full house: all of one ticket."),
+    ("Win", "Each prize goes to the first who shouts with marks that were all called. The full house ends the round."),
+];
+
 /// Shows it.
 pub fn show(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     let complete = scene.table.status() == Status::Complete;
     let card = theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
-        if complete { result(ui, scene) } else { waiting(ui, scene) }
+        if complete {
+            result(ui, scene)
+        } else {
+            waiting(ui, scene)
+        }
         ui.add_space(GAP);
         if scene.host.is_us {
             let text = if complete { "Play again" } else { "Start the round" };
@@ -38,6 +49,10 @@ pub fn show(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
             });
         }
     });
+    if !complete {
+        ui.add_space(GAP);
+        rules(ui);
+    }
     if complete && scene.table.winner().is_some() {
         confetti(ui, card.response.rect, scene.now());
     }
@@ -46,9 +61,20 @@ pub fn show(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
 fn waiting(ui: &mut Ui, scene: &Scene) {
     theme::heading(ui, 26.0, INK, "Ready when you are");
     let players = scene.roster.len();
-    let here = if players == 1 { "You are the first one here.".to_owned() } else { format!("{players} players are here.") };
+    let here =
+        if players == 1 { "You are the first one here.".to_owned() } else { format!("{players} players are here.") };
     ui.label(format!("{here} Others come in with the room's name:"));
-    theme::heading(ui, 24.0, CORAL, scene.room_name());
+    ui.label(RichText::new(scene.room_name()).size(28.0).color(CORAL));
+}
+
+fn rules(ui: &mut Ui) {
+    theme::card().show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        for (index, (title, text)) in RULES.into_iter().enumerate() {
+            theme::heading(ui, 18.0, theme::tens(index * 2), title);
+            ui.label(text);
+        }
+    });
 }
 
 fn result(ui: &mut Ui, scene: &Scene) {
@@ -74,11 +100,13 @@ fn settings(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     let mut seconds = before.interval.as_secs_f32();
     let mut automark = before.automark;
     theme::muted(ui, "Time between calls");
-    let slider = Slider::new(&mut seconds, INTERVALS).step_by(0.5).suffix(" s").clamping(SliderClamping::Edits);
+    let slider =
+        Slider::new(&mut seconds, INTERVALS).step_by(0.5).max_decimals(1).suffix(" s").clamping(SliderClamping::Edits);
     let slid = ui.add(slider).changed();
     let ticked = ui.checkbox(&mut automark, "Tickets may mark themselves").changed();
     if slid || ticked {
-        let interval = if slid { Duration::try_from_secs_f32(seconds).unwrap_or(before.interval) } else { before.interval };
+        let interval =
+            if slid { Duration::try_from_secs_f32(seconds).unwrap_or(before.interval) } else { before.interval };
         wishes.push(Wish::Choose(Settings { interval, automark }));
     }
 }
@@ -101,4 +129,3 @@ fn confetti(ui: &Ui, rect: Rect, now: Duration) {
     }
     ui.ctx().request_repaint();
 }
-

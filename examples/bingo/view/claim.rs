@@ -28,7 +28,12 @@ pub fn notice(ui: &mut Ui, scene: &Scene) {
     } else if let Err(refused) = scene.hand.may_shout(&scene.table, &scene.us.id) {
         theme::muted(ui, refused.to_string());
     } else {
-        theme::muted(ui, "Shout when a line is full: every mark must have been called.");
+        let needed = match scene.table.free_prizes().next() {
+            Some(Prize::OneLine) => "a line of a ticket is full",
+            Some(Prize::TwoLines) => "two lines of one ticket are full",
+            Some(Prize::FullHouse) | None => "a whole ticket is full",
+        };
+        theme::muted(ui, format!("Shout when {needed}. Only called numbers count."));
     }
 }
 

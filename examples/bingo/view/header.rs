@@ -18,7 +18,8 @@ const COPIED_FOR: Duration = Duration::from_secs(2);
 /// Shows it; for a player in a room.
 pub fn show(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>, wishes: &mut Vec<Wish>) {
     let narrow = ui.available_width() < NARROW;
-    ui.horizontal(|ui| {
+    let size = vec2(ui.available_width(), theme::TOUCH + 4.0);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         if !narrow {
             theme::heading(ui, 24.0, SUN, "BINGO");
             ui.add_space(12.0);

@@ -58,6 +58,15 @@ impl Trouble {
             other => Some(Self::Other(other.to_string())),
         }
     }
+
+    /// What to do instead, where there is such a thing.
+    fn way_out(&self) -> Option<(&'static str, Wish)> {
+        match self {
+            Self::HostExists { .. } => Some(("Join instead", Wish::Join)),
+            Self::NoHost => Some(("Host it", Wish::Host)),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 impl Form {
@@ -130,8 +139,10 @@ fn show_form(ui: &mut Ui, form: &mut Form, wishes: &mut Vec<Wish>) {
         let host = ("Host this room", Wish::Host);
         let join = ("Join this room", Wish::Join);
         let (first, second) = if form.invited { (join, host) } else { (host, join) };
+        // Where there is a way out of trouble, that is the thing to do next.
+        let offered = form.trouble.as_ref().is_some_and(|trouble| trouble.way_out().is_some());
         for ((text, wish), first) in [(first, true), (second, false)] {
-            let button = if first { Button::primary(text) } else { Button::secondary(text) };
+            let button = if first && !offered { Button::primary(text) } else { Button::secondary(text) };
             if ui.add(button.width(ui.available_width())).clicked() {
                 wishes.push(wish);
             }
@@ -143,17 +154,18 @@ fn show_form(ui: &mut Ui, form: &mut Form, wishes: &mut Vec<Wish>) {
 }
 
 fn show_trouble(ui: &mut Ui, trouble: &Trouble, wishes: &mut Vec<Wish>) {
-    let frame = bevy_egui::egui::Frame::new().fill(theme::pale(SUN, 0.55)).corner_radius(12).inner_margin(Margin::same(12));
+    let frame =
+        bevy_egui::egui::Frame::new().fill(theme::pale(SUN, 0.55)).corner_radius(12).inner_margin(Margin::same(12));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let (text, way_out) = match trouble {
-            Trouble::HostExists { host } => (format!("{host} hosts this room."), Some(("Join instead", Wish::Join))),
-            Trouble::NoHost => ("Nobody hosts this room.".to_owned(), Some(("Host it", Wish::Host))),
-            Trouble::Other(text) => (sentence(text), None),
+        let text = match trouble {
+            Trouble::HostExists { host } => format!("{host} hosts this room."),
+            Trouble::NoHost => "Nobody hosts this room.".to_owned(),
+            Trouble::Other(text) => sentence(text),
         };
         ui.label(RichText::new(text).size(17.0));
-        if let Some((text, wish)) = way_out
-            && ui.add(Button::primary(text)).clicked()
+        if let Some((text, wish)) = trouble.way_out()
+            && ui.add(Button::primary(text).width(ui.available_width())).clicked()
         {
             wishes.push(wish);
         }
@@ -163,16 +175,17 @@ fn show_trouble(ui: &mut Ui, trouble: &Trouble, wishes: &mut Vec<Wish>) {
 /// A field with its label and a dice that offers another value. Says whether the dice was thrown.
 fn field(ui: &mut Ui, label: &str, value: &mut String, hint: &str) -> bool {
     let label = ui.label(RichText::new(label).size(14.0).color(MUTED));
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - theme::TOUCH - 2.0 * ui.spacing().item_spacing.x - 4.0;
+    let size = vec2(ui.available_width(), theme::TOUCH + 4.0);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        let thrown = ui.add(Button::quiet("🎲").size(24.0)).on_hover_text(hint).clicked();
         let edit = TextEdit::singleline(value)
             .font(FontId::proportional(20.0))
             .background_color(SAND)
             .char_limit(LONGEST_NAME)
-            .margin(Margin::symmetric(12, 9))
-            .desired_width(width);
+            .margin(Margin::symmetric(12, 10))
+            .desired_width(f32::INFINITY);
         ui.add(edit).labelled_by(label.id);
-        ui.add(Button::quiet("🎲").size(20.0)).on_hover_text(hint).clicked()
+        thrown
     })
     .inner
 }
@@ -199,7 +212,8 @@ fn show_arrival(ui: &mut Ui, scene: &Scene, form: &Form, wishes: &mut Vec<Wish>)
 
 fn connection(ui: &mut Ui, scene: &Scene) {
     let (color, words) = header::state(&scene.room);
-    ui.label(RichText::new(format!("● {words}")).size(14.0).color(color.lerp_to_gamma(INK, 0.35)));
+    let label = ui.label(RichText::new(words).size(14.0).color(MUTED));
+    ui.painter().circle_filled(label.rect.left_center() - vec2(12.0, -1.0), 5.0, color);
 }
 
 /// Text as a sentence.
@@ -231,7 +245,9 @@ mod tests {
         let host = PlayerId::new("ada").unwrap();
         let refused = CloseReason::Refused(Refusal::HostExists { host, name: "Ada".into() });
         assert_eq!(Trouble::of(&refused), Some(Trouble::HostExists { host: "Ada".into() }));
+        assert_eq!(Trouble::of(&refused).and_then(|trouble| trouble.way_out()).map(|(_, wish)| wish), Some(Wish::Join));
         assert_eq!(Trouble::of(&CloseReason::NoHost), Some(Trouble::NoHost));
+        assert_eq!(Trouble::NoHost.way_out().map(|(_, wish)| wish), Some(Wish::Host));
     }
 
     #[test]

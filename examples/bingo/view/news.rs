@@ -127,10 +127,14 @@ pub fn hear_room(
     }
     for RoomResumed { continuity } in resumed.read() {
         news.interruption = None;
-        news.tell(now, TEAL, match continuity {
-            Continuity::Kept => "Back again. Nothing was missed.".to_owned(),
-            Continuity::Lost => "Back again, with the game as it is now.".to_owned(),
-        });
+        news.tell(
+            now,
+            TEAL,
+            match continuity {
+                Continuity::Kept => "Back again. Nothing was missed.".to_owned(),
+                Continuity::Lost => "Back again, with the game as it is now.".to_owned(),
+            },
+        );
     }
 }
 

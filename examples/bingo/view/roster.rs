@@ -45,7 +45,9 @@ fn line(ui: &mut Ui, scene: &Scene, index: usize, player: &RosterEntry) {
 
 /// What stands for a player where there is room for one letter.
 fn initial(name: &str) -> String {
-    name.chars().find(|letter| letter.is_alphanumeric()).map_or("?".to_owned(), |letter| letter.to_uppercase().collect())
+    name.chars()
+        .find(|letter| letter.is_alphanumeric())
+        .map_or("?".to_owned(), |letter| letter.to_uppercase().collect())
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use bevy_egui::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui, vec2};
 
 use super::{
-    between, call, claim, header, roster,
+    between, call, claim, header,
     news::News,
+    roster,
     scene::{Scene, Wish},
     theme::{self, CARD, CORAL, GAP, INK, PAPER, SUN, TEAL},
     ticket::{self, Plan},
@@ -19,7 +20,7 @@ const SHOUT: f32 = 250.0;
 /// Widest that text and settings become.
 const READABLE: f32 = 620.0;
 /// Height of the present call, in a wide window and on a phone.
-const CALL: [f32; 2] = [112.0, 84.0];
+const CALL: [f32; 2] = [128.0, 84.0];
 
 /// Shows it. Returns how much of the foot of the window is taken.
 pub fn show(
@@ -52,8 +53,10 @@ fn wide(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     let frame = Frame::new().fill(PAPER).inner_margin(Margin { left: 0, ..Margin::same(12) });
     Panel::right("side").frame(frame).exact_size(SIDE).resizable(false).show_separator_line(false).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, true]).show(ui, |ui| {
-            section(ui, "Called", |ui| call::board(ui, scene.table.called()));
-            section(ui, "Prizes", |ui| claim::prizes(ui, scene));
+            if scene.table.round() > 0 {
+                section(ui, "Called", |ui| call::board(ui, scene.table.called()));
+                section(ui, "Prizes", |ui| claim::prizes(ui, scene));
+            }
             section(ui, &players(scene), |ui| roster::show(ui, scene));
         });
     });
@@ -100,8 +103,10 @@ fn narrow(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) -> f32 {
             }
             tickets(ui, scene, wishes);
             ui.add_space(GAP);
-            section(ui, "Prizes", |ui| claim::prizes(ui, scene));
-            section(ui, "Called", |ui| call::board(ui, scene.table.called()));
+            if scene.table.round() > 0 {
+                section(ui, "Prizes", |ui| claim::prizes(ui, scene));
+                section(ui, "Called", |ui| call::board(ui, scene.table.called()));
+            }
             section(ui, &players(scene), |ui| roster::show(ui, scene));
         });
     });

@@ -11,6 +11,8 @@ pub const PAPER: Color32 = Color32::from_rgb(0xFD, 0xEB, 0xCF);
 pub const CARD: Color32 = Color32::from_rgb(0xFF, 0xFB, 0xF3);
 /// Inside a card: fields, free cells.
 pub const SAND: Color32 = Color32::from_rgb(0xF6, 0xE6, 0xCC);
+/// Where something slides or is ticked.
+pub const GROOVE: Color32 = Color32::from_rgb(0xEA, 0xCF, 0xA2);
 /// Text.
 pub const INK: Color32 = Color32::from_rgb(0x3A, 0x1D, 0x3D);
 /// Text that is read second.
@@ -88,7 +90,7 @@ pub fn apply(ctx: &Context) {
         visuals.disabled_alpha = 0.45;
         let widgets = &mut visuals.widgets;
         for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open] {
-            widget.bg_fill = pale(INK, 0.75);
+            widget.bg_fill = GROOVE;
             widget.weak_bg_fill = SAND;
             widget.bg_stroke = Stroke::new(1.0, pale(INK, 0.7));
             widget.fg_stroke = Stroke::new(2.0, INK);
@@ -118,12 +120,12 @@ pub fn banner(ui: &mut Ui, fill: Color32, text: &str) {
 
 /// A word in a small round box.
 pub fn tag(ui: &mut Ui, fill: Color32, text: &str) -> Response {
-    Frame::new()
-        .fill(fill)
-        .corner_radius(CornerRadius::same(255))
-        .inner_margin(Margin::symmetric(8, 2))
-        .show(ui, |ui| ui.label(RichText::new(text).size(13.0).color(ink_on(fill))))
-        .response
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(13.0), ink_on(fill));
+    let (rect, response) = ui.allocate_exact_size(galley.size() + vec2(14.0, 6.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
+    ui.painter().rect_filled(rect, 9, fill);
+    ui.painter().galley(rect.min + vec2(7.0, 3.0), galley, ink_on(fill));
+    response
 }
 
 /// Text that is read second.
@@ -239,7 +241,7 @@ mod tests {
             let [red, green, blue, _] = color.to_array().map(f32::from);
             0.299 * red + 0.587 * green + 0.114 * blue
         };
-        for fill in [PAPER, CARD, SAND, CORAL, TEAL, SUN, LEAF, DAUB].into_iter().chain(TENS) {
+        for fill in [PAPER, CARD, SAND, GROOVE, CORAL, TEAL, SUN, LEAF, DAUB].into_iter().chain(TENS) {
             assert!((luma(fill) - luma(ink_on(fill))).abs() > 100.0, "{fill:?}");
         }
     }

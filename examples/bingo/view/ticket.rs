@@ -1,6 +1,8 @@
 //! Tickets: drawn, and marked with a click.
 
-use bevy_egui::egui::{Align2, Color32, CursorIcon, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType, pos2, vec2};
+use bevy_egui::egui::{
+    Align2, Color32, CursorIcon, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType, pos2, vec2,
+};
 
 use super::theme::{self, CARD, DAUB, INK, SAND};
 use crate::{
@@ -93,9 +95,7 @@ fn number_cell(ui: &mut Ui, rect: Rect, number: Number, marked: bool, can_mark: 
     let sense = if can_mark { Sense::click() } else { Sense::hover() };
     // A strip has each number once.
     let response = ui.interact(rect, ui.id().with(("cell", number.get())), sense);
-    response.widget_info(|| {
-        WidgetInfo::selected(WidgetType::Checkbox, can_mark, marked, number.to_string())
-    });
+    response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, can_mark, marked, number.to_string()));
     let painter = ui.painter();
     let hovered = can_mark && response.hovered();
     painter.rect_filled(rect, 5, if hovered { SAND } else { CARD });

@@ -1,4 +1,4 @@
-//! How links come to channels and leave them, and how channels come and go (brief, section 2.2).
+//! How links come to channels and leave them, and how channels come and go.
 
 use std::collections::hash_map::Entry;
 

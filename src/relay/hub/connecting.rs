@@ -1,4 +1,4 @@
-//! How connections begin, go on over another link, and end (brief, sections 1.3 to 1.8).
+//! How connections begin, go on over another link, and end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How members come to channels and leave them (brief, section 4.7).
+//! How members come to channels and leave them.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,13 @@ use crate::{
     protocol::{
         Action, ClientId, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, MsgSerial, PresenceAction, PresenceMessage,
     },
-    relay::{Identity, answers::Answer, channel::ChannelKey, timer::Timer},
+    relay::{
+        Identity,
+        answers::Answer,
+        channel::ChannelKey,
+        presence::{pages, wire_size},
+        timer::Timer,
+    },
 };
 
 /// First index in the ids of leaves that follow from DETACH and CLOSE. It is larger than any place in a frame, so that
@@ -38,7 +44,7 @@ impl Hub {
         let (id, mut words) = (&caller.id, frame.presence);
         let limits = self.config.limits.clone();
         limits.check_count(words.len())?;
-        limits.check_size(words.iter().fold(0, |sum, word| sum.saturating_add(size(word))))?;
+        limits.check_size(words.iter().fold(0, |sum, word| sum.saturating_add(wire_size(word))))?;
         for word in &mut words {
             stamp(word, &caller.principal.identity)?;
         }
@@ -69,7 +75,7 @@ impl Hub {
         let is_attached = channel.has_link(caller.link);
         let is_present = !channel.members.of_connection(id).is_empty();
         self.note_presence(id, &key, is_present, is_attached, now);
-        self.tell_presence(id, &key, Some(format!("{id}:{}", serial.0)), told, now);
+        self.tell_presence(id, &key, told, now);
         Ok(Answer::Taken)
     }
 
@@ -94,28 +100,22 @@ impl Hub {
         }
     }
 
-    fn tell_presence(
-        &mut self,
-        owner: &ConnectionId,
-        key: &ChannelKey,
-        frame_id: Option<String>,
-        words: Vec<PresenceMessage>,
-        now: Instant,
-    ) {
+    /// Tells words about members of `owner`, in several frames where one would be too large: a leave has the data of its
+    /// member.
+    fn tell_presence(&mut self, owner: &ConnectionId, key: &ChannelKey, words: Vec<PresenceMessage>, now: Instant) {
         let wall = self.clock.at(now);
-        if let Some(channel) = self.channels.get_mut(key)
-            && !words.is_empty()
-        {
-            let position = channel.advance(wall);
-            let frame = Frame {
-                id: frame_id,
-                channel_serial: Some(position.channel_serial(&self.node)),
-                connection_id: Some(owner.clone()),
-                presence: words,
-                timestamp: Some(wall),
-                ..Frame::for_channel(Action::Presence, key.name.clone())
-            };
-            channel.tell_presence(owner, frame, &mut self.out);
+        if let Some(channel) = self.channels.get_mut(key) {
+            for presence in pages(words) {
+                let position = channel.advance(wall);
+                let frame = Frame {
+                    channel_serial: Some(position.channel_serial(&self.node)),
+                    connection_id: Some(owner.clone()),
+                    presence,
+                    timestamp: Some(wall),
+                    ..Frame::for_channel(Action::Presence, key.name.clone())
+                };
+                channel.tell_presence(owner, frame, &mut self.out);
+            }
         }
         self.watch(key, now);
     }
@@ -169,13 +169,8 @@ impl Hub {
                 ..PresenceMessage::default()
             }));
         }
-        self.tell_presence(id, key, None, told, now);
+        self.tell_presence(id, key, told, now);
     }
-}
-
-/// What a word counts towards the limit: by the letter of the protocol, and its encoding, which is sent on too.
-fn size(word: &PresenceMessage) -> usize {
-    word.size().saturating_add(word.encoding.as_ref().map_or(0, String::len))
 }
 
 /// Puts a word into the form in which it is told, and refuses one that is about nobody or says nothing.

@@ -1,4 +1,6 @@
-//! How messages get onto a channel (brief, sections 3.3 to 3.8).
+//! How messages get onto a channel.
+
+use std::sync::Arc;
 
 use web_time::Instant;
 
@@ -9,7 +11,7 @@ use crate::{
         MessageSerial, MsgSerial, PublishResult,
     },
     relay::{
-        Identity,
+        Identity, SharedFrame,
         answers::Answer,
         attach::Address,
         channel::{Channel, ChannelKey},
@@ -57,14 +59,24 @@ impl Hub {
                 timestamp: Some(wall),
                 ..Frame::for_channel(Action::Message, key.name.clone())
             };
+            let frame = Arc::new(SharedFrame::from(frame));
+            // Ids, serials and escapes may make a small publish a large frame.
+            self.config.limits.check_frame(frame.json().len())?;
             self.deliver(&caller.id, &key, position, frame, now);
         }
         Ok(Answer::Published(PublishResult { serials }))
     }
 
-    fn deliver(&mut self, id: &ConnectionId, key: &ChannelKey, position: Position, frame: Frame, now: Instant) {
+    fn deliver(
+        &mut self,
+        id: &ConnectionId,
+        key: &ChannelKey,
+        position: Position,
+        frame: Arc<SharedFrame>,
+        now: Instant,
+    ) {
         let Some(channel) = self.channels.get_mut(key) else { return };
-        let count = frame.messages.len();
+        let count = frame.frame().messages.len();
         let before = channel.log.bytes();
         channel.publish(position, frame, now, &self.config.limits, &mut self.out);
         channel.rate.count(count, now);

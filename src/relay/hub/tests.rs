@@ -10,9 +10,8 @@ mod resuming;
 use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
-use crate::{
-    protocol::{ChannelSerial, ConnectionKey, Data, Flags, Message, PresenceAction, PresenceMessage},
-    relay::DEV_KEY,
+use crate::protocol::{
+    ChannelSerial, ConnectionKey, DEVELOPMENT_KEY, Data, Flags, Message, PresenceAction, PresenceMessage,
 };
 
 /// The wall clock at the start of each test.
@@ -46,7 +45,7 @@ impl World {
 
     /// Opens a link with the development key and `query` besides.
     fn open(&mut self, query: &str) -> LinkId {
-        self.open_raw(&format!("v=6&key={DEV_KEY}&{query}"))
+        self.open_raw(&format!("v=6&key={DEVELOPMENT_KEY}&{query}"))
     }
 
     fn open_raw(&mut self, query: &str) -> LinkId {

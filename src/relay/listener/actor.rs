@@ -8,7 +8,7 @@ use tokio::{
 };
 use web_time::Instant;
 
-use super::socket::{Item, Outgoing};
+use super::socket::{Item, NotQueued, Outgoing};
 use crate::{
     protocol::{DecodeError, Frame},
     relay::{ConnectRequest, Hub, LinkId, Output},
@@ -107,7 +107,7 @@ impl Actor {
                 }
             };
             let Some(outgoing) = self.sockets.get(&link) else { continue };
-            if outgoing.push(item).is_err()
+            if outgoing.push(item) == Err(NotQueued::Full)
                 && let Some(slow) = self.sockets.remove(&link)
             {
                 log::warn!("cut off {link:?}: it reads slower than it is sent to");

@@ -69,20 +69,28 @@ pub(super) struct Outgoing {
     cut: oneshot::Sender<()>,
 }
 
-/// The queue is full.
+/// Why an item was not queued.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full;
+pub(super) enum NotQueued {
+    /// The client reads slower than it is sent to.
+    Full,
+    /// The socket has ended, and will say so.
+    Gone,
+}
 
 impl Outgoing {
     /// Queues an item; never waits.
-    pub(super) fn push(&self, item: Item) -> Result<(), Full> {
+    pub(super) fn push(&self, item: Item) -> Result<(), NotQueued> {
         let bytes = item.bytes();
         // Only this end adds, so nobody else can fill up what is seen free here.
         if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > self.max_bytes {
-            return Err(Full);
+            return Err(NotQueued::Full);
         }
         self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        self.queue.try_send(item).map_err(|_| Full)
+        self.queue.try_send(item).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotQueued::Full,
+            mpsc::error::TrySendError::Closed(_) => NotQueued::Gone,
+        })
     }
 
     /// Ends the socket at once, whatever is still queued.
@@ -217,13 +225,15 @@ mod tests {
     fn a_queue_is_full_by_frames_or_by_bytes() {
         let mut limits = Limits { queue_frames: 2, ..Limits::default() };
         let (outgoing, _queue) = queue(&limits);
-        assert_eq!([(); 3].map(|()| outgoing.push(item())), [Ok(()), Ok(()), Err(Full)]);
+        assert_eq!([(); 3].map(|()| outgoing.push(item())), [Ok(()), Ok(()), Err(NotQueued::Full)]);
 
         limits.queue_bytes = item().bytes();
         let (outgoing, mut queue) = queue(&limits);
-        assert_eq!([(); 2].map(|()| outgoing.push(item())), [Ok(()), Err(Full)]);
+        assert_eq!([(); 2].map(|()| outgoing.push(item())), [Ok(()), Err(NotQueued::Full)]);
         let taken = queue.items.try_recv().unwrap();
         queue.waiting.fetch_sub(taken.bytes(), Ordering::Relaxed);
         assert_eq!(outgoing.push(Item::Ping), Ok(()));
+        drop(queue);
+        assert_eq!(outgoing.push(Item::Ping), Err(NotQueued::Gone));
     }
 }

@@ -160,3 +160,21 @@ fn members_entered_without_an_attachment_leave_unless_it_comes() {
     world.pass(SECOND * 60);
     assert_eq!(world.hub.stats().members, 1);
 }
+
+#[test]
+fn large_members_leave_in_several_frames_that_clients_can_take() {
+    let mut world = World::new();
+    let (mut many, watcher) = (world.connect(""), world.connect(""));
+    world.attach(&watcher, "c");
+    let data = "\u{1}".repeat(60_000);
+    for index in 0..20 {
+        world.presence(&mut many, "c", word(Enter, &format!("m{index}"), &data));
+    }
+    world.take(watcher.link);
+    world.send(many.link, Frame::new(Action::Close));
+    let frames = world.take(watcher.link);
+    assert_eq!(told(&frames).len(), 20);
+    for frame in frames {
+        assert!(crate::protocol::json::encode(frame).len() <= crate::protocol::DEFAULT_MAX_FRAME_SIZE);
+    }
+}

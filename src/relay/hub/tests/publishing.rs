@@ -206,3 +206,14 @@ fn a_publish_without_a_number_breaks_the_protocol() {
         assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(80013));
     }
 }
+
+#[test]
+fn a_publish_that_would_grow_into_too_large_a_frame_is_refused() {
+    let mut world = World::new();
+    let mut client = world.connect(&format!("clientId={}", "a".repeat(256)));
+    let base = "b".repeat(250);
+    let small = |index| Message { id: Some(format!("{base}:{index}")), ..Message::default() };
+    let nack = world.publish_messages(&mut client, "c", (0..1_000).map(small).collect());
+    assert_eq!(error_code(&nack), Some(40009));
+    assert_eq!(world.publish_messages(&mut client, "c", (0..100).map(small).collect()).action, Action::Ack);
+}
