@@ -30,9 +30,12 @@ mod claim;
 mod config;
 mod connection;
 mod document;
+mod early;
 mod event;
+mod follow;
 mod host;
 mod id;
+mod lead;
 mod line;
 mod outgoing;
 mod parts;
@@ -41,6 +44,7 @@ mod promise;
 mod replica;
 mod request;
 mod roster;
+mod stats;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -62,13 +66,15 @@ pub use event::{
 };
 pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
 pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
+pub use stats::SessionStats;
 
 use crate::{
     client::{ChannelOptions, Command, Event, PresenceCommand},
     protocol::ChannelName,
 };
 use claim::OwnClaim;
-use host::Lead;
+use early::Early;
+use lead::Lead;
 use line::Line;
 use outgoing::{Lane, Outgoing};
 use parts::Joiner;
@@ -82,6 +88,9 @@ use timer::{Timer, Timers};
 /// Most timers handled in one step. Each handler sets its timer later than now, so that this is never reached; it keeps
 /// a mistake there from hanging a game.
 const MAX_TIMERS_PER_STEP: usize = 64;
+
+/// Most commands that wait for the client; a flush adds none beyond them.
+const MAX_COMMANDS: usize = 4096;
 
 /// One player's end of a room.
 #[derive(Debug)]
@@ -107,6 +116,8 @@ pub struct Session {
     outgoing: Outgoing,
     joiner: Joiner,
     heard: Heard,
+    /// What others said before the welcome came.
+    early: Early,
     timers: Timers,
     last_step: Instant,
     last_hello: Option<Instant>,
@@ -140,26 +151,6 @@ enum Role {
     Closed,
 }
 
-/// What a session dropped and what waits in it, for diagnostics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionStats {
-    /// Room messages dropped since they made no sense.
-    pub malformed: u64,
-    /// Messages dropped since their sender is not who may say such a thing.
-    pub impostors: u64,
-    /// Messages dropped since they were of a reign or process that gave way to a better one, or came twice.
-    pub stale: u64,
-    /// Game messages dropped since the game did not take its events.
-    pub overflowed: u64,
-    /// Messages that wait to be published.
-    pub waiting: usize,
-    /// Requests that the host has not confirmed.
-    pub unconfirmed: usize,
-    /// State changes that wait for the one before them.
-    pub kept: usize,
-}
-
 impl Session {
     /// A session on its way into a room. `seed` makes its jitter and its nonce; two processes take different ones.
     pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
@@ -168,7 +159,7 @@ impl Session {
         let (room_channel, inbox_channel) = (config.room.channel(), config.room.inbox(&config.player));
         let mut session = Self {
             requests: Requests::new(config.generation),
-            config: SessionConfig { profile: talk::fitting(config.profile), ..config },
+            config: SessionConfig { profile: talk::fitting(config.profile), timing: config.timing.bounded(), ..config },
             room_channel,
             inbox_channel,
             rng,
@@ -184,6 +175,7 @@ impl Session {
             outgoing: Outgoing::default(),
             joiner: Joiner::default(),
             heard: Heard::default(),
+            early: Early::default(),
             timers: Timers::default(),
             last_step: now,
             last_hello: None,
@@ -246,7 +238,7 @@ impl Session {
                 Timer::Claim => self.advance_claim(now),
                 Timer::Lapse => self.lapse_claims(now),
                 Timer::Lease => self.send_lease(now),
-                Timer::Fence => self.suspend(now),
+                Timer::Fence => self.fence(now),
                 Timer::Behind => self.check_behind(now),
                 Timer::Requests => self.send_requests(now),
                 Timer::Seats => self.check_seats(now),
@@ -291,7 +283,7 @@ impl Session {
         Ok(())
     }
 
-    /// Changes how the player shows itself. A profile of more than 8 KiB is cut down to its name.
+    /// Changes how the player shows itself. A profile of more than 1 KiB is cut down to its name.
     pub fn set_profile(&mut self, profile: Profile) {
         let profile = talk::fitting(profile);
         if profile == self.config.profile {
@@ -308,7 +300,7 @@ impl Session {
     /// Publishes what the frame brought. Called at the end of a frame; the first word goes at once, later ones when
     /// [`SessionTiming::publish_interval`] is over.
     pub fn flush(&mut self, now: Instant) {
-        if matches!(self.role, Role::Closed) {
+        if matches!(self.role, Role::Closed) || self.commands.len() >= MAX_COMMANDS {
             return;
         }
         if !self.line.is_up() {

@@ -65,7 +65,8 @@ impl Log {
                 }
                 Event::Messages { messages, .. } => {
                     let texts = messages.into_iter().filter_map(|message| Some(message.data?.as_text()?.to_owned()));
-                    self.stretches.last_mut().expect("attached before it heard anything").extend(texts);
+                    let Some(stretch) = self.stretches.last_mut() else { panic!("heard something before it attached") };
+                    stretch.extend(texts);
                 }
                 Event::Published { operation, outcome } => {
                     self.outcomes.entry(operation.0).or_default().push(outcome.is_ok());
@@ -124,7 +125,7 @@ fn find(whole: &[String], part: &[String]) -> Option<usize> {
 #[test]
 fn while_continuity_is_kept_nothing_is_lost_doubled_or_reordered() {
     let mut unbroken = 0;
-    for seed in 0..200 {
+    for seed in 0..150 {
         let (_, logs) = play(seed, FaultPlan::lines(3 * SECOND));
         // The relay gives one order to all, so whoever never missed anything has the whole of it.
         let whole =
@@ -156,13 +157,13 @@ fn while_continuity_is_kept_nothing_is_lost_doubled_or_reordered() {
             }
         }
     }
-    assert!(unbroken > 400, "most clients keep continuity, or this proves little: {unbroken}");
+    assert!(unbroken > 300, "most clients keep continuity, or this proves little: {unbroken}");
 }
 
 #[test]
 fn every_operation_ends_exactly_once() {
     let kinds = [FaultKind::LINES.as_slice(), &[FaultKind::RestartRelay]].concat();
-    for seed in 0..100 {
+    for seed in 0..75 {
         let plan = FaultPlan { every: 2 * SECOND, kinds: kinds.clone() };
         let (_, logs) = play(seed, plan);
         let outcomes = logs.values().flat_map(|log| &log.outcomes);
@@ -178,7 +179,7 @@ fn every_operation_ends_exactly_once() {
 #[test]
 fn all_agree_on_who_is_there_in_the_end() {
     let kinds = [FaultKind::LINES.as_slice(), &[FaultKind::RestartRelay]].concat();
-    for seed in 0..100 {
+    for seed in 0..75 {
         let plan = FaultPlan { every: 2 * SECOND, kinds: kinds.clone() };
         let (net, _) = play(seed, plan);
         let mut expected: Vec<_> = net

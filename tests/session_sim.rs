@@ -1,5 +1,7 @@
 //! Sessions over real clients and the relay's real hub, on a simulated network with faults: what a room promises.
 
+#![expect(clippy::expect_used, reason = "a test may fail by panicking in its helpers too")]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bevy_rooms::{

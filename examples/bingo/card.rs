@@ -17,8 +17,6 @@ pub const ROWS: usize = 3;
 pub const COLUMNS: usize = 9;
 /// Numbers in each row of a ticket.
 pub const NUMBERS_PER_ROW: usize = 5;
-/// Numbers on a ticket.
-pub const NUMBERS_PER_TICKET: usize = ROWS * NUMBERS_PER_ROW;
 /// Tickets of a strip.
 pub const TICKETS: usize = 6;
 

@@ -66,10 +66,10 @@ pub fn run(flags: &Flags, started: Instant) -> Outcome {
     if is_in.recv().is_ok() {
         players.extend(bots(flags, started));
     }
-    players
-        .into_iter()
-        .map(|player| player.recv().unwrap_or_else(|_| Err("a player's thread ended".to_owned())))
-        .fold(Ok(()), |worst, outcome| worst.and(outcome))
+    let ended = |player: Receiver<Outcome>| player.recv().unwrap_or_else(|_| Err("a player's thread ended".to_owned()));
+    // All are waited for, also where one of them failed.
+    let outcomes: Vec<Outcome> = players.into_iter().map(ended).collect();
+    outcomes.into_iter().collect()
 }
 
 /// Starts the bots.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::card::{Number, NumberSet};
 
-pub use claim::{Claim, ClaimError, MIN_MARKS, SHOUT_INTERVAL, best_claim};
+pub use claim::{Claim, ClaimError, SHOUT_INTERVAL, best_claim};
 pub use marks::Marks;
 
 /// Who a player is, in the words of the room.
@@ -150,12 +150,7 @@ impl Game {
         self.round
     }
 
-    /// Who plays in this round. Everyone else is a spectator of it.
-    pub fn players(&self) -> &[PlayerId] {
-        &self.players
-    }
-
-    /// Whether this player plays in this round, rather than watching it.
+    /// Whether this player plays in this round. Everyone else is a spectator of it.
     pub fn plays(&self, player: &PlayerId) -> bool {
         self.players.contains(player)
     }

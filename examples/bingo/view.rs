@@ -276,3 +276,6 @@ fn exit_after_the_rounds(left: Res<RoundsLeft>, mut exit: MessageWriter<AppExit>
         exit.write(AppExit::Success);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,18 +7,24 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    MAX_PLAYERS, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Wish,
+    LeaveReason, MAX_PLAYERS, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Wish,
     claim::MAX_TERM_STEP,
-    host::Lead,
+    document::{Applied, json_fits},
+    lead::Lead,
     line::member_data,
     outgoing::{Content, Lane},
     promise::Leader,
     talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
     timer::Timer,
     wire::{Hello, RESERVED, Refused, Request},
-    document::json_fits,
 };
 use crate::protocol::{PresenceAction, PresenceMessage};
+
+/// Longest nonce, in bytes: four times our own.
+const MAX_NONCE: usize = 64;
+
+/// Shortest wait before requests are looked at again.
+const MIN_RETRY: Duration = Duration::from_millis(50);
 
 /// What the host makes of a hello.
 enum Admission {
@@ -32,11 +38,11 @@ enum Admission {
 
 impl Session {
     pub(super) fn hear_hello(&mut self, from: &Origin, hello: Hello, now: Instant) {
-        if from.own || !json_fits(&hello.profile, MAX_PROFILE_SIZE) {
-            if !from.own {
-                self.note_malformed("a hello with a profile over the limit");
-            }
+        if from.own {
             return;
+        }
+        if hello.nonce.len() > MAX_NONCE || !json_fits(&hello.profile, MAX_PROFILE_SIZE) {
+            return self.note_malformed("a hello with a nonce or profile over the limit");
         }
         let Role::Host(lead) = &self.role else { return };
         if !lead.is_active() {
@@ -57,7 +63,11 @@ impl Session {
             Admission::Refused(refusal) => self.refuse(from.player.clone(), &hello, refusal),
             Admission::Again(old) => self.seat(from, hello, Some(old), false, now),
             Admission::TakeOver(old) => self.seat(from, hello, Some(old), true, now),
-            Admission::New => self.seat(from, hello, None, true, now),
+            // Who vanished and comes back may send again what was applied.
+            Admission::New => {
+                let new_process = lead.nonces.get(&from.player).is_some_and(|nonce| *nonce != hello.nonce);
+                self.seat(from, hello, None, new_process, now);
+            }
         }
     }
 
@@ -106,13 +116,19 @@ impl Session {
             status: SeatStatus::Present,
             order: old.as_ref().map_or_else(|| lead.working.roster.next_order(), |old| old.order),
         };
-        let wanted_from = hello.first_request.saturating_sub(1);
-        let applied = lead.working.applied(player);
+        let last_given_up = hello.first_request.saturating_sub(1);
+        let known = lead.working.applied.get(player).copied().filter(|known| known.generation == hello.generation);
         if new_process {
             lead.intake.forget(player);
         }
-        if new_process || wanted_from > applied {
-            lead.set_applied(player, Some(wanted_from));
+        let sequence = match known {
+            Some(known) if !new_process => known.sequence.max(last_given_up),
+            _ => last_given_up,
+        };
+        let applied = Applied { generation: hello.generation, sequence };
+        if known != Some(applied) {
+            lead.forget_a_vanished_player();
+            lead.set_applied(player, Some(applied));
         }
         lead.nonces.insert(player.clone(), hello.nonce.clone());
         lead.welcomes.insert(player.clone(), hello.nonce);
@@ -135,18 +151,18 @@ impl Session {
     }
 
     /// Takes a seat away, since its player left or was gone for too long.
-    pub(super) fn give_up_seat(&mut self, player: &PlayerId, _now: Instant) {
+    pub(super) fn give_up_seat(&mut self, player: &PlayerId, reason: LeaveReason) {
         let Role::Host(lead) = &mut self.role else { return };
         if !lead.is_active() || *player == self.config.player {
             return;
         }
         let Some(old) = lead.working.roster.get(player).cloned() else { return };
         lead.set_seat(player, None);
-        if lead.working.applied.contains_key(player) {
+        if reason == LeaveReason::Left {
             lead.set_applied(player, None);
+            lead.nonces.remove(player);
         }
         lead.intake.forget(player);
-        lead.nonces.remove(player);
         lead.welcomes.remove(player);
         lead.seen.remove(player);
         lead.grace.remove(player);
@@ -239,7 +255,7 @@ impl Session {
             self.timers.hasten(Timer::Seats, next);
         }
         changed.into_iter().for_each(|seat| self.mark(seat, now));
-        expired.iter().for_each(|player| self.give_up_seat(player, now));
+        expired.iter().for_each(|player| self.give_up_seat(player, LeaveReason::Vanished));
     }
 
     /// Takes in a peer's request.
@@ -253,7 +269,7 @@ impl Session {
         let mut applied = lead.working.applied(&from.player);
         let given_up = request.first_unconfirmed.saturating_sub(1);
         if lead.is_active() && given_up > applied {
-            lead.set_applied(&from.player, Some(given_up));
+            lead.set_applied(&from.player, Some(Applied { generation: request.generation, sequence: given_up }));
             applied = given_up;
         }
         lead.intake.keep(&from.player, applied, request.sequence, request.kind, request.data);
@@ -293,13 +309,15 @@ impl Session {
 
     /// Hands a request to the game; the counter goes out in the same patch as what the game makes of it.
     fn apply(&mut self, sender: PlayerId, sequence: u64, kind: SmolStr, data: Value) {
-        if let Role::Host(lead) = &mut self.role {
-            lead.set_applied(&sender, Some(sequence));
+        if let Role::Host(lead) = &mut self.role
+            && let Some(generation) = lead.working.roster.get(&sender).map(|seat| seat.generation)
+        {
+            lead.set_applied(&sender, Some(Applied { generation, sequence }));
         }
         if kind.starts_with(RESERVED) {
             return self.note_malformed("a request of a reserved kind");
         }
-        self.events.push_back(SessionEvent::Message { sender, kind, data });
+        self.tell(SessionEvent::Message { sender, kind, data });
     }
 
     /// Sends requests that are new or were not confirmed in time.
@@ -326,16 +344,12 @@ impl Session {
 
     /// Notes which of the own requests the document shows as applied.
     pub(super) fn confirm_requests(&mut self, now: Instant) {
-        let seat = self.replica.document().roster.get(&self.config.player);
-        if seat.is_some_and(|seat| seat.generation == self.config.generation) {
-            let applied = self.replica.document().applied(&self.config.player);
-            self.requests.confirm(applied, self.config.timing.request_kept, now);
+        let applied = self.replica.document().applied.get(&self.config.player);
+        if let Some(applied) = applied.filter(|applied| applied.generation == self.config.generation) {
+            self.requests.confirm(applied.sequence, self.config.timing.request_kept, now);
             if self.requests.unconfirmed() > 0 {
                 self.timers.hasten(Timer::Requests, now);
             }
         }
     }
 }
-
-/// Shortest wait before requests are looked at again.
-const MIN_RETRY: Duration = Duration::from_millis(50);

@@ -47,6 +47,10 @@ impl Session {
         if self.claim.is_some() || !self.line.is_up() {
             return;
         }
+        if let Some(lapses_at) = self.promise.lapses_at().filter(|at| now < *at) {
+            // Somebody is about to lead.
+            return self.timers.set(Timer::Silence, lapses_at);
+        }
         let timing = self.config.timing;
         let (alone, long) = (since + timing.founding_wait_alone, since + timing.founding_wait);
         match self.config.wish {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{Generation, PlayerId, RoomName};
 
-/// How a player shows itself to the others.
+/// How a player shows itself to the others. More than 1 KiB of JSON is cut down to the name, since every newcomer reads
+/// everyone's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The name that others see. Any text; it need not be unique.
@@ -89,6 +90,29 @@ pub struct SessionTiming {
     pub publish_interval: Duration,
     /// A pause between steps that is taken for a frozen page or process. Defaults to 1 s.
     pub stall: Duration,
+}
+
+/// Longest time that any of the timings may be; beyond it adding to a point in time could fail.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl SessionTiming {
+    /// The same with nothing longer than a year.
+    pub(super) fn bounded(self) -> Self {
+        Self {
+            lease: self.lease.min(LONGEST),
+            lease_interval: self.lease_interval.min(LONGEST),
+            self_fence: self.self_fence.min(LONGEST),
+            gather: self.gather.min(LONGEST),
+            hello_interval: self.hello_interval.min(LONGEST),
+            founding_wait: self.founding_wait.min(LONGEST),
+            founding_wait_alone: self.founding_wait_alone.min(LONGEST),
+            grace: self.grace.min(LONGEST),
+            request_retry: self.request_retry.min(LONGEST),
+            request_kept: self.request_kept.min(LONGEST),
+            publish_interval: self.publish_interval.min(LONGEST),
+            stall: self.stall.min(LONGEST),
+        }
+    }
 }
 
 impl Default for SessionTiming {

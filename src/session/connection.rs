@@ -3,8 +3,8 @@
 use web_time::Instant;
 
 use super::{
-    CloseReason, Continuity, InterruptReason, Role, Session, SessionEvent, document::Document, line::MemberData,
-    outgoing::Content, timer::Timer,
+    CloseReason, Continuity, InterruptReason, Role, Session, SessionEvent, line::MemberData, outgoing::Content,
+    timer::Timer,
 };
 use crate::{
     client::{ChannelChange, ChannelState, Command, ConnectionChange, ConnectionState, OperationId, PresenceCommand},
@@ -97,7 +97,7 @@ impl Session {
                 }
                 self.timers.hasten(Timer::Requests, now);
             }
-            Role::Host(_) => self.timers.hasten(Timer::Lease, now),
+            Role::Host(_) => self.resume_leading(now),
             Role::Closed => {}
         }
         self.consider_resumed();
@@ -106,11 +106,12 @@ impl Session {
     /// Nothing goes out or comes in for the moment.
     fn go_down(&mut self, reason: Option<ErrorInfo>, now: Instant) {
         self.outgoing.drop_urgent();
+        // What was claimed may not have been heard, and better claims may not be.
+        self.claim = None;
+        self.timers.stop(Timer::Claim);
         match &mut self.role {
             Role::Arriving { silent_since } => {
                 *silent_since = None;
-                self.claim = None;
-                self.timers.stop(Timer::Claim);
                 self.timers.stop(Timer::Silence);
             }
             Role::Host(_) => self.suspend(now),
@@ -160,7 +161,7 @@ impl Session {
         match content {
             Content::Game { kind, sequence } => {
                 sequence.into_iter().for_each(|sequence| self.heard.note_failed(sequence));
-                self.events.push_back(SessionEvent::SendFailed { kind, reason: error.clone() });
+                self.tell(SessionEvent::SendFailed { kind, reason: error.clone() });
             }
             Content::State => self.note_state_failed(),
             Content::Other => log::debug!("a message about the room was not taken: {error}"),
@@ -184,7 +185,7 @@ impl Session {
     pub(super) fn tell_interrupted(&mut self, reason: InterruptReason) {
         if self.joined && !self.interrupted {
             self.interrupted = true;
-            self.events.push_back(SessionEvent::Interrupted { reason });
+            self.tell(SessionEvent::Interrupted { reason });
         }
     }
 
@@ -198,7 +199,7 @@ impl Session {
         if well && self.joined && self.line.is_up() && !self.lost_continuity && (self.interrupted || self.missed) {
             let continuity = if self.missed { Continuity::Lost } else { Continuity::Kept };
             (self.interrupted, self.missed) = (false, false);
-            self.events.push_back(SessionEvent::Resumed { continuity });
+            self.tell(SessionEvent::Resumed { continuity });
         }
     }
 
@@ -226,7 +227,6 @@ impl Session {
         self.timers.clear();
         self.outgoing.drop_waiting();
         self.replica = super::Replica::default();
-        debug_assert_eq!(*self.replica.document(), Document::default());
-        self.events.push_back(SessionEvent::Closed(reason));
+        self.tell(SessionEvent::Closed(reason));
     }
 }

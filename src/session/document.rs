@@ -1,7 +1,7 @@
 //! The document that all players of a room share: seats, counters of applied requests, and the game's values.
 //!
 //! Owns its shape, how two of them differ, and how a patch changes one. A patch is JSON Patch (RFC 6902) over the JSON
-//! form `{ "roster": { player: seat }, "applied": { player: number }, "shared": { key: value } }`, limited to `add`,
+//! form `{ "roster": { player: seat }, "applied": { player: counter }, "shared": { key: value } }`, limited to `add`,
 //! `replace` and `remove` below one entry: `copy` could double a document with every line. It applies whole or not at
 //! all.
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use super::{
-    PlayerId,
+    Generation, PlayerId,
     roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
 };
 
@@ -39,15 +39,24 @@ const ROSTER: &str = "roster";
 const APPLIED: &str = "applied";
 const SHARED: &str = "shared";
 
+/// How far a player's requests are applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Applied {
+    /// The process that numbered them.
+    pub generation: Generation,
+    /// The last one applied.
+    pub sequence: u64,
+}
+
 /// What all players of a room share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Document {
     /// Who is in the room.
     #[serde(default)]
     pub roster: Roster,
-    /// For each player the number of its last request that was applied.
+    /// How far the requests are applied, also of players who vanished: they may come back and send one again.
     #[serde(default)]
-    pub applied: BTreeMap<PlayerId, u64>,
+    pub applied: BTreeMap<PlayerId, Applied>,
     /// The game's values.
     #[serde(default)]
     pub shared: BTreeMap<SmolStr, Value>,
@@ -57,7 +66,7 @@ pub(super) struct Document {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Changes {
     pub roster: BTreeMap<PlayerId, Option<Seat>>,
-    pub applied: BTreeMap<PlayerId, Option<u64>>,
+    pub applied: BTreeMap<PlayerId, Option<Applied>>,
     pub shared: BTreeMap<SmolStr, Option<Value>>,
 }
 
@@ -75,9 +84,9 @@ pub(super) enum DocumentError {
 }
 
 impl Document {
-    /// How many requests of a player are applied.
+    /// The last request of a player that was applied.
     pub(super) fn applied(&self, player: &PlayerId) -> u64 {
-        self.applied.get(player).copied().unwrap_or_default()
+        self.applied.get(player).map_or(0, |applied| applied.sequence)
     }
 
     /// Whether the document keeps to the limits.
@@ -95,9 +104,9 @@ impl Document {
     }
 
     /// Sets or forgets a counter, and notes in `changes` what was there.
-    pub(super) fn set_applied(&mut self, player: &PlayerId, number: Option<u64>, changes: &mut Changes) {
-        let old = match number {
-            Some(number) => self.applied.insert(player.clone(), number),
+    pub(super) fn set_applied(&mut self, player: &PlayerId, applied: Option<Applied>, changes: &mut Changes) {
+        let old = match applied {
+            Some(applied) => self.applied.insert(player.clone(), applied),
             None => self.applied.remove(player),
         };
         changes.applied.entry(player.clone()).or_insert(old);
@@ -125,23 +134,24 @@ impl Document {
             let seat = record.map_err(|_| DocumentError::Entry)?.map(|record| record.with_player(player.clone()));
             seats.push((player, seat));
         }
-        let mut numbers = Vec::with_capacity(applied.len());
+        let mut counters = Vec::with_capacity(applied.len());
         for (player, value) in applied {
-            numbers.push((player, value.map(|value| value.as_u64().ok_or(DocumentError::Entry)).transpose()?));
+            let counter = value.map(serde_json::from_value::<Applied>).transpose();
+            counters.push((player, counter.map_err(|_| DocumentError::Entry)?));
         }
         let grown = |have: usize, more: usize, max: usize| have.saturating_add(more) > max;
         let new_seats = seats.iter().filter(|(player, seat)| seat.is_some() && !self.roster.contains(player)).count();
-        let new_numbers = numbers.iter().filter(|(player, _)| !self.applied.contains_key(player)).count();
+        let new_counters = counters.iter().filter(|(player, _)| !self.applied.contains_key(player)).count();
         let new_keys = shared.iter().filter(|(key, _)| !self.shared.contains_key(*key)).count();
         if grown(self.roster.len(), new_seats, MAX_PLAYERS)
-            || grown(self.applied.len(), new_numbers, MAX_PLAYERS)
+            || grown(self.applied.len(), new_counters, MAX_PLAYERS)
             || grown(self.shared.len(), new_keys, MAX_SHARED_KEYS)
         {
             return Err(DocumentError::TooLarge);
         }
         let mut changes = Changes::default();
         seats.into_iter().for_each(|(player, seat)| self.set_seat(&player, seat, &mut changes));
-        numbers.into_iter().for_each(|(player, number)| self.set_applied(&player, number, &mut changes));
+        counters.into_iter().for_each(|(player, counter)| self.set_applied(&player, counter, &mut changes));
         shared.into_iter().for_each(|(key, value)| self.set_shared(&key, value, &mut changes));
         Ok(changes)
     }
@@ -174,7 +184,7 @@ impl Edits {
             }
             APPLIED => {
                 let player = player()?;
-                let now = document.applied.get(&player).copied().map(Value::from);
+                let now = document.applied.get(&player).and_then(to_value);
                 self.applied.entry(player).or_insert(now)
             }
             SHARED => {
@@ -228,8 +238,8 @@ impl Changes {
             keys: impl Iterator<Item = K>,
         ) -> BTreeMap<K, Option<V>> {
             let keys: BTreeSet<K> = keys.collect();
-            keys.into_iter().filter_map(|key| Some((old(&key), key))).filter(|(old, key)| *old != new(key))
-                .map(|(old, key)| (key, old)).collect()
+            let entries = keys.into_iter().map(|key| (old(&key), new(&key), key));
+            entries.filter(|(old, new, _)| old != new).map(|(old, _, key)| (key, old)).collect()
         }
         let players = old.roster.iter().chain(new.roster.iter()).map(|seat| seat.player.clone());
         Self {
@@ -269,8 +279,8 @@ impl Changes {
             differ(ROSTER, player.as_str(), old.as_ref().and_then(record).as_ref(), new.as_ref(), &mut operations);
         }
         for (player, old) in &self.applied {
-            let new = now.applied.get(player).copied().map(Value::from);
-            differ(APPLIED, player.as_str(), old.map(Value::from).as_ref(), new.as_ref(), &mut operations);
+            let (old, new) = (old.as_ref().and_then(to_value), now.applied.get(player).and_then(to_value));
+            differ(APPLIED, player.as_str(), old.as_ref(), new.as_ref(), &mut operations);
         }
         for (key, old) in &self.shared {
             differ(SHARED, key, old.as_ref(), now.shared.get(key), &mut operations);
@@ -297,10 +307,9 @@ fn differ(section: &str, key: &str, old: Option<&Value>, new: Option<&Value>, op
                 PatchOperation::Add(add) => {
                     PatchOperation::Add(AddOperation { path: path.concat(&add.path), value: add.value })
                 }
-                PatchOperation::Replace(replace) => PatchOperation::Replace(ReplaceOperation {
-                    path: path.concat(&replace.path),
-                    value: replace.value,
-                }),
+                PatchOperation::Replace(replace) => {
+                    PatchOperation::Replace(ReplaceOperation { path: path.concat(&replace.path), value: replace.value })
+                }
                 PatchOperation::Remove(remove) => {
                     PatchOperation::Remove(RemoveOperation { path: path.concat(&remove.path) })
                 }
@@ -366,7 +375,8 @@ mod tests {
         let mut document = Document::default();
         let mut changes = Changes::default();
         document.set_seat(&PlayerId::new("ada").unwrap(), Some(seat("ada", 0)), &mut changes);
-        document.set_applied(&PlayerId::new("ada").unwrap(), Some(3), &mut changes);
+        let applied = Applied { generation: Generation(1), sequence: 3 };
+        document.set_applied(&PlayerId::new("ada").unwrap(), Some(applied), &mut changes);
         document.shared = serde_json::from_value(shared).unwrap();
         document
     }
@@ -403,7 +413,7 @@ mod tests {
             json!([{ "op": "replace", "path": "/shared", "value": {} }]),
             json!([{ "op": "add", "path": "/roster/eve", "value": { "order": "first" } }]),
             json!([{ "op": "add", "path": "/roster/e:ve", "value": null }]),
-            json!([{ "op": "add", "path": "/applied/ada", "value": -1 }]),
+            json!([{ "op": "add", "path": "/applied/ada/sequence", "value": -1 }]),
             json!([{ "op": "add", "path": "/shared/a/b/c/d", "value": -1 }]),
         ] {
             let mut document = whole.clone();

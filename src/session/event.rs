@@ -158,7 +158,9 @@ pub enum Refusal {
         name: String,
     },
     /// The player's game speaks of other messages than the host's.
-    #[error("this game does not match the host's: it has {own}, the host has {theirs}; use the same version of the game")]
+    #[error(
+        "this game does not match the host's: it has {own}, the host has {theirs}; use the same version of the game"
+    )]
     ProtocolMismatch {
         /// The player's fingerprint.
         own: String,

@@ -3,166 +3,27 @@
 //! What the host does to the document is provisional until its own echo brought it back: that confirmed state is the
 //! replica's, and stepping down returns to it.
 
-use std::{
-    collections::BTreeMap,
-    time::Duration,
-};
+use std::time::Duration;
 
-use serde_json::Value;
-use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    PlayerId, Reign, Role, Seat, SeatStatus, Session, SessionError, Stamp, Term, Version,
-    document::{Changes, Document, MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE, is_shallow, json_fits, json_size},
+    Reign, Role, Seat, SeatStatus, Session, Stamp, Term,
+    document::Changes,
+    lead::{Lead, Phase},
     outgoing::{Content, Lane},
     peer::Peer,
     replica::Offer,
-    request::Intake,
     timer::Timer,
-    wire::{Lease, Nonce, State, StateBody, Welcome},
+    wire::{Lease, State, StateBody, Welcome},
 };
 
 /// Shortest time between leases that answer stale words: at most 5 a second.
 const MIN_LEASE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Whether a host acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Leads anew: not before its first snapshot came back.
-    Opening,
-    /// Acts: its own words come back.
-    Active,
-    /// Does not act until a lease from this one on comes back.
-    Suspended { from_beat: u64 },
-    /// Missed something: does not act until it has claimed to lead anew.
-    Reclaiming,
-}
-
-/// What a host keeps beside what everybody has.
-#[derive(Debug)]
-pub(super) struct Lead {
-    pub reign: Reign,
-    pub phase: Phase,
-    /// The document as the host has it, published or not. Changed through the setters alone, which note what was.
-    pub working: Document,
-    /// What differs from what was published last.
-    unpublished: Changes,
-    version: Version,
-    /// Whether the next state goes out whole: nobody can be sure to have its base.
-    snapshot_due: bool,
-    /// Not before this, so that a server that refuses snapshots is not asked ten times a second.
-    snapshot_at: Option<Instant>,
-    beat: u64,
-    last_lease: Option<Instant>,
-    shared_size: usize,
-    pub intake: Intake,
-    /// Which process of each player was admitted here.
-    pub nonces: BTreeMap<PlayerId, Nonce>,
-    /// Whom to welcome with the next state.
-    pub welcomes: BTreeMap<PlayerId, Nonce>,
-    /// When each player was admitted here or seen again last.
-    pub seen: BTreeMap<PlayerId, Instant>,
-    /// When the seats of those who are lost are given up.
-    pub grace: BTreeMap<PlayerId, Instant>,
-}
-
-impl Lead {
-    fn new(reign: Reign, working: Document) -> Self {
-        Self {
-            reign,
-            phase: Phase::Opening,
-            shared_size: working.shared.iter().map(|(key, value)| entry_size(key, value)).sum(),
-            working,
-            unpublished: Changes::default(),
-            version: Version::default(),
-            snapshot_due: true,
-            snapshot_at: None,
-            beat: 0,
-            last_lease: None,
-            intake: Intake::default(),
-            nonces: BTreeMap::new(),
-            welcomes: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            grace: BTreeMap::new(),
-        }
-    }
-
-    pub(super) fn is_active(&self) -> bool {
-        self.phase == Phase::Active
-    }
-
-    /// The state that was published last; `None` before the first.
-    pub(super) fn published(&self) -> Option<Stamp> {
-        (self.version > Version::default()).then(|| Stamp { reign: self.reign.clone(), version: self.version })
-    }
-
-    /// Gives or takes a seat, and tells what was there.
-    pub(super) fn set_seat(&mut self, player: &PlayerId, seat: Option<Seat>) {
-        self.working.set_seat(player, seat, &mut self.unpublished);
-    }
-
-    pub(super) fn set_applied(&mut self, player: &PlayerId, number: Option<u64>) {
-        self.working.set_applied(player, number, &mut self.unpublished);
-    }
-
-    pub(super) fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
-        let old = self.working.shared.get(key);
-        if old == Some(&value) {
-            return Ok(());
-        }
-        if !is_shallow(&value) {
-            return Err(SessionError::TooDeep { kind: key.into(), max: MAX_DEPTH });
-        }
-        if old.is_none() && self.working.shared.len() >= MAX_SHARED_KEYS {
-            return Err(SessionError::TooManyKeys { max: MAX_SHARED_KEYS });
-        }
-        let others = self.shared_size.saturating_sub(old.map_or(0, |old| entry_size(key, old)));
-        let size = others.saturating_add(entry_size(key, &value));
-        if size > MAX_SHARED_SIZE {
-            return Err(SessionError::TooLarge { kind: key.into(), size, max: MAX_SHARED_SIZE });
-        }
-        self.shared_size = size;
-        self.working.set_shared(&SmolStr::new(key), Some(value), &mut self.unpublished);
-        Ok(())
-    }
-
-    /// Whether anything waits to be published.
-    fn is_dirty(&self) -> bool {
-        self.snapshot_due || !self.unpublished.is_empty()
-    }
-
-    /// The next state to publish, unless nothing is different after all.
-    fn next_state(&mut self) -> Option<(Version, StateBody)> {
-        let patch = std::mem::take(&mut self.unpublished).patch(&self.working);
-        if !self.snapshot_due && patch.0.is_empty() {
-            return None;
-        }
-        let version = Version(self.version.0.checked_add(1)?);
-        // The base is as long in both forms of a large patch, so the bodies alone are compared.
-        let whole = self.snapshot_due || json_fits(&self.working, json_size(&patch));
-        let body = if whole {
-            StateBody::Snapshot { snapshot: self.working.clone() }
-        } else {
-            StateBody::Patch { base: Stamp { reign: self.reign.clone(), version: self.version }, patch }
-        };
-        self.version = version;
-        self.snapshot_due = false;
-        self.snapshot_at = None;
-        Some((version, body))
-    }
-}
-
-fn entry_size(key: &str, value: &Value) -> usize {
-    key.len().saturating_add(json_size(value))
-}
-
 impl Session {
     /// Leads on a claim that held: founds the room, or goes on with it in a new term.
     pub(super) fn lead(&mut self, reign: Reign, now: Instant) {
-        if !self.line.is_up() {
-            return;
-        }
         self.promise.hear_host(&reign, &self.config.player);
         self.timers.stop(Timer::Lapse);
         match &mut self.role {
@@ -179,6 +40,7 @@ impl Session {
         }
         self.refresh_own_seat();
         self.timers.set(Timer::Lease, now + self.config.timing.lease_interval);
+        self.timers.set(Timer::Fence, now + self.config.timing.self_fence);
         self.timers.set(Timer::Seats, now + self.config.timing.lease);
     }
 
@@ -264,14 +126,34 @@ impl Session {
         self.apply_requests();
     }
 
+    /// Has heard nothing of itself for too long: stops acting, or says its first snapshot again.
+    pub(super) fn fence(&mut self, now: Instant) {
+        self.suspend(now);
+        if let Role::Host(lead) = &mut self.role
+            && lead.phase == Phase::Opening
+        {
+            lead.snapshot_due = true;
+            self.timers.set(Timer::Fence, now + self.config.timing.self_fence);
+        }
+    }
+
     /// Stops acting until an own lease comes back.
     pub(super) fn suspend(&mut self, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         if lead.is_active() {
             lead.phase = Phase::Suspended { from_beat: lead.beat.saturating_add(1) };
             self.timers.set(Timer::Lease, now);
+            self.timers.stop(Timer::Fence);
         }
-        self.timers.stop(Timer::Fence);
+    }
+
+    /// Goes on once the line is back: shows that it lives, or claims what it was about to claim.
+    pub(super) fn resume_leading(&mut self, now: Instant) {
+        let Role::Host(lead) = &self.role else { return };
+        match lead.phase {
+            Phase::Reclaiming => self.timers.hasten(Timer::Claim, now + self.config.timing.gather),
+            _ => self.timers.hasten(Timer::Lease, now),
+        }
     }
 
     /// Stops acting, and claims to lead anew once others had time to be heard.
@@ -363,8 +245,9 @@ impl Session {
         }
         let state = match &self.role {
             Role::Host(lead) if lead.is_dirty() || !lead.welcomes.is_empty() => {
-                let due = self.outgoing.ready_at(&Lane::Room, interval).unwrap_or(self.last_step);
-                Some(lead.snapshot_at.map_or(due, |at| at.max(due)))
+                let not_before = if lead.is_dirty() { lead.snapshot_at } else { lead.welcome_at };
+                let due = self.outgoing.ready_at(&Lane::Room, interval).max(not_before);
+                Some(due.unwrap_or(self.last_step))
             }
             _ => None,
         };
@@ -374,7 +257,8 @@ impl Session {
     /// Publishes what the host changed, before everything that it said meanwhile, and then welcomes the newcomers.
     pub(super) fn publish_state(&mut self, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
-        if !(lead.is_dirty() || !lead.welcomes.is_empty())
+        let waits = lead.is_dirty() || !lead.welcomes.is_empty();
+        if !waits
             || !matches!(lead.phase, Phase::Active | Phase::Opening)
             || lead.snapshot_at.is_some_and(|at| at > now)
             || !self.outgoing.is_ready(&Lane::Room, self.config.timing.publish_interval, now)
@@ -391,14 +275,15 @@ impl Session {
             self.say_state(State { generation, reign, version, body });
             self.timers.set(Timer::Lease, now + self.config.timing.lease_interval);
         }
-        self.say_welcomes();
+        self.say_welcomes(now);
     }
 
-    fn say_welcomes(&mut self) {
+    fn say_welcomes(&mut self, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
-        if !lead.is_active() {
+        if !lead.is_active() || lead.welcomes.is_empty() || lead.welcome_at.is_some_and(|at| at > now) {
             return;
         }
+        lead.welcome_at = Some(now + self.config.timing.publish_interval);
         for (player, nonce) in std::mem::take(&mut lead.welcomes) {
             let Role::Host(lead) = &self.role else { return };
             if !lead.working.roster.contains(&player) {

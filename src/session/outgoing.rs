@@ -149,7 +149,8 @@ impl Outgoing {
             if self.waiting == 0 {
                 self.size = 0;
             }
-            let idle = |queue: &Queue| queue.waiting.is_empty() && queue.last_publish.is_none_or(|at| at + interval < now);
+            let idle =
+                |queue: &Queue| queue.waiting.is_empty() && queue.last_publish.is_none_or(|at| at + interval < now);
             self.queues.retain(|lane, queue| *lane == Lane::Room || !idle(queue));
         }
         for (lane, message) in std::mem::take(&mut self.urgent) {

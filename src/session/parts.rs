@@ -29,14 +29,8 @@ pub(super) fn split(generation: Generation, id: u64, kind: &str, text: &str) -> 
         rest = after;
     }
     let count = u32::try_from(pieces.len()).ok().filter(|count| *count <= MAX_PARTS)?;
-    let part = |(index, piece): (u32, &str)| Part {
-        generation,
-        id,
-        index,
-        count,
-        kind: kind.into(),
-        text: piece.to_owned(),
-    };
+    let part =
+        |(index, piece): (u32, &str)| Part { generation, id, index, count, kind: kind.into(), text: piece.to_owned() };
     Some((0..).zip(pieces).map(part).collect())
 }
 

@@ -6,8 +6,7 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    CloseReason, InterruptReason, LeaveReason, PlayerId, Refusal, Reign, Role, SeatStatus, Session, SessionEvent, Stamp,
-    Term, Wish,
+    CloseReason, InterruptReason, LeaveReason, PlayerId, Reign, Role, Session, Stamp, Wish,
     claim::MAX_TERM_STEP,
     document::Changes,
     promise::{Promise, Standing},
@@ -17,7 +16,6 @@ use super::{
     timer::Timer,
     wire::{Hello, Lease, Leave, Refused, State, StateBody, Welcome},
 };
-use crate::client::PresenceCommand;
 
 /// How long to wait before asking for what is missing: it may be on its way, and others miss it too.
 const HELLO_JITTER_MS: std::ops::Range<u64> = 150..400;
@@ -242,7 +240,7 @@ impl Session {
             return;
         }
         let stamp = Stamp { reign: welcome.reign, version: welcome.version };
-        let changes = match self.replica.offer_snapshot(stamp, welcome.snapshot) {
+        let changes = match self.replica.offer_snapshot(stamp.clone(), welcome.snapshot) {
             Offer::Applied(changes) => changes,
             Offer::Stale | Offer::Kept => Changes::default(),
             Offer::Broken => return self.note_malformed("a welcome with a state over the limits"),
@@ -260,6 +258,7 @@ impl Session {
             self.role = Role::Peer(Peer::new(now));
             self.restart_lease(now);
             self.join(false, now);
+            self.hear_early(&stamp, now);
         }
         self.consider_resumed();
     }
@@ -273,7 +272,7 @@ impl Session {
         self.close(CloseReason::Refused(refused.refusal));
     }
 
-    pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave, now: Instant) {
+    pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave) {
         let Some(seat) = self.roster().get(&from.player) else { return };
         // A goodbye from an older connection or process means nothing.
         if seat.connection != from.connection || seat.generation != leave.generation || from.own {
@@ -285,122 +284,10 @@ impl Session {
         }
         self.goodbyes.push_back(from.player.clone());
         match self.role {
-            Role::Host(_) => self.give_up_seat(&from.player, now),
+            Role::Host(_) => self.give_up_seat(&from.player, LeaveReason::Left),
             // An election begins here.
             Role::Peer(_) if self.host.as_ref() == Some(&from.player) => self.close(CloseReason::HostLost),
             _ => {}
         }
-    }
-
-    /// Tells the game that it is in the room, and what it finds there.
-    pub(super) fn join(&mut self, as_host: bool, now: Instant) {
-        self.joined = true;
-        self.interrupted = false;
-        self.missed = false;
-        let term = self.replica.stamp().map_or(Term::default(), |stamp| stamp.reign.term);
-        self.events.push_back(SessionEvent::Joined { host: as_host, term });
-        self.follow_leader(now);
-        let changes = Changes::between(&super::document::Document::default(), self.replica.document());
-        self.tell_changes(&changes);
-        self.show_presence(PresenceCommand::Update);
-        self.check_own_seat(now);
-    }
-
-    /// Goes on from a state that was just taken over.
-    fn follow(&mut self, changes: &Changes, now: Instant) {
-        if !self.joined {
-            return;
-        }
-        self.follow_leader(now);
-        self.tell_changes(changes);
-        self.confirm_requests(now);
-        self.check_own_seat(now);
-    }
-
-    /// Notes whose state this is.
-    fn follow_leader(&mut self, now: Instant) {
-        let Some(reign) = self.replica.stamp().map(|stamp| stamp.reign.clone()) else { return };
-        if self.followed.as_ref() == Some(&reign) {
-            return;
-        }
-        let Some(leader) = self.promise.led().filter(|leader| leader.reign == reign) else { return };
-        let to = leader.player.clone();
-        let term = reign.term;
-        self.followed = Some(reign);
-        self.set_host(to, term);
-        self.requests.send_all_again();
-        self.timers.set(Timer::Requests, now);
-    }
-
-    /// Notes who hosts, and tells the game where that is news.
-    pub(super) fn set_host(&mut self, to: PlayerId, term: Term) {
-        if self.host.as_ref() != Some(&to) {
-            let from = self.host.replace(to.clone());
-            self.events.push_back(SessionEvent::HostChanged { from, to, term });
-        }
-    }
-
-    /// Looks whether the host still gives this process its seat.
-    fn check_own_seat(&mut self, now: Instant) {
-        if !matches!(self.role, Role::Peer(_)) {
-            return;
-        }
-        match self.replica.document().roster.get(&self.config.player) {
-            Some(seat) if seat.generation > self.config.generation => {
-                self.close(CloseReason::Refused(Refusal::Superseded));
-            }
-            Some(seat) if seat.status == SeatStatus::Present && Some(&seat.connection) == self.line.connection() => {}
-            _ => self.want_welcome(now),
-        }
-    }
-
-    /// Tells the game what became different. `changes` holds what was before.
-    pub(super) fn tell_changes(&mut self, changes: &Changes) {
-        let roster = |session: &Self, player: &PlayerId| session.roster().get(player).cloned();
-        let mut arrived = Vec::new();
-        for (player, before) in &changes.roster {
-            match (before, roster(self, player)) {
-                (None, Some(seat)) => arrived.push(seat),
-                (before, after) => self.tell_seat(before.as_ref(), after.as_ref()),
-            }
-        }
-        arrived.sort_by_key(|seat| seat.order);
-        arrived.iter().for_each(|seat| self.tell_seat(None, Some(seat)));
-        for (key, before) in &changes.shared {
-            if before.as_ref() != self.shared(key) {
-                self.events.push_back(SessionEvent::SharedChanged { key: key.clone() });
-            }
-        }
-    }
-
-    /// Tells the game what became of one seat.
-    pub(super) fn tell_seat(&mut self, before: Option<&Seat>, after: Option<&Seat>) {
-        let event = match (before, after) {
-            (None, None) => return,
-            (None, Some(seat)) => SessionEvent::PlayerJoined(seat.player.clone()),
-            (Some(seat), None) => {
-                let said = self.goodbyes.iter().position(|player| *player == seat.player);
-                let reason = said.map_or(LeaveReason::Vanished, |_| LeaveReason::Left);
-                said.and_then(|at| self.goodbyes.remove(at));
-                SessionEvent::PlayerLeft { player: seat.player.clone(), reason }
-            }
-            (Some(before), Some(after)) => {
-                let player = &after.player;
-                match (before.status, after.status) {
-                    (SeatStatus::Present, SeatStatus::Lost) => {
-                        self.events.push_back(SessionEvent::PlayerLost(player.clone()));
-                    }
-                    (SeatStatus::Lost, SeatStatus::Present) => {
-                        self.events.push_back(SessionEvent::PlayerReturned(player.clone()));
-                    }
-                    _ => {}
-                }
-                if before.profile == after.profile {
-                    return;
-                }
-                SessionEvent::PlayerChanged(player.clone())
-            }
-        };
-        self.events.push_back(event);
     }
 }

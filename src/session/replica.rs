@@ -14,8 +14,11 @@ use super::{
 /// Most patches that wait for the state that they change. A newcomer's welcome is overtaken by no more than a few.
 const MAX_KEPT: usize = 64;
 
-/// Largest document that is held, in bytes of JSON text: the shared values and as much again for seats.
-const MAX_DOCUMENT_SIZE: usize = 2 * MAX_SHARED_SIZE;
+/// Most bytes of JSON text in those patches.
+const MAX_KEPT_SIZE: usize = 4 * MAX_SHARED_SIZE;
+
+/// Largest document that is held, in bytes of JSON text: the shared values, and as much again twice for a full roster.
+const MAX_DOCUMENT_SIZE: usize = 3 * MAX_SHARED_SIZE;
 
 /// The document as far as it came over the wire.
 #[derive(Debug, Default)]
@@ -32,6 +35,7 @@ struct Kept {
     base: Stamp,
     stamp: Stamp,
     patch: Patch,
+    size: usize,
 }
 
 /// What became of a state that was offered.
@@ -90,17 +94,24 @@ impl Replica {
             return Offer::Stale;
         }
         if self.stamp.as_ref() != Some(&base) {
-            if !self.kept.iter().any(|kept| kept.stamp == stamp) {
-                if self.kept.len() >= MAX_KEPT {
-                    self.kept.pop_front();
-                }
-                self.kept.push_back(Kept { base, stamp, patch });
-            }
+            self.keep(base, stamp, patch);
             return Offer::Kept;
         }
         let Some(mut changes) = self.apply(stamp, &patch) else { return Offer::Broken };
         self.apply_kept(&mut changes);
         Offer::Applied(changes)
+    }
+
+    fn keep(&mut self, base: Stamp, stamp: Stamp, patch: Patch) {
+        if self.kept.iter().any(|kept| kept.stamp == stamp) {
+            return;
+        }
+        let size = json_size(&patch);
+        self.kept.push_back(Kept { base, stamp, patch, size });
+        let over = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.size).sum::<usize>() > MAX_KEPT_SIZE;
+        while self.kept.len() > MAX_KEPT || over(&self.kept) {
+            self.kept.pop_front();
+        }
     }
 
     fn apply(&mut self, stamp: Stamp, patch: &Patch) -> Option<Changes> {

@@ -94,9 +94,7 @@ impl Requests {
         let (first_unconfirmed, applied) = (self.first_wanted(), self.applied);
         let mut due = Vec::new();
         let mut next = None;
-        let open = |pending: &&mut Pending| {
-            pending.sequence > applied && pending.sequence - applied <= WINDOW
-        };
+        let open = |pending: &&mut Pending| pending.sequence > applied && pending.sequence - applied <= WINDOW;
         for pending in self.pending.iter_mut().filter(open) {
             let at = pending.sent_at.map_or(now, |sent_at| sent_at + retry);
             if at <= now {

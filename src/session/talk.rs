@@ -10,8 +10,9 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    Generation, MAX_DEPTH, MAX_PLAYERS, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Target,
+    Generation, MAX_DEPTH, MAX_PLAYERS, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Stamp, Target,
     document::{is_shallow, json_fits, json_size},
+    early::EarlyMessage,
     outgoing::{Content, Lane, MAX_PUBLISH_SIZE},
     parts,
     request::MAX_REQUESTS,
@@ -19,8 +20,8 @@ use super::{
 };
 use crate::protocol::{ConnectionId, Data, Extras, Message, MessageAction, MessageSerial};
 
-/// Most bytes of JSON text in a profile: every state names every player's.
-pub(super) const MAX_PROFILE_SIZE: usize = 8 * 1024;
+/// Most bytes of JSON text in a profile: a newcomer reads those of a full room at once.
+pub(super) const MAX_PROFILE_SIZE: usize = 1024;
 
 /// Longest name that is kept of a profile over the limit, in characters.
 const MAX_CUT_NAME: usize = 64;
@@ -163,10 +164,15 @@ impl Session {
             self.stats.stale += 1;
             return;
         }
+        if let RoomMessage::State(state) = &message
+            && !self.joined
+        {
+            self.early.note_state(Stamp { reign: state.reign.clone(), version: state.version });
+        }
         match message {
             RoomMessage::Hello(hello) => self.hear_hello(from, hello, now),
             RoomMessage::Claim(claim) => self.hear_claim(from, claim, now),
-            RoomMessage::Leave(leave) => self.hear_leave(from, &leave, now),
+            RoomMessage::Leave(leave) => self.hear_leave(from, &leave),
             RoomMessage::Request(request) => self.hear_request(from, request, now),
             RoomMessage::State(state) if from.own => self.hear_own_state(state, now),
             RoomMessage::Lease(lease) if from.own => self.hear_own_lease(&lease, now),
@@ -189,6 +195,7 @@ impl Session {
         now: Instant,
     ) {
         if !self.joined {
+            self.early.keep(EarlyMessage { inbox, from, kind, data, extras });
             return;
         }
         let header = |name| extras.as_ref().and_then(|extras| extras.get(HEADERS)?.get(name)?.as_str());
@@ -214,7 +221,14 @@ impl Session {
             self.stats.overflowed += 1;
             return;
         }
-        self.events.push_back(SessionEvent::Message { sender: from.player, kind, data });
+        self.tell(SessionEvent::Message { sender: from.player, kind, data });
+    }
+
+    /// Hears what was said between the state that this player was welcomed with and the welcome.
+    pub(super) fn hear_early(&mut self, welcome: &Stamp, now: Instant) {
+        for early in self.early.take(welcome) {
+            self.hear_game(early.inbox, early.from, early.kind, early.data, early.extras, now);
+        }
     }
 
     /// Whether a message can be sent at all.

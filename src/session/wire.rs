@@ -227,9 +227,7 @@ mod tests {
         assert_eq!(refused, expected);
         let base = Stamp { reign: reign.clone(), version: Version(4) };
         let patch = serde_json::from_value(json!([{ "op": "replace", "path": "/shared/x", "value": 1 }])).unwrap();
-        round_trip(
-            State { generation, reign, version: Version(5), body: StateBody::Patch { base, patch } }.into(),
-        );
+        round_trip(State { generation, reign, version: Version(5), body: StateBody::Patch { base, patch } }.into());
     }
 
     #[test]

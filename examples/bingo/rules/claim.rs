@@ -8,7 +8,7 @@ use super::{Game, Marks, PlayerId, Prize, Status, millis};
 use crate::card::{NUMBERS_PER_ROW, NumberSet, Strip, Ticket};
 
 /// Marks that a player needs to shout: no prize takes fewer.
-pub const MIN_MARKS: usize = NUMBERS_PER_ROW;
+pub(super) const MIN_MARKS: usize = NUMBERS_PER_ROW;
 
 /// Least time between two shouts of a player, so that nobody wins by shouting all the time.
 pub const SHOUT_INTERVAL: Duration = Duration::from_secs(5);

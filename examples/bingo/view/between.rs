@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy_egui::egui::{Color32, Rect, RichText, Slider, SliderClamping, Ui, pos2, vec2};
+use bevy_egui::egui::{Rect, RichText, Shape, Slider, SliderClamping, Ui, pos2, vec2};
 
 use super::{
     claim,
@@ -28,6 +28,8 @@ pub fn show(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     let complete = scene.table.status() == Status::Complete;
     let card = theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
+        // The confetti falls behind the text, and how far is known when the card is done.
+        let behind = ui.painter().add(Shape::Noop);
         if complete {
             result(ui, scene)
         } else {
@@ -48,13 +50,14 @@ pub fn show(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
                 ui.label(format!("Waiting for {} to {next}.", scene.host_name()));
             });
         }
+        behind
     });
     if !complete {
         ui.add_space(GAP);
         rules(ui);
     }
     if complete && scene.table.winner().is_some() {
-        confetti(ui, card.response.rect, scene.now());
+        ui.painter().set(card.inner, confetti(card.response.rect, scene.now()));
     }
 }
 
@@ -67,7 +70,8 @@ fn waiting(ui: &mut Ui, scene: &Scene) {
     ui.label(RichText::new(scene.room_name()).size(28.0).color(CORAL));
 }
 
-fn rules(ui: &mut Ui) {
+/// Shows the game in a few words.
+pub fn rules(ui: &mut Ui) {
     theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
         for (index, (title, text)) in RULES.into_iter().enumerate() {
@@ -111,21 +115,19 @@ fn settings(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     }
 }
 
-/// Paper that falls over the card. Where each piece is depends on nothing but the time.
-fn confetti(ui: &Ui, rect: Rect, now: Duration) {
-    let painter = ui.painter().with_clip_rect(rect);
+/// Paper that falls through a card. Where each piece is depends on nothing but the time.
+fn confetti(rect: Rect, now: Duration) -> Shape {
     let time = now.as_secs_f32();
-    for piece in 0..CONFETTI {
+    let piece = |piece: u16| {
         let seed = f32::from(piece);
         let random = |salt: f32| ((seed * 12.9898 + salt * 78.233).sin() * 43_758.547).rem_euclid(1.0);
-        let fall = (random(1.0) + time * (0.08 + 0.1 * random(2.0))).fract();
-        let sway = (time * (1.0 + random(3.0)) + seed).sin() * 10.0;
-        let center = pos2(rect.min.x + rect.width() * random(4.0) + sway, rect.min.y + rect.height() * fall);
-        let color: Color32 = if piece % 3 == 0 { SUN } else { theme::tens(usize::from(piece)) };
+        let fall = (random(1.0) + time * (0.06 + 0.08 * random(2.0))).fract();
+        let sway = (time * (1.0 + random(3.0)) + seed).sin() * 8.0;
+        let inside = rect.shrink(12.0);
+        let center = pos2(inside.min.x + inside.width() * random(4.0) + sway, inside.min.y + inside.height() * fall);
         let turn = (time * 3.0 + seed).cos().abs();
-        let size = vec2(7.0, 2.0 + 8.0 * turn);
-        let piece = Rect::from_center_size(center, size);
-        painter.rect_filled(piece, 2, color.gamma_multiply(0.55));
-    }
-    ui.ctx().request_repaint();
+        let color = if piece.is_multiple_of(3) { SUN } else { theme::pale(theme::tens(usize::from(piece)), 0.35) };
+        Shape::rect_filled(Rect::from_center_size(center, vec2(8.0, 2.0 + 7.0 * turn)), 2, color)
+    };
+    Shape::Vec((0..CONFETTI).map(piece).collect())
 }

@@ -1,6 +1,6 @@
 //! What is called: the present number in large, the last few, and the board of all ninety.
 
-use bevy_egui::egui::{Align2, Painter, Pos2, Rect, Sense, Stroke, Ui, pos2, vec2};
+use bevy_egui::egui::{Align2, FontId, Painter, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::theme::{self, CARD, INK, MUTED, SAND, SUN};
 use crate::{
@@ -13,11 +13,18 @@ const EARLIER: usize = 5;
 /// Numbers in a row of the board.
 const BOARD_COLUMNS: usize = 10;
 
+/// The letters of all nicknames. A letter that is new to the screen shows a frame late, so they are laid out beforehand.
+const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'!,.-";
+
 /// Shows the present call in a strip of this height, and as many of those before it as fit.
 pub fn present(ui: &mut Ui, called: &[Number], height: f32) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let painter = ui.painter().with_clip_rect(rect.expand(4.0));
     let radius = height / 2.0;
+    let largest = (height * 0.27).clamp(20.0, 34.0);
+    for size in [largest, 15.0, radius * 0.78] {
+        let _ = painter.layout_no_wrap(LETTERS.to_owned(), FontId::proportional(size), INK);
+    }
     let Some((number, earlier)) = called.split_last() else {
         theme::bold(&painter, rect.left_center(), Align2::LEFT_CENTER, "Eyes down!", height * 0.3, INK);
         return;
@@ -25,11 +32,11 @@ pub fn present(ui: &mut Ui, called: &[Number], height: f32) {
     ball(&painter, rect.left_center() + vec2(radius, 0.0), radius, *number);
     let x = rect.min.x + height + 14.0;
     let width = rect.max.x - x;
-    let size = fitting(&painter, nickname(*number), width, (height * 0.27).clamp(20.0, 34.0));
+    let size = fitting(&painter, nickname(*number), width, largest);
     theme::bold(&painter, pos2(x, rect.min.y), Align2::LEFT_TOP, nickname(*number), size, INK);
     let below = rect.min.y + size * 1.3;
     let count = format!("Number {number}, call {} of {}", called.len(), Number::all().count());
-    painter.text(pos2(x, below), Align2::LEFT_TOP, count, bevy_egui::egui::FontId::proportional(15.0), MUTED);
+    painter.text(pos2(x, below), Align2::LEFT_TOP, count, FontId::proportional(15.0), MUTED);
     let small = ((rect.max.y - below - 24.0) / 2.0).clamp(8.0, 18.0);
     let fit = (width / (2.0 * small + 6.0)) as usize;
     for (index, number) in earlier.iter().rev().take(EARLIER.min(fit)).enumerate() {
@@ -40,7 +47,7 @@ pub fn present(ui: &mut Ui, called: &[Number], height: f32) {
 
 /// The largest size up to this one in which the text is no wider than that.
 fn fitting(painter: &Painter, text: &str, width: f32, size: f32) -> f32 {
-    let font = bevy_egui::egui::FontId::proportional(size);
+    let font = FontId::proportional(size);
     let taken = painter.layout_no_wrap(text.to_owned(), font, INK).size().x;
     size * (width / taken.max(1.0)).min(1.0)
 }
@@ -73,11 +80,11 @@ pub fn board(ui: &mut Ui, called: &[Number]) {
             theme::bold(painter, cell.center(), Align2::CENTER_CENTER, &text, height * 0.52, CARD);
         } else {
             painter.rect_filled(cell, 6, SAND);
-            let font = bevy_egui::egui::FontId::proportional(height * 0.5);
+            let font = FontId::proportional(height * 0.5);
             painter.text(cell.center(), Align2::CENTER_CENTER, text, font, MUTED);
         }
         if called.last() == Some(&number) {
-            painter.rect_stroke(cell, 6, Stroke::new(2.5, SUN), bevy_egui::egui::StrokeKind::Outside);
+            painter.rect_stroke(cell, 6, Stroke::new(2.5, SUN), StrokeKind::Outside);
         }
     }
 }

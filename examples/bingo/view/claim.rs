@@ -1,6 +1,6 @@
 //! Claiming: the button to shout with, why it would not be let through, and who won what.
 
-use bevy_egui::egui::{Align, Layout, RichText, Ui};
+use bevy_egui::egui::{Align, Label, Layout, RichText, Ui};
 
 use super::{
     scene::{Scene, Wish},
@@ -51,7 +51,7 @@ pub fn prizes(ui: &mut Ui, scene: &Scene) {
                     let name = if ours { "you" } else { winner.name.as_str() };
                     let color = if ours { CORAL } else { INK };
                     let text = RichText::new(name).color(color).strong();
-                    ui.add(bevy_egui::egui::Label::new(text).truncate());
+                    ui.add(Label::new(text).truncate());
                 }
                 None => drop(theme::muted(ui, "to be won")),
             });

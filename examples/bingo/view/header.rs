@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy_egui::egui::{Align, Color32, Layout, RichText, Sense, Ui, vec2};
+use bevy_egui::egui::{Align, Color32, Label, Layout, RichText, Sense, Ui, vec2};
 use bevy_rooms::prelude::*;
 
 use super::{
@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>, wishes: &
 
 fn room_name(ui: &mut Ui, scene: &Scene, size: f32) {
     let text = RichText::new(scene.room_name()).size(size).color(CARD);
-    ui.add(bevy_egui::egui::Label::new(text).truncate());
+    ui.add(Label::new(text).truncate());
 }
 
 fn copy(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>) {

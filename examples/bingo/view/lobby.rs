@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bevy_egui::egui::{Align, FontId, Layout, Margin, ProgressBar, RichText, TextEdit, Ui, vec2};
+use bevy_egui::egui::{Align, Align2, FontId, Frame, Layout, Margin, ProgressBar, RichText, Sense, TextEdit, Ui, vec2};
 use bevy_rooms::prelude::*;
 
 use super::{
@@ -106,14 +106,14 @@ fn title(ui: &mut Ui) {
     let size = (ui.available_width() / 6.0).clamp(40.0, 72.0);
     let letters = "BINGO";
     let ball = size * 1.12;
-    let (rect, _) = ui.allocate_exact_size(vec2(ball * letters.len() as f32, ball), bevy_egui::egui::Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(ball * letters.len() as f32, ball), Sense::hover());
     for (index, letter) in letters.char_indices() {
         let lift = if index % 2 == 0 { 0.0 } else { size * 0.1 };
         let center = rect.left_center() + vec2(ball * (index as f32 + 0.5), lift);
         let painter = ui.painter();
         painter.circle_filled(center + vec2(0.0, 4.0), ball * 0.47, INK.gamma_multiply(0.2));
         painter.circle_filled(center, ball * 0.47, theme::tens(index * 2));
-        let middle = bevy_egui::egui::Align2::CENTER_CENTER;
+        let middle = Align2::CENTER_CENTER;
         theme::bold(painter, center, middle, &letter.to_string(), size * 0.68, theme::CARD);
     }
     ui.add_space(GAP);
@@ -154,8 +154,7 @@ fn show_form(ui: &mut Ui, form: &mut Form, wishes: &mut Vec<Wish>) {
 }
 
 fn show_trouble(ui: &mut Ui, trouble: &Trouble, wishes: &mut Vec<Wish>) {
-    let frame =
-        bevy_egui::egui::Frame::new().fill(theme::pale(SUN, 0.55)).corner_radius(12).inner_margin(Margin::same(12));
+    let frame = Frame::new().fill(theme::pale(SUN, 0.55)).corner_radius(12).inner_margin(Margin::same(12));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         let text = match trouble {

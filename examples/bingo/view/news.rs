@@ -8,7 +8,7 @@ use std::{
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Area, Id, Margin, Order, RichText, vec2};
-use bevy_rooms::prelude::*;
+use bevy_rooms::{prelude::*, session::InterruptReason};
 
 use super::theme::{self, CORAL, SUN, TEAL};
 use crate::{
@@ -123,7 +123,10 @@ pub fn hear_room(
         news.tell(now, TEAL, format!("{} hosts now.", roster.name(to)));
     }
     for RoomInterrupted { reason } in interrupted.read() {
-        news.interruption = Some(reason.to_string());
+        news.interruption = Some(match reason {
+            InterruptReason::HostSilent => "The host is silent. Waiting for a word of it …".to_owned(),
+            _ => "The connection dropped. Trying to get it back …".to_owned(),
+        });
     }
     for RoomResumed { continuity } in resumed.read() {
         news.interruption = None;

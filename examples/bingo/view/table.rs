@@ -1,6 +1,6 @@
 //! The game: where everything has its place, in a wide window and on a phone.
 
-use bevy_egui::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui, vec2};
+use bevy_egui::egui::{Align, CentralPanel, Frame, Layout, Margin, Panel, ScrollArea, Ui, vec2};
 
 use super::{
     between, call, claim, header,
@@ -33,8 +33,7 @@ pub fn show(
     let top = Frame::new().fill(INK).inner_margin(Margin::symmetric(14, 6));
     Panel::top("header").frame(top).show_separator_line(false).show(ui, |ui| header::show(ui, scene, copied, wishes));
     if let Some(why) = news.interruption.as_deref().filter(|_| scene.room.interrupted) {
-        let text = format!("Nothing comes in for the moment: {why}. Your tickets are safe; trying again.");
-        page("interruption_page", ui, |ui| theme::banner(ui, CORAL, &text));
+        page("interruption", ui, |ui| theme::banner(ui, CORAL, why));
     }
     if ui.available_width() >= WIDE_FROM {
         wide(ui, scene, wishes);
@@ -55,7 +54,7 @@ fn wide(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
         ScrollArea::vertical().auto_shrink([false, true]).show(ui, |ui| {
             if scene.table.round() > 0 {
                 section(ui, "Called", |ui| call::board(ui, scene.table.called()));
-                section(ui, "Prizes", |ui| claim::prizes(ui, scene));
+                prizes(ui, scene);
             }
             section(ui, &players(scene), |ui| roster::show(ui, scene));
         });
@@ -64,6 +63,10 @@ fn wide(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
         if scene.is_running() {
             theme::card().show(ui, |ui| {
                 ui.horizontal_top(|ui| {
+                    if scene.we_watch() {
+                        call::present(ui, scene.table.called(), CALL[0]);
+                        return;
+                    }
                     let width = ui.available_width() - SHOUT - GAP;
                     ui.allocate_ui(vec2(width, CALL[0]), |ui| call::present(ui, scene.table.called(), CALL[0]));
                     ui.vertical(|ui| {
@@ -92,8 +95,10 @@ fn narrow(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) -> f32 {
             ui.add_space(8.0);
         });
         let frame = Frame::new().fill(CARD).inner_margin(Margin::symmetric(12, 8));
-        let panel = Panel::bottom("shout").frame(frame).show(ui, |ui| shout(ui, scene, wishes));
-        foot += panel.response.rect.height();
+        if !scene.we_watch() {
+            let panel = Panel::bottom("shout").frame(frame).show(ui, |ui| shout(ui, scene, wishes));
+            foot += panel.response.rect.height();
+        }
     }
     CentralPanel::default().frame(Frame::new().fill(PAPER).inner_margin(Margin::symmetric(12, 4))).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -104,7 +109,7 @@ fn narrow(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) -> f32 {
             tickets(ui, scene, wishes);
             ui.add_space(GAP);
             if scene.table.round() > 0 {
-                section(ui, "Prizes", |ui| claim::prizes(ui, scene));
+                prizes(ui, scene);
                 section(ui, "Called", |ui| call::board(ui, scene.table.called()));
             }
             section(ui, &players(scene), |ui| roster::show(ui, scene));
@@ -116,7 +121,7 @@ fn narrow(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) -> f32 {
 fn between_rounds(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     ui.vertical_centered(|ui| {
         ui.set_max_width(ui.available_width().min(READABLE));
-        ui.with_layout(bevy_egui::egui::Layout::top_down(bevy_egui::egui::Align::Min), |ui| {
+        ui.with_layout(Layout::top_down(Align::Min), |ui| {
             between::show(ui, scene, wishes);
         });
     });
@@ -132,6 +137,13 @@ fn section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     ui.add_space(GAP);
 }
 
+/// The prizes, unless the result of the round lists them.
+fn prizes(ui: &mut Ui, scene: &Scene) {
+    if scene.is_running() {
+        section(ui, "Prizes", |ui| claim::prizes(ui, scene));
+    }
+}
+
 fn players(scene: &Scene) -> String {
     match scene.roster.len() {
         1 => "1 player".to_owned(),
@@ -140,10 +152,6 @@ fn players(scene: &Scene) -> String {
 }
 
 fn shout(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
-    if scene.we_watch() {
-        theme::banner(ui, TEAL, "You are watching this round. You play in the next one.");
-        return;
-    }
     claim::button(ui, scene, wishes);
     claim::notice(ui, scene);
     if scene.table.settings().automark {
@@ -156,10 +164,14 @@ fn shout(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
 
 fn tickets(ui: &mut Ui, scene: &Scene, wishes: &mut Vec<Wish>) {
     let plan = Plan::fit(ui.available_width(), ui.clip_rect().height());
-    if let Some(strip) = scene.strip() {
+    if scene.we_watch() {
+        theme::banner(ui, TEAL, "You are watching this round. You play in the next one.");
+        ui.add_space(GAP);
+        between::rules(ui);
+    } else if let Some(strip) = scene.strip() {
         let clicked = ticket::strip(ui, plan, strip, scene.hand.marks, scene.is_running());
         wishes.extend(clicked.map(Wish::Toggle));
-    } else if scene.is_running() && !scene.we_watch() {
+    } else if scene.is_running() {
         theme::banner(ui, SUN, "Your tickets are being dealt …");
     }
 }

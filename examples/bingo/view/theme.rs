@@ -87,6 +87,8 @@ pub fn apply(ctx: &Context) {
         visuals.selection.bg_fill = pale(TEAL, 0.6);
         visuals.selection.stroke = Stroke::new(2.0, TEAL);
         visuals.slider_trailing_fill = true;
+        // Each glyph has one picture then, so that all can be made before they are needed.
+        visuals.text_options.subpixel_binning = false;
         visuals.disabled_alpha = 0.45;
         let widgets = &mut visuals.widgets;
         for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open] {

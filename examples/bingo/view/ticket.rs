@@ -1,7 +1,8 @@
 //! Tickets: drawn, and marked with a click.
 
 use bevy_egui::egui::{
-    Align2, Color32, CursorIcon, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType, pos2, vec2,
+    Align2, Color32, CursorIcon, Painter, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, WidgetType,
+    pos2, vec2,
 };
 
 use super::theme::{self, CARD, DAUB, INK, SAND};
@@ -38,7 +39,7 @@ impl Plan {
         Self { columns, cell: cell.clamp(*CELL.start(), *CELL.end()).floor() }
     }
 
-    fn ticket_size(self) -> bevy_egui::egui::Vec2 {
+    fn ticket_size(self) -> Vec2 {
         vec2(COLUMNS as f32, ROWS as f32) * self.cell + vec2(1.0, 1.0) * (2.0 * MARGIN)
     }
 }
@@ -114,7 +115,7 @@ fn number_cell(ui: &mut Ui, rect: Rect, number: Number, marked: bool, can_mark: 
 }
 
 /// A blot of ink, never twice quite the same.
-fn daub(painter: &bevy_egui::egui::Painter, rect: Rect, number: Number) {
+fn daub(painter: &Painter, rect: Rect, number: Number) {
     let radius = rect.height() * 0.44;
     let turn = f32::from(number.get());
     let off = |by: f32| -> Pos2 { rect.center() + vec2((turn * by).sin(), (turn * by).cos()) * radius * 0.09 };

@@ -27,6 +27,7 @@ pub const FRAME: Duration = Duration::from_millis(20);
 const LATENCY: Duration = Duration::from_millis(30);
 
 type Filter = Box<dyn FnMut(usize, &Message) -> Fate>;
+type Game = Box<dyn FnMut(usize, &mut Session, &[SessionEvent])>;
 
 /// What happens to one message on its way to one receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct Bus {
     /// Publishes for which this holds are refused.
     pub refuse: Box<dyn FnMut(&Command) -> bool>,
     /// What each game does with its events, every frame after they were told.
-    pub game: Box<dyn FnMut(usize, &mut Session, &[SessionEvent])>,
+    pub game: Game,
 }
 
 pub fn config(player: &str, wish: Wish) -> SessionConfig {
@@ -329,6 +330,35 @@ impl Bus {
         }
     }
 
+    /// Says something as anybody.
+    pub fn say_as(&mut self, client: &str, connection: &str, channel: &str, name: &str, data: Value) {
+        let message = Message::new(name, Data::Json(data));
+        self.publish(&channel.into(), client.into(), connection.into(), vec![message]);
+    }
+
+    /// Has somebody enter presence who takes no part.
+    pub fn enter_as(&mut self, client: &str, connection: &str, data: Value) {
+        let (client, connection) = (ClientId::from(client), ConnectionId::from(connection));
+        let data = Some(Data::Json(data));
+        self.members.insert((connection.clone(), client.clone()), data.clone());
+        self.spread_presence(word(PresenceAction::Enter, &connection, &client, data));
+    }
+
+    /// The document that every session that is in the room shows, asserted to be the same.
+    pub fn assert_agreed(&self) {
+        let shown = |node: &Node| {
+            let session = &node.session;
+            let shared: Vec<_> =
+                session.shared_keys().map(|key| (key.to_owned(), session.shared(key).cloned())).collect();
+            (session.stamp().cloned(), session.host().cloned(), session.roster().clone(), shared)
+        };
+        let joined = |node: &&Node| node.session.status() == SessionStatus::Joined && !node.frozen;
+        let all: Vec<_> = self.nodes.iter().filter(joined).map(shown).collect();
+        for other in &all {
+            assert_eq!(*other, all[0]);
+        }
+    }
+
     /// Ends a process without a word: no frames any more, and its presence leaves.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].frozen = true;
@@ -435,12 +465,7 @@ impl Bus {
     }
 }
 
-fn word(
-    action: PresenceAction,
-    connection: &ConnectionId,
-    client: &ClientId,
-    data: Option<Data>,
-) -> PresenceMessage {
+fn word(action: PresenceAction, connection: &ConnectionId, client: &ClientId, data: Option<Data>) -> PresenceMessage {
     PresenceMessage {
         action,
         connection_id: Some(connection.clone()),
