@@ -3,8 +3,8 @@
 use std::{hint::black_box, time::Instant};
 
 use bevy_rooms::{
-    protocol::{Action, Frame, Message, MsgSerial, Timestamp},
-    relay::{ConnectRequest, DEV_KEY, Hub, HubConfig, LinkId, Output},
+    protocol::{Action, DEVELOPMENT_KEY, Frame, Message, MsgSerial, Timestamp},
+    relay::{ConnectRequest, Hub, HubConfig, LinkId, Output},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -20,7 +20,7 @@ fn drain(hub: &mut Hub) -> usize {
 }
 
 fn connect(hub: &mut Hub, now: Instant) -> LinkId {
-    let request = ConnectRequest::from_query(&format!("v=6&key={DEV_KEY}&echo=false"));
+    let request = ConnectRequest::from_query(&format!("v=6&key={DEVELOPMENT_KEY}&echo=false"));
     let link = hub.open(&request, now);
     drain(hub);
     link

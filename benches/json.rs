@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench json`
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::hint::black_box;
 
 use bevy_rooms::protocol::{Action, Data, Frame, Message, json};

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench plugin`
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 #[path = "../tests/support/table.rs"]
 #[expect(dead_code, reason = "the table offers more than the benchmarks need")]
 mod table;

@@ -10,10 +10,10 @@
 //!
 //! * The ECS side never blocks: [`send`](Bridge::send) hands a command back when the queue is full, and
 //!   [`receive`](Bridge::receive) takes what is there.
-//! * The background task owns the [`Client`](crate::client::Client), so heartbeats, acknowledgements and resume go on
+//! * The background task owns the [`Client`], so heartbeats, acknowledgements and resume go on
 //!   while a frame stalls.
 //! * Events that the ECS does not take wait in a backlog of bounded length. Beyond it, messages and presence are
-//!   dropped and counted, and an [`Event::Overflow`](crate::client::Event::Overflow) says so as soon as there is room.
+//!   dropped and counted, and an [`Event::Overflow`] says so as soon as there is room.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 
 mod driver;

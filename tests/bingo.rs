@@ -1,5 +1,7 @@
 //! Rounds of bingo between real processes over real sockets, judged by a referee that knows only the rules.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
 #[path = "support/referee.rs"]
 mod referee;
 

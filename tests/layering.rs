@@ -1,6 +1,8 @@
 //! The dependency rule of the design: which layer may use what. Reads the sources, so that a forbidden import fails here
 //! before it spreads.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

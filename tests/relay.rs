@@ -11,7 +11,9 @@ use std::{
 };
 
 use bevy_rooms::{
-    protocol::{Action, ConnectionKey, DEVELOPMENT_KEY, Flags, Frame, Message, MsgSerial, PresenceAction, PresenceMessage, json},
+    protocol::{
+        Action, ConnectionKey, DEVELOPMENT_KEY, Flags, Frame, Message, MsgSerial, PresenceAction, PresenceMessage, json,
+    },
     relay::{self, Limits, Relay, RelayConfig, RelayError, RelayHandle},
 };
 use futures_util::{SinkExt, StreamExt};

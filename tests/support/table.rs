@@ -1,6 +1,8 @@
 //! Several apps at one table: real plugins, bridges and clients over the memory transport to a real hub, in one thread
 //! and on a clock that only moves when it is told to. So a test waits for events, never for time.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
