@@ -21,7 +21,7 @@ pub struct Flags {
     #[arg(long, conflicts_with = "join")]
     pub host: bool,
     /// Join the room; told so where nobody hosts it. With neither: join, or host where nobody does
-    #[arg(long)]
+    #[arg(long, requires = "room")]
     pub join: bool,
     /// The relay, ws://… or wss://… [default: one on this machine, started by whoever comes first]
     #[arg(long, value_name = "URL")]
@@ -109,6 +109,12 @@ mod tests {
     fn durations_are_written_as_people_write_them() {
         assert_eq!(flags("--interval 50ms").interval, Some(Duration::from_millis(50)));
         assert!(Flags::try_parse_from(["bingo", "--interval", "soon"]).is_err());
+    }
+
+    #[test]
+    fn who_joins_says_which_room() {
+        let error = Flags::try_parse_from(["bingo", "--join"]).unwrap_err();
+        assert!(error.to_string().contains("--room"), "{error}");
     }
 
     #[test]

@@ -33,10 +33,10 @@ fn main() -> ExitCode {
     let flags = flags::Flags::parse().with_defaults();
     let outcome = if flags.headless {
         headless::run(&flags, started)
-    } else if view::has_display() {
+    } else if view::display::has_display() {
         view::run(&flags, started)
     } else {
-        eprintln!("There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set): playing in the terminal.");
+        eprintln!("There is no display here (DISPLAY names none that answers): playing in the terminal.");
         headless::run(&flags::Flags { headless: true, ..flags }.with_defaults(), started)
     };
     match outcome {

@@ -6,6 +6,7 @@
 mod between;
 mod call;
 mod claim;
+pub mod display;
 mod header;
 mod lobby;
 mod news;
@@ -16,7 +17,6 @@ mod theme;
 mod ticket;
 
 use std::{
-    env,
     sync::{Mutex, mpsc::Receiver},
     time::{Duration, Instant},
 };
@@ -50,12 +50,6 @@ const SIZE: (u32, u32) = (1280, 800);
 
 /// How long the end of the last round is shown, where the flags say how many rounds there are.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// Whether there is a display to show a window on.
-pub fn has_display() -> bool {
-    let is_set = |variable| env::var_os(variable).is_some_and(|value| !value.is_empty());
-    !cfg!(all(unix, not(target_os = "macos"))) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
-}
 
 /// Plays in a window, until it is closed.
 pub fn run(flags: &Flags, started: Instant) -> Outcome {
