@@ -1,4 +1,4 @@
-//! Reading and writing frames: what each message costs on its way through the codec.
+//! Reading and writing frames: what each message costs on its way through the codecs.
 //!
 //! `cargo bench --bench json`
 
@@ -6,11 +6,16 @@
 
 use std::hint::black_box;
 
-use bevy_rooms::protocol::{Action, Data, Frame, Message, json};
+use bevy_rooms::protocol::{Action, Data, Format, Frame, Message, json};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// A small message as a relay delivers it.
 const SMALL: &str = r#"{"action":15,"channel":"room:otter-badger-fox","channelSerial":"01795334400000-000@relay","connectionId":"aB3dE5gH7j","id":"aB3dE5gH7j:12","timestamp":1795334400000,"messages":[{"name":"Wave","clientId":"k3f9q2m8","data":"{\"text\":\"hello!\"}","encoding":"json","serial":"01795334400000-000@relay:000"}]}"#;
+
+/// Bytes of a payload that is no text, such as a picture of a drawing game.
+const PICTURE_BYTES: usize = 16 * 1024;
+
+const FORMATS: [Format; 2] = [Format::Json, Format::MsgPack];
 
 fn frame_of(messages: usize) -> Frame {
     let mut frame = json::decode(SMALL).unwrap();
@@ -19,38 +24,61 @@ fn frame_of(messages: usize) -> Frame {
     frame
 }
 
+fn frame_with(data: impl Into<Data>) -> Frame {
+    let messages = vec![Message::new("Wave", data)];
+    Frame { messages, ..Frame::for_channel(Action::Message, "room:otter-badger-fox".into()) }
+}
+
+fn picture() -> Frame {
+    frame_with((0..PICTURE_BYTES).map(|index| index as u8).collect::<Vec<u8>>())
+}
+
 fn decode(c: &mut Criterion) {
-    let mut group = c.benchmark_group("json/decode");
-    group.throughput(Throughput::Elements(1));
-    group.bench_function("small message", |b| b.iter(|| json::decode(black_box(SMALL)).unwrap()));
-    group.bench_function("small message and its data", |b| {
-        b.iter(|| {
-            let mut frame = json::decode(black_box(SMALL)).unwrap();
-            frame.inherit();
-            frame.messages[0].decode_data().unwrap();
-            frame
+    for format in FORMATS {
+        let mut group = c.benchmark_group(format!("{}/decode", format.name()));
+        group.throughput(Throughput::Elements(1));
+        let small = format.encode(frame_of(1));
+        group.bench_function("small message", |b| b.iter(|| black_box(&small).decode().unwrap()));
+        group.bench_function("small message and its data", |b| {
+            b.iter(|| {
+                let mut frame = black_box(&small).decode().unwrap();
+                frame.inherit();
+                frame.messages[0].decode_data().unwrap();
+                frame
+            });
         });
-    });
-    let batch = json::encode(frame_of(50));
-    group.throughput(Throughput::Elements(50));
-    group.bench_function("50 messages in a frame", |b| b.iter(|| json::decode(black_box(&batch)).unwrap()));
-    group.finish();
+        let picture = format.encode(picture());
+        group.bench_function("16 KiB of bytes", |b| {
+            b.iter(|| {
+                let mut frame = black_box(&picture).decode().unwrap();
+                frame.messages[0].decode_data().unwrap();
+                frame
+            });
+        });
+        let batch = format.encode(frame_of(50));
+        group.throughput(Throughput::Elements(50));
+        group.bench_function("50 messages in a frame", |b| b.iter(|| black_box(&batch).decode().unwrap()));
+        group.finish();
+    }
 }
 
 fn encode(c: &mut Criterion) {
-    let mut group = c.benchmark_group("json/encode");
-    group.throughput(Throughput::Elements(1));
-    let small = frame_of(1);
-    group.bench_function("small message", |b| b.iter(|| json::encode(black_box(small.clone()))));
-    let mut structured = Frame::for_channel(Action::Message, "room:otter-badger-fox".into());
-    structured.messages = vec![Message::new("Wave", Data::Json(serde_json::json!({ "text": "hello!" })))];
-    group.bench_function("small message with structured data", |b| {
-        b.iter(|| json::encode(black_box(structured.clone())));
-    });
-    let batch = frame_of(50);
-    group.throughput(Throughput::Elements(50));
-    group.bench_function("50 messages in a frame", |b| b.iter(|| json::encode(black_box(batch.clone()))));
-    group.finish();
+    for format in FORMATS {
+        let mut group = c.benchmark_group(format!("{}/encode", format.name()));
+        group.throughput(Throughput::Elements(1));
+        let frames = [
+            ("small message", frame_of(1)),
+            ("small message with structured data", frame_with(serde_json::json!({ "text": "hello!" }))),
+            ("16 KiB of bytes", picture()),
+        ];
+        for (name, frame) in frames {
+            group.bench_function(name, |b| b.iter(|| format.encode(black_box(frame.clone()))));
+        }
+        let batch = frame_of(50);
+        group.throughput(Throughput::Elements(50));
+        group.bench_function("50 messages in a frame", |b| b.iter(|| format.encode(black_box(batch.clone()))));
+        group.finish();
+    }
 }
 
 criterion_group!(benches, decode, encode);

@@ -1,4 +1,4 @@
-//! The wire: frames, messages, presence and errors as pure data, and their JSON text form.
+//! The wire: frames, messages, presence and errors as pure data, and their two forms: JSON text and MessagePack.
 //!
 //! Owns the vocabulary that client and relay share. Does no I/O, keeps no state, and knows no order of frames: that is
 //! the business of [`client`](crate::client) and [`relay`](crate::relay). One [`Frame`] travels per WebSocket message.
@@ -10,19 +10,21 @@
 mod data;
 mod error;
 mod flags;
+mod format;
 mod frame;
 mod id;
 pub mod json;
 mod lenient;
 mod message;
+pub mod msgpack;
 mod presence;
 
 pub use data::{Data, DataError};
 pub use error::{ErrorCode, ErrorInfo};
 pub use flags::Flags;
+pub use format::{DecodeError, Format, WireFrame};
 pub use frame::{Action, Auth, ConnectionDetails, Frame, PublishResult};
 pub use id::{ChannelName, ChannelSerial, ClientId, ConnectionId, ConnectionKey, MessageSerial, MsgSerial, Timestamp};
-pub use json::DecodeError;
 pub use message::{Extras, Message, MessageAction, MessageVersion};
 pub use presence::{PresenceAction, PresenceId, PresenceMessage};
 

@@ -1,6 +1,6 @@
-//! Sockets: what carries frames as text between a client and a server.
+//! Sockets: what carries frames as WebSocket messages between a client and a server.
 //!
-//! Owns the life of one socket, from opening to the last byte. Knows nothing of the protocol inside the text. The
+//! Owns the life of one socket, from opening to the last byte. Knows nothing of the protocol inside the messages. The
 //! [`bridge`](crate::bridge) drives it: it opens a [`Link`] with a [`Connector`], and drops the link to end the socket.
 //!
 //! | implementation | where |
@@ -14,7 +14,7 @@ pub mod native;
 
 use tokio::sync::mpsc;
 
-use crate::protocol::ErrorInfo;
+use crate::protocol::{ErrorInfo, WireFrame};
 
 /// Most items that wait in each direction of a link. A socket that is read or written slower than that waits in turn.
 pub const LINK_CAPACITY: usize = 256;
@@ -25,7 +25,7 @@ pub enum Incoming {
     /// The socket is open.
     Opened,
     /// One frame.
-    Text(String),
+    Frame(WireFrame),
     /// Something came that is not a frame, such as a WebSocket ping: the line lives.
     Activity,
     /// The socket is gone, or could not be opened; nothing follows.
@@ -36,7 +36,7 @@ pub enum Incoming {
 #[derive(Debug)]
 pub struct Link {
     /// Frames to send. Closed once the socket is gone.
-    pub outgoing: mpsc::Sender<String>,
+    pub outgoing: mpsc::Sender<WireFrame>,
     /// What the socket tells. Ends once the socket is gone.
     pub incoming: mpsc::Receiver<Incoming>,
 }
@@ -45,7 +45,7 @@ pub struct Link {
 #[derive(Debug)]
 pub struct LinkEnd {
     /// Frames to send.
-    pub outgoing: mpsc::Receiver<String>,
+    pub outgoing: mpsc::Receiver<WireFrame>,
     /// Where to tell what the socket does.
     pub incoming: mpsc::Sender<Incoming>,
 }

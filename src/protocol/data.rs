@@ -1,8 +1,18 @@
 //! The payload of a message and the chain of encodings that carries it.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
 use serde_json::Value;
+
+use super::{
+    Format,
+    lenient::{Json, JsonVisitor},
+};
 
 /// What a message carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +58,29 @@ impl Data {
             Self::Text(text) => (Self::Text(text), encoding),
             Self::Binary(bytes) => (Self::Text(BASE64.encode(bytes)), Some(append(encoding, "base64"))),
             Self::Json(value) => (Self::Text(value.to_string()), Some(append(encoding, "json"))),
+        }
+    }
+
+    /// The form that a frame in `format` carries, with its `encoding`: JSON as text, and bytes as they are where the
+    /// format has them (`RSL4c`, `RSL4d`).
+    pub fn into_frame(self, encoding: Option<String>, format: Format) -> (Self, Option<String>) {
+        match (self, format) {
+            (Self::Binary(bytes), Format::MsgPack) => (Self::Binary(bytes), encoding),
+            (data, Format::Json | Format::MsgPack) => data.into_json_frame(encoding),
+        }
+    }
+
+    /// The form that is the same whatever frame it came in: an outer base64 undone, JSON as text. Invalid base64 is
+    /// left as it is.
+    pub fn into_canonical(self, encoding: Option<String>) -> (Self, Option<String>) {
+        let steps = encoding.as_deref().unwrap_or_default();
+        let (before, last) = steps.rsplit_once('/').unwrap_or(("", steps));
+        match self {
+            Self::Text(text) if last == "base64" => match BASE64.decode(&text) {
+                Ok(bytes) => (Self::Binary(bytes), (!before.is_empty()).then(|| before.to_owned())),
+                Err(_) => (Self::Text(text), encoding),
+            },
+            data => data.into_frame(encoding, Format::MsgPack),
         }
     }
 
@@ -148,17 +181,64 @@ impl Serialize for Data {
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::Text(text)),
-            value => Ok(Self::Json(value)),
-        }
+        deserializer.deserialize_any(DataVisitor)
     }
 }
 
-/// Turns `data` into the form that a JSON frame carries, with its `encoding`.
-pub(super) fn encode_in_place(data: &mut Option<Data>, encoding: &mut Option<String>) {
+struct DataVisitor;
+
+impl<'de> Visitor<'de> for DataVisitor {
+    type Value = Data;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, bytes or a JSON value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Data, E> {
+        Ok(Data::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Data, E> {
+        Ok(Data::Text(text))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Data, E> {
+        Ok(Data::Binary(bytes.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Data, E> {
+        Ok(Data::Json(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Data, E> {
+        Ok(Data::Json(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Data, E> {
+        Ok(Data::Json(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Data, E> {
+        Ok(Data::Json(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Data, E> {
+        Ok(Data::Json(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Data, A::Error> {
+        JsonVisitor.visit_seq(seq).map(|Json(value)| Data::Json(value))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Data, A::Error> {
+        JsonVisitor.visit_map(map).map(|Json(value)| Data::Json(value))
+    }
+}
+
+/// Turns `data` into the form that a frame in `format` carries, with its `encoding`.
+pub(super) fn encode_in_place(data: &mut Option<Data>, encoding: &mut Option<String>, format: Format) {
     if let Some(plain) = data.take() {
-        let (wire, steps) = plain.into_json_frame(encoding.take());
+        let (wire, steps) = plain.into_frame(encoding.take(), format);
         *data = Some(wire);
         *encoding = steps;
     }
@@ -239,6 +319,28 @@ mod tests {
         let (data, rest, error) = Data::from("%%%").decode(Some("base64"));
         assert_eq!((data, rest.as_deref()), (Data::from("%%%"), Some("base64")));
         assert!(matches!(error, Some(DataError::Invalid { step: "base64", .. })));
+    }
+
+    #[test]
+    fn bytes_stay_bytes_where_the_format_has_them_and_json_is_text_in_both() {
+        let bytes = Data::Binary(vec![1, 2]);
+        assert_eq!(bytes.clone().into_frame(None, Format::MsgPack), (bytes, None));
+        let (wire, encoding) = Data::from(json!([1])).into_frame(None, Format::MsgPack);
+        assert_eq!((wire, encoding.as_deref()), (Data::from("[1]"), Some("json")));
+    }
+
+    #[test]
+    fn the_canonical_form_is_the_same_whatever_frame_the_data_came_in() {
+        let cipher = || Some("utf-8/cipher+aes-128-cbc".to_owned());
+        for format in [Format::Json, Format::MsgPack] {
+            for (data, encoding) in [(Data::from(vec![0, 255]), None), (Data::from(vec![9]), cipher())] {
+                let (wire, steps) = data.clone().into_frame(encoding.clone(), format);
+                assert_eq!(wire.into_canonical(steps), (data, encoding));
+            }
+        }
+        let invalid = (Data::from("%%%"), Some("base64".to_owned()));
+        assert_eq!(invalid.0.clone().into_canonical(invalid.1.clone()), invalid);
+        assert_eq!(Data::from("AA==").into_canonical(None), ("AA==".into(), None), "text that only looks like base64");
     }
 
     #[test]

@@ -24,8 +24,14 @@ macro_rules! error_codes {
 error_codes! {
     /// The request makes no sense.
     BAD_REQUEST = 40000;
+    /// The body of a request cannot be read.
+    INVALID_BODY = 40001;
     /// A parameter has a value that is not allowed.
     INVALID_PARAMETER = 40003;
+    /// The credentials cannot be read.
+    UNREADABLE_CREDENTIALS = 40005;
+    /// A message names a connection that does not exist.
+    INVALID_CONNECTION = 40006;
     /// A publish is larger than the server takes.
     MESSAGE_TOO_LARGE = 40009;
     /// The channel's name is not allowed.
@@ -40,6 +46,8 @@ error_codes! {
     INVALID_MESSAGE_ID = 40031;
     /// One publish holds more messages than the server takes.
     TOO_MANY_MESSAGES = 40034;
+    /// Refused because a test asked for it.
+    TEST = 40099;
     /// No or unknown credentials.
     UNAUTHORIZED = 40100;
     /// The credentials are wrong.
@@ -48,6 +56,10 @@ error_codes! {
     INCOMPATIBLE_CREDENTIALS = 40102;
     /// An API key may not be sent over an unencrypted line.
     KEY_OVER_PLAIN_LINE = 40103;
+    /// The time of a token request is too far from the server's.
+    TIMESTAMP_OUTSIDE_WINDOW = 40104;
+    /// The token request was used before.
+    NONCE_REPLAYED = 40105;
     /// No way to authenticate was given.
     NO_AUTH_METHOD = 40106;
     /// The server takes no more connections.
@@ -56,16 +68,26 @@ error_codes! {
     SERVER_FULL_OF_CHANNELS = 40113;
     /// A token was refused; first of the codes that a new token can mend.
     TOKEN_ERROR = 40140;
+    /// The token has run out.
+    TOKEN_EXPIRED = 40142;
+    /// The token is a JWT that cannot be read.
+    INVALID_JWT = 40144;
     /// The credentials do not allow this.
     NOT_PERMITTED = 40160;
+    /// The game's own way to get a token failed.
+    AUTH_CALLBACK_FAILED = 40170;
     /// A token is needed and there is no way to get one.
     NO_RENEWAL = 40171;
     /// Not found.
     NOT_FOUND = 40400;
+    /// More requests than the server takes at once.
+    RATE_EXCEEDED = 42910;
     /// The connection sends faster than it may.
     CONNECTION_RATE_EXCEEDED = 42911;
     /// The channel carries more than it may.
     CHANNEL_RATE_EXCEEDED = 42913;
+    /// The channel carries more bytes than it may.
+    CHANNEL_BANDWIDTH_EXCEEDED = 42914;
     /// The server failed.
     INTERNAL = 50000;
     /// The connection failed.
@@ -86,6 +108,8 @@ error_codes! {
     CONNECTION_CLOSED = 80017;
     /// The connection key is unknown or too old; the connection is a new one.
     INVALID_CONNECTION_KEY = 80018;
+    /// No token could be had, so the client cannot authenticate.
+    TOKEN_NOT_OBTAINED = 80019;
     /// The channel is in a state that does not allow this.
     INVALID_CHANNEL_STATE = 90001;
     /// Messages were missed: what was asked for is no longer kept.
@@ -100,6 +124,8 @@ error_codes! {
     TOO_MANY_MEMBERS = 91003;
     /// Presence could not be entered again after a reconnect.
     REENTRY_FAILED = 91004;
+    /// The members of the channel are not known at the moment.
+    PRESENCE_OUT_OF_SYNC = 91005;
     /// Messages on this channel cannot be updated, deleted or appended to.
     MESSAGE_UPDATES_DISABLED = 93002;
 }

@@ -25,13 +25,15 @@ bitflags! {
         const SUBSCRIBE = 1 << 18;
         /// Mode: receives presence.
         const PRESENCE_SUBSCRIBE = 1 << 19;
+        /// Mode: may publish annotations. Rooms have none.
+        const ANNOTATION_PUBLISH = 1 << 21;
         /// Keeps bits that have no name here.
         const _ = !0;
     }
 }
 
 impl Flags {
-    /// The modes that rooms use, and all that an ATTACH without modes is granted.
+    /// The modes that rooms use.
     pub const MODES: Self = Self::from_bits_retain(
         Self::PRESENCE.bits() | Self::PUBLISH.bits() | Self::SUBSCRIBE.bits() | Self::PRESENCE_SUBSCRIBE.bits(),
     );

@@ -196,6 +196,15 @@ impl Frame {
         self.flags.is_some_and(|flags| flags.contains(flag))
     }
 
+    /// The message at `index`, with what it inherits when it lacks it: id, connection id and time (`TM2a`).
+    pub fn complete_message(&self, index: usize) -> Option<Message> {
+        let mut message = self.messages.get(index)?.clone();
+        message.id = message.id.or_else(|| self.id.as_deref().map(|base| format!("{base}:{index}")));
+        message.connection_id = message.connection_id.or_else(|| self.connection_id.clone());
+        message.timestamp = message.timestamp.or(self.timestamp);
+        Some(message)
+    }
+
     /// Gives messages and presence what they inherit when they lack it: id, connection id and time (`TM2a`, `TP3a`).
     pub fn inherit(&mut self) {
         let base = self.id.as_deref();

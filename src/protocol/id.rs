@@ -1,7 +1,8 @@
 //! Identifiers and points in time, each a type of its own so that one is never taken for another.
 
-use std::{borrow::Borrow, fmt, time::Duration};
+use std::{borrow::Borrow, collections::BTreeMap, fmt, time::Duration};
 
+use base64::Engine;
 use serde::{Deserialize, Deserializer, Serialize};
 use smol_str::SmolStr;
 
@@ -70,6 +71,17 @@ macro_rules! string_id {
 string_id! {
     /// The name of a channel, such as `room:otter-badger-fox`.
     ChannelName
+}
+
+impl ChannelName {
+    /// The channel that carries those messages of this one that meet a JMESPath `filter`, as the server picks them
+    /// (`RTS5`). Parameters such as `rewind` go into the name with it. This one is to have no qualifier of its own.
+    pub fn derived(&self, filter: &str, params: &BTreeMap<SmolStr, String>) -> Self {
+        let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+        let separator = if query.is_empty() { "" } else { "?" };
+        let filter = base64::engine::general_purpose::STANDARD.encode(filter);
+        Self::from(format!("[filter={filter}{separator}{query}]{self}"))
+    }
 }
 
 string_id! {

@@ -1,15 +1,6 @@
 //! The JSON text form of a frame: one object per WebSocket text message.
 
-use super::Frame;
-
-/// Why a frame could not be read. Tell the other side, drop the frame, go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The text is no JSON, is cut short, or a field has a type that does not fit.
-    #[error("the frame is not valid: {0}; check that both ends speak the realtime protocol in JSON")]
-    Json(#[from] serde_json::Error),
-}
+use super::{DecodeError, Format, Frame};
 
 /// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
 ///
@@ -21,8 +12,8 @@ pub fn decode(text: &str) -> Result<Frame, DecodeError> {
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.
 pub fn encode(mut frame: Frame) -> String {
-    frame.messages.iter_mut().for_each(super::Message::encode_for_json);
-    frame.presence.iter_mut().for_each(super::PresenceMessage::encode_for_json);
+    frame.messages.iter_mut().for_each(|message| message.encode_for(Format::Json));
+    frame.presence.iter_mut().for_each(|word| word.encode_for(Format::Json));
     // Every part of a frame writes itself as plain JSON, with string keys only; there is nothing that could fail.
     serde_json::to_string(&frame).unwrap_or_default()
 }

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{
     Deserialize, Deserializer,
-    de::{self, Unexpected, Visitor},
+    de::{self, MapAccess, SeqAccess, Unexpected, Visitor},
 };
+use serde_json::{Map, Value};
 use smol_str::SmolStr;
 
 /// An integer, or a float with an integral value.
@@ -37,6 +39,15 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
 pub(super) fn string_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<SmolStr, String>, D::Error> {
     let map = Option::<BTreeMap<SmolStr, Scalar>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(map.into_iter().filter_map(|(key, Scalar(value))| Some((key, value?))).collect())
+}
+
+/// A JSON object as [`Json`] reads it, where `null` and absent mean `None`.
+pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    match Option::<Json>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Json(Value::Object(map))) => Ok(Some(map)),
+        Some(_) => Err(de::Error::custom("an object was expected")),
+    }
 }
 
 /// An integer as [`integer`] reads it, for use inside other types.
@@ -116,5 +127,74 @@ impl<'de> Deserialize<'de> for Scalar {
         }
 
         deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+/// A JSON value, in which bytes become the base64 text that a JSON frame carries.
+pub(super) struct Json(pub(super) Value);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+/// Reads a [`Json`].
+pub(super) struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        // What is no number in JSON becomes null.
+        Ok(Json(value.into()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json(text.into()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Json, E> {
+        Ok(Json(text.into()))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Json, E> {
+        Ok(Json(BASE64.encode(bytes).into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Json(value)) = seq.next_element()? {
+            list.push(value);
+        }
+        Ok(Json(list.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Json(value))) = map.next_entry()? {
+            object.insert(key, value);
+        }
+        Ok(Json(object.into()))
     }
 }

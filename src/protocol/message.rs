@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{ClientId, ConnectionId, ConnectionKey, Data, DataError, MessageSerial, Timestamp, data, lenient};
+use super::{ClientId, ConnectionId, ConnectionKey, Data, DataError, Format, MessageSerial, Timestamp, data, lenient};
 
 /// Opaque additions to a message, such as `headers`. Carried untouched.
 pub type Extras = Map<String, Value>;
@@ -34,7 +34,7 @@ pub struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// Opaque additions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::object", skip_serializing_if = "Option::is_none")]
     pub extras: Option<Extras>,
     /// When the server took it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,9 +64,9 @@ impl Message {
         text + self.data.as_ref().map_or(0, Data::size) + extras
     }
 
-    /// Turns the payload into the form that a JSON frame carries.
-    pub fn encode_for_json(&mut self) {
-        data::encode_in_place(&mut self.data, &mut self.encoding);
+    /// Turns the payload into the form that a frame in `format` carries.
+    pub fn encode_for(&mut self, format: Format) {
+        data::encode_in_place(&mut self.data, &mut self.encoding, format);
     }
 
     /// Undoes the payload's encoding in place.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ClientId, ConnectionId, Data, DataError, Extras, MsgSerial, Timestamp, data, lenient};
+use super::{ClientId, ConnectionId, Data, DataError, Extras, Format, MsgSerial, Timestamp, data, lenient};
 
 /// One word about one member of a channel (`TP3`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct PresenceMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// Opaque additions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::object", skip_serializing_if = "Option::is_none")]
     pub extras: Option<Extras>,
     /// When the server took it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,9 +64,9 @@ impl PresenceMessage {
             + self.extras.as_ref().map_or(0, data::json_size)
     }
 
-    /// Turns the data into the form that a JSON frame carries.
-    pub fn encode_for_json(&mut self) {
-        data::encode_in_place(&mut self.data, &mut self.encoding);
+    /// Turns the data into the form that a frame in `format` carries.
+    pub fn encode_for(&mut self, format: Format) {
+        data::encode_in_place(&mut self.data, &mut self.encoding, format);
     }
 
     /// Undoes the data's encoding in place.

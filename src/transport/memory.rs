@@ -66,6 +66,7 @@ impl MemorySocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::WireFrame;
 
     fn run(test: impl Future<Output = ()>) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test);
@@ -79,11 +80,12 @@ mod tests {
             let mut socket = listener.accept().await.unwrap();
             assert_eq!(socket.query(), "v=6");
             assert_eq!(link.incoming.recv().await, Some(Incoming::Opened));
-            link.outgoing.send("up".to_owned()).await.unwrap();
-            assert_eq!(socket.end.outgoing.recv().await.as_deref(), Some("up"));
-            socket.end.incoming.send(Incoming::Text("down".to_owned())).await.unwrap();
+            let (up, down) = (WireFrame::Text("up".to_owned()), WireFrame::Binary(vec![0xff]));
+            link.outgoing.send(up.clone()).await.unwrap();
+            assert_eq!(socket.end.outgoing.recv().await, Some(up));
+            socket.end.incoming.send(Incoming::Frame(down.clone())).await.unwrap();
             drop(socket);
-            assert_eq!(link.incoming.recv().await, Some(Incoming::Text("down".to_owned())));
+            assert_eq!(link.incoming.recv().await, Some(Incoming::Frame(down)));
             assert_eq!(link.incoming.recv().await, None);
         });
     }

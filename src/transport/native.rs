@@ -11,7 +11,7 @@ use tokio_tungstenite::{
 };
 
 use super::{Connector, Incoming, Link, LinkEnd};
-use crate::protocol::{DEFAULT_MAX_FRAME_SIZE, ErrorCode, ErrorInfo};
+use crate::protocol::{DEFAULT_MAX_FRAME_SIZE, ErrorCode, ErrorInfo, WireFrame};
 
 /// Most bytes of one incoming frame: twice what servers promise, so that only a broken server meets it.
 const MAX_INCOMING: usize = 2 * DEFAULT_MAX_FRAME_SIZE;
@@ -76,8 +76,12 @@ async fn carry(socket: Socket, end: LinkEnd) {
     let LinkEnd { mut outgoing, incoming } = end;
     let (mut sink, mut stream) = socket.split();
     let write = async {
-        while let Some(text) = outgoing.recv().await {
-            if sink.send(Message::text(text)).await.is_err() {
+        while let Some(frame) = outgoing.recv().await {
+            let message = match frame {
+                WireFrame::Text(text) => Message::text(text),
+                WireFrame::Binary(bytes) => Message::binary(bytes),
+            };
+            if sink.send(message).await.is_err() {
                 // The reader learns the reason.
                 return;
             }
@@ -123,11 +127,8 @@ async fn abandoned(incoming: &mpsc::Sender<Incoming>) {
 /// What a WebSocket message means to the driver; `None` for what tells nothing.
 fn translate(message: Message) -> Option<Incoming> {
     match message {
-        Message::Text(text) => Some(Incoming::Text(text.as_str().to_owned())),
-        Message::Binary(bytes) => {
-            log::warn!("a binary frame of {} bytes was dropped: this connection asked for text", bytes.len());
-            Some(Incoming::Activity)
-        }
+        Message::Text(text) => Some(Incoming::Frame(WireFrame::Text(text.as_str().to_owned()))),
+        Message::Binary(bytes) => Some(Incoming::Frame(WireFrame::Binary(bytes.into()))),
         Message::Ping(_) | Message::Pong(_) => Some(Incoming::Activity),
         Message::Close(_) | Message::Frame(_) => None,
     }
