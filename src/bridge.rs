@@ -17,6 +17,7 @@
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 
 mod driver;
+mod errands;
 mod queue;
 mod runtime;
 

@@ -22,17 +22,28 @@
 //! sockets that it was told to shut.
 
 mod attach;
+mod auth;
 mod backoff;
 mod channel;
+mod cipher;
 mod connection;
+mod ending;
 mod event;
+mod fallback;
+mod filter;
+mod get;
+mod history;
+mod inspect;
 mod liveness;
 mod member;
 mod options;
 mod outbox;
 mod presence;
 mod publish;
+mod recovery;
+mod rest;
 mod timer;
+mod token;
 mod url;
 
 #[cfg(test)]
@@ -47,22 +58,29 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
+pub use self::{
+    auth::RequestId,
+    cipher::{CipherKey, CipherKeyError, CipherParams, KeyLength},
+    event::{
+        ChannelChange, ChannelOptions, ChannelState, Command, ConnectionChange, ConnectionState, Event, Lifetime,
+        MemberQuery, OperationId, PresenceCommand,
+    },
+    filter::MessageFilter,
+    history::{Direction, HistoryOf, HistoryPage, HistoryQuery, NextPage},
+    options::{ClientOptions, Credentials, Endpoint, Timing},
+    rest::{HttpRequest, HttpResponse},
+    token::{MAX_TOKEN_SIZE, TokenAnswer, TokenCallback, TokenDetails, TokenFuture, TokenParams, TokenRequest},
+};
 use self::{
+    auth::Tokens,
     channel::Channel,
     connection::Connection,
     outbox::Outbox,
     timer::{Timer, Timers},
     url::Target,
 };
-pub use self::{
-    event::{
-        ChannelChange, ChannelOptions, ChannelState, Command, ConnectionChange, ConnectionState, Event, Lifetime,
-        OperationId, PresenceCommand,
-    },
-    options::{ClientOptions, Credentials, Endpoint, Timing},
-};
 use crate::protocol::{
-    Action, ChannelName, ClientId, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Frame, PresenceMessage,
+    Action, ChannelName, ClientId, ConnectionId, ConnectionKey, DecodeError, ErrorCode, ErrorInfo, Format, Frame,
 };
 
 /// Names one socket of a client; no two are the same.
@@ -91,6 +109,39 @@ pub enum Output {
     Shut {
         /// The socket.
         transport: TransportId,
+    },
+    /// Get a token, from the callback or the URL of the credentials. The answer goes to
+    /// [`handle_token`](Client::handle_token); one that comes too late is ignored.
+    NeedToken {
+        /// Names the answer.
+        request: RequestId,
+        /// What the token is to be.
+        params: TokenParams,
+    },
+    /// POST a signed token request as JSON, without credentials. The token details that come back go to
+    /// [`handle_token`](Client::handle_token).
+    ExchangeToken {
+        /// Names the answer.
+        request: RequestId,
+        /// Where to.
+        url: String,
+        /// The request, as JSON.
+        body: String,
+    },
+    /// Send a request over HTTP. The answer goes to [`handle_http`](Client::handle_http).
+    Http {
+        /// Names the answer.
+        request: RequestId,
+        /// What to send.
+        http: HttpRequest,
+    },
+    /// GET the URL. Whether an answer came that holds `yes` goes to
+    /// [`handle_connectivity`](Client::handle_connectivity).
+    CheckConnectivity {
+        /// Names the answer.
+        request: RequestId,
+        /// What to ask.
+        url: String,
     },
 }
 
@@ -122,9 +173,12 @@ pub struct Client {
     target: Result<Target, ErrorInfo>,
     rng: ChaCha8Rng,
     connection: Connection,
-    /// The channels that are attached, failed or in between. One that was detached is forgotten.
+    tokens: Tokens,
+    /// The channels that are known: all that were ever attached, until they are released.
     channels: BTreeMap<ChannelName, Channel>,
     outbox: Outbox,
+    /// Requests over HTTP that wait for an answer.
+    requests: BTreeMap<RequestId, rest::Purpose>,
     timers: Timers,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -133,17 +187,21 @@ pub struct Client {
 impl Client {
     /// A client that does nothing yet. Equal seeds make equal decisions; a game's seed is random.
     pub fn new(options: ClientOptions, seed: u64) -> Self {
-        Self {
+        let mut client = Self {
             target: Target::new(&options),
             rng: ChaCha8Rng::seed_from_u64(seed),
             connection: Connection::new(&options),
+            tokens: Tokens::new(&options),
             channels: BTreeMap::new(),
             outbox: Outbox::new(options.outbox_limit),
+            requests: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             options,
-        }
+        };
+        client.take_recovery_key();
+        client
     }
 
     /// Does what the game's side asks. What is refused is told by an event.
@@ -153,12 +211,24 @@ impl Client {
             Command::Close => self.close(now),
             Command::Attach { channel, options } => self.attach(channel, options, now),
             Command::Detach { channel } => self.detach(&channel, now),
+            Command::Release { channel } => self.release(&channel, now),
             Command::Publish { operation, channel, messages, lifetime } => {
                 self.publish(operation, channel, messages, lifetime);
             }
             Command::Presence { operation, channel, action, data } => {
                 self.presence(operation, channel, action, data, now);
             }
+            Command::PresenceFor { operation, channel, client_id, action, data } => {
+                self.presence_for(operation, channel, client_id, action, data, now);
+            }
+            Command::Members { operation, channel, query } => self.members_wanted(operation, channel, query, now),
+            Command::History { operation, channel, of, query } => self.history(operation, channel, of, &query),
+            Command::NextPage { operation, page } => self.page(operation, page),
+            Command::PublishByHttp { operation, channel, messages } => {
+                self.publish_by_http(operation, &channel, messages);
+            }
+            Command::Time { operation } => self.time(operation),
+            Command::Authorize { operation } => self.authorize(operation, now),
             Command::Ping => self.ping(now),
         }
     }
@@ -179,7 +249,8 @@ impl Client {
             (_, Action::Disconnected) => self.disconnected_by_server(frame.error, now),
             (_, Action::Closed) => self.closed_by_server(frame.error, now),
             (ConnectionState::Connected, Action::Error) if frame.channel.is_some() => self.channel_error(frame),
-            (_, Action::Error) if frame.channel.is_none() => self.connection_error(frame.error),
+            (_, Action::Error) if frame.channel.is_none() => self.connection_error(frame.error, now),
+            (ConnectionState::Connected, Action::Auth) => self.asked_to_authenticate(now),
             (ConnectionState::Connected | ConnectionState::Closing, Action::Ack) => self.acknowledged(frame),
             (ConnectionState::Connected | ConnectionState::Closing, Action::Nack) => self.refused(frame),
             (ConnectionState::Connected, Action::Heartbeat) => self.heartbeat(frame.id.as_deref(), now),
@@ -233,7 +304,10 @@ impl Client {
                 Timer::Suspend => self.suspend_if_disconnected(now),
                 Timer::Idle => self.line_is_silent(now),
                 Timer::Close => self.closed(None),
-                Timer::Ping => self.ping_timed_out(),
+                Timer::Ping => self.ping_timed_out(now),
+                Timer::Token => self.token_timed_out(now),
+                Timer::Renewal => self.renew_token(now),
+                Timer::Connectivity => self.connectivity_timed_out(now),
                 Timer::ChannelAnswer(channel) => self.channel_timed_out(&channel, now),
                 Timer::ChannelRetry(channel) => self.attach_again(&channel, None, now),
             }
@@ -269,6 +343,11 @@ impl Client {
         self.events.pop_front()
     }
 
+    /// How the driver is to write this client's frames.
+    pub fn format(&self) -> Format {
+        self.options.format
+    }
+
     /// The connection's state.
     pub fn state(&self) -> ConnectionState {
         self.connection.state
@@ -279,20 +358,26 @@ impl Client {
         self.connection.id.as_ref()
     }
 
-    /// Who this client is to others: as the options say, or else as the server does.
+    /// What resumes the connection, while it may be. It is secret.
+    pub fn connection_key(&self) -> Option<&ConnectionKey> {
+        self.connection.key.as_ref()
+    }
+
+    /// What went wrong with the connection, until it stands again (`RTN25`).
+    pub fn error_reason(&self) -> Option<&ErrorInfo> {
+        self.connection.error.as_ref()
+    }
+
+    /// What the client was made with.
+    pub fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
+    /// Who this client is to others: as the options say, or else as its token or the server does (`RSA7b`).
     pub fn client_id(&self) -> Option<&ClientId> {
-        let named = self.options.client_id.as_ref();
-        named.or(self.connection.client_id.as_ref().filter(|id| id.as_str() != "*"))
-    }
-
-    /// A channel's state. One that was detached is forgotten, and is [`Initialized`](ChannelState::Initialized) again.
-    pub fn channel_state(&self, channel: &ChannelName) -> ChannelState {
-        self.channels.get(channel).map_or(ChannelState::Initialized, |channel| channel.state)
-    }
-
-    /// Who is on a channel, as far as is known.
-    pub fn members(&self, channel: &ChannelName) -> impl Iterator<Item = &PresenceMessage> + use<'_> {
-        self.channels.get(channel).into_iter().flat_map(|channel| channel.members.iter())
+        let token = self.tokens.current.as_ref().and_then(|token| token.client_id.as_ref());
+        let told = self.connection.client_id.as_ref().or(token).filter(|id| id.as_str() != "*");
+        self.options.client_id.as_ref().or(told)
     }
 
     /// What the client holds and has done.

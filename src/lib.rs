@@ -96,13 +96,14 @@ pub mod transport;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod prelude {
     pub use crate::{
-        client::ConnectionState,
+        client::{ConnectionState, Credentials, Endpoint, TokenCallback},
         plugin::{
             Connect, FromRoom, Host, HostChanged, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerJoined, PlayerLeft,
             PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed,
             RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry, ToRoom,
             host_changed, in_room, is_host, is_peer,
         },
+        protocol::Format,
         session::{CloseReason, Continuity, LeaveReason, PlayerId, Profile, Refusal, RoomName},
     };
 }

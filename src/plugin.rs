@@ -32,6 +32,7 @@ pub use self::{
 };
 use crate::{
     bridge::Runtime,
+    protocol::Format,
     session::{Generation, PlayerId, Profile, SessionTiming},
 };
 
@@ -59,6 +60,9 @@ pub struct RoomsPlugin {
     pub generation: Option<Generation>,
     /// The version of the game's messages. Players whose versions differ are not admitted. Defaults to empty.
     pub version: String,
+    /// How frames are written. Players of one room may differ. Defaults to JSON, which can be read in a browser's
+    /// network panel; MessagePack takes fewer bytes.
+    pub format: Format,
     /// How long things take in a room.
     pub timing: SessionTiming,
     /// Where the background task runs. Defaults to a thread of its own.
@@ -103,7 +107,10 @@ impl Plugin for RoomsPlugin {
                     .chain()
                     .in_set(RoomsSystems::Receive),
             )
-            .add_systems(PostUpdate, (send::flush, diagnostics::measure).chain().in_set(RoomsSystems::Send));
+            .add_systems(
+                PostUpdate,
+                (send::flush, diagnostics::measure.run_if(diagnostics::is_due)).chain().in_set(RoomsSystems::Send),
+            );
         diagnostics::build(app);
     }
 }
@@ -115,6 +122,7 @@ impl RoomsPlugin {
             player: self.player.clone().unwrap_or_else(commands::random_player),
             generation: self.generation.unwrap_or_else(|| Generation(link::unix_millis())),
             version: self.version.clone(),
+            format: self.format,
             timing: self.timing,
             runtime: self.runtime.clone(),
             transport: self.transport.clone(),

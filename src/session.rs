@@ -219,7 +219,14 @@ impl Session {
             }
             Event::Published { operation, outcome } => self.hear_outcome(operation, outcome.err()),
             Event::Overflow { .. } => self.lose_continuity(now),
-            Event::Presence { .. } | Event::PresenceSynced { .. } | Event::RoundTrip(_) => {}
+            Event::Presence { .. }
+            | Event::PresenceSynced { .. }
+            | Event::RoundTrip(_)
+            | Event::Members { .. }
+            | Event::History { .. }
+            | Event::Time { .. }
+            | Event::PingFailed(_)
+            | Event::Authorized { .. } => {}
         }
     }
 

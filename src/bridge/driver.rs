@@ -4,10 +4,15 @@ use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering::Relaxed, tim
 
 use tokio::sync::mpsc;
 
-use super::{Traffic, queue::EventSender, runtime};
+use super::{
+    Traffic,
+    errands::{Answer, Errands},
+    queue::EventSender,
+    runtime,
+};
 use crate::{
     client::{Client, Command, Output, TransportId},
-    protocol::json,
+    protocol::{Format, WireFrame},
     transport::{Connector, Incoming, Link},
 };
 
@@ -17,8 +22,11 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// The background task's state.
 pub(super) struct Driver<C> {
     client: Client,
+    /// How the client writes its frames.
+    format: Format,
     connector: C,
     socket: Option<Socket>,
+    errands: Errands,
     events: EventSender,
     traffic: Arc<Traffic>,
 }
@@ -27,7 +35,7 @@ pub(super) struct Driver<C> {
 struct Socket {
     transport: TransportId,
     link: Link,
-    pending: VecDeque<String>,
+    pending: VecDeque<WireFrame>,
 }
 
 /// What woke the task.
@@ -36,12 +44,15 @@ enum Wake {
     Incoming(Option<Incoming>),
     SocketHasRoom,
     EcsHasRoom,
+    Errand(Option<Answer>),
     Timeout,
 }
 
 impl<C: Connector> Driver<C> {
     pub(super) fn new(client: Client, connector: C, events: EventSender, traffic: Arc<Traffic>) -> Self {
-        Self { client, connector, socket: None, events, traffic }
+        let format = client.format();
+        let errands = Errands::new(&client.options().credentials);
+        Self { client, format, connector, socket: None, errands, events, traffic }
     }
 
     /// Runs until the ECS side is gone, then says goodbye.
@@ -52,6 +63,7 @@ impl<C: Connector> Driver<C> {
                 Wake::Command(Some(command)) => self.client.handle_command(command, runtime::now()),
                 Wake::Command(None) => break,
                 Wake::Incoming(incoming) => self.take_in(incoming),
+                Wake::Errand(answer) => self.take_answer(answer),
                 Wake::Timeout => self.client.handle_timeout(runtime::now()),
                 // The next pump moves what waited.
                 Wake::SocketHasRoom | Wake::EcsHasRoom => {}
@@ -75,6 +87,7 @@ impl<C: Connector> Driver<C> {
             command = commands.recv() => Wake::Command(command),
             item = next(incoming) => Wake::Incoming(item),
             () = has_room(outgoing), if has_pending => Wake::SocketHasRoom,
+            answer = self.errands.next() => Wake::Errand(answer),
             () = ecs_room.notified(), if self.events.is_waiting() => Wake::EcsHasRoom,
             () = runtime::sleep_until(deadline) => Wake::Timeout,
         }
@@ -85,9 +98,9 @@ impl<C: Connector> Driver<C> {
         let now = runtime::now();
         match incoming {
             Some(Incoming::Opened) => self.client.handle_opened(transport, now),
-            Some(Incoming::Text(text)) => {
-                self.traffic.received(text.len());
-                match json::decode(&text) {
+            Some(Incoming::Frame(wire)) => {
+                self.traffic.received(wire.len());
+                match wire.decode() {
                     Ok(frame) => self.client.handle_frame(transport, frame, now),
                     Err(error) => {
                         self.traffic.malformed.fetch_add(1, Relaxed);
@@ -98,6 +111,16 @@ impl<C: Connector> Driver<C> {
             Some(Incoming::Activity) => self.client.handle_activity(transport, now),
             Some(Incoming::Closed(reason)) => self.socket_closed(transport, reason),
             None => self.socket_closed(transport, None),
+        }
+    }
+
+    fn take_answer(&mut self, answer: Option<Answer>) {
+        match answer {
+            Some(Answer::Token(request, answer)) => self.client.handle_token(request, answer, runtime::now()),
+            Some(Answer::Http(request, answer)) => self.client.handle_http(request, answer),
+            Some(Answer::Connectivity(request, up)) => self.client.handle_connectivity(request, up, runtime::now()),
+            // The driver holds a sender itself, so the errands never end before it.
+            None => {}
         }
     }
 
@@ -117,11 +140,15 @@ impl<C: Connector> Driver<C> {
                 }
                 Output::Send { transport, frame } => {
                     if let Some(socket) = self.socket.as_mut().filter(|socket| socket.transport == transport) {
-                        let text = json::encode(frame);
-                        self.traffic.sent(text.len());
-                        socket.pending.push_back(text);
+                        let wire = self.format.encode(frame);
+                        self.traffic.sent(wire.len());
+                        socket.pending.push_back(wire);
                     }
                 }
+                Output::NeedToken { request, params } => self.errands.get_token(request, params),
+                Output::ExchangeToken { request, url, body } => self.errands.exchange(request, url, body),
+                Output::Http { request, http } => self.errands.send(request, http),
+                Output::CheckConnectivity { request, url } => self.errands.check_connectivity(request, url),
                 Output::Shut { transport } => {
                     if self.socket.as_ref().is_some_and(|socket| socket.transport == transport) {
                         self.shut();
@@ -151,10 +178,10 @@ impl<C: Connector> Driver<C> {
 impl Socket {
     /// Hands frames over as far as the socket has room.
     fn flush(&mut self) {
-        while let Some(text) = self.pending.pop_front() {
-            if let Err(refused) = self.link.outgoing.try_send(text) {
+        while let Some(wire) = self.pending.pop_front() {
+            if let Err(refused) = self.link.outgoing.try_send(wire) {
                 match refused {
-                    mpsc::error::TrySendError::Full(text) => self.pending.push_front(text),
+                    mpsc::error::TrySendError::Full(wire) => self.pending.push_front(wire),
                     // A socket that is gone says so as its last word.
                     mpsc::error::TrySendError::Closed(_) => self.pending.clear(),
                 }
@@ -165,8 +192,8 @@ impl Socket {
 
     /// Sends what waits and sees the socket to its end.
     async fn finish(mut self) {
-        while let Some(text) = self.pending.pop_front() {
-            if self.link.outgoing.send(text).await.is_err() {
+        while let Some(wire) = self.pending.pop_front() {
+            if self.link.outgoing.send(wire).await.is_err() {
                 return;
             }
         }
@@ -184,7 +211,7 @@ async fn next(incoming: Option<&mut mpsc::Receiver<Incoming>>) -> Option<Incomin
 }
 
 /// Resolves when the socket takes a frame, or is gone.
-async fn has_room(outgoing: Option<&mpsc::Sender<String>>) {
+async fn has_room(outgoing: Option<&mpsc::Sender<WireFrame>>) {
     match outgoing {
         // The permit is given back at once: the next flush takes it.
         Some(outgoing) => drop(outgoing.reserve().await),

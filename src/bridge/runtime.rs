@@ -30,17 +30,17 @@ impl Runtime {
             Self::OwnThread => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 let (running, ended) = crossbeam_channel::bounded::<()>(0);
-                thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
+                let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
                     runtime.block_on(future);
                     // Name look-ups may hang on for long; the thread does not wait for them.
                     runtime.shutdown_background();
                     drop(running);
                 })?;
-                Ok(Task { ended: Some(ended) })
+                Ok(Task { own_thread: Some((ended, thread)) })
             }
             Self::Handle(handle) => {
                 handle.spawn(future);
-                Ok(Task { ended: None })
+                Ok(Task { own_thread: None })
             }
         }
     }
@@ -49,17 +49,24 @@ impl Runtime {
 /// A running background task. Dropping it waits a moment for the task's own thread to end, so that the goodbye goes out.
 #[derive(Debug)]
 pub(super) struct Task {
-    ended: Option<crossbeam_channel::Receiver<()>>,
+    /// Tells that the thread is about to end; and the thread.
+    own_thread: Option<(crossbeam_channel::Receiver<()>, thread::JoinHandle<()>)>,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if let Some(ended) = &self.ended
-            && ended.recv_timeout(JOIN_TIMEOUT) == Err(crossbeam_channel::RecvTimeoutError::Timeout)
-        {
+        let Some((ended, thread)) = self.own_thread.take() else { return };
+        if ended.recv_timeout(JOIN_TIMEOUT) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
             log::warn!("the background thread did not end within {JOIN_TIMEOUT:?}; it is left to itself");
+        } else if thread.join().is_err() {
+            log::error!("the background thread panicked; its message stands above");
         }
     }
+}
+
+/// Runs `future` beside the background task, and drops it when the runtime ends.
+pub(super) fn run_aside(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future);
 }
 
 /// The time by the runtime's clock: the real one, unless a test paused it.

@@ -12,8 +12,9 @@ use crate::protocol::{Action, ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
 impl Client {
     pub(super) fn attach(&mut self, name: ChannelName, options: ChannelOptions, now: Instant) {
         let channel = self.channels.entry(name.clone()).or_default();
-        let changed = channel.options != options;
+        let changed = !channel.options.asks_the_same(&options);
         channel.options = options;
+        channel.release = false;
         match channel.state {
             ChannelState::Detaching => channel.next = Some(Next::Attach),
             ChannelState::Attaching | ChannelState::Attached => {
@@ -21,6 +22,7 @@ impl Client {
                 // New options of an attached channel are told in place (`RTL16a`).
                 if changed && self.state() == ConnectionState::Connected {
                     self.send_attach(&name);
+                    self.await_answer(&name, now);
                 }
             }
             ChannelState::Initialized | ChannelState::Detached | ChannelState::Suspended | ChannelState::Failed => {
@@ -32,6 +34,9 @@ impl Client {
     /// Attaches a channel, as far as the connection lets it. Where it does not, the channel goes where it would have
     /// gone with the connection (`RTL3`, `RTL4b`).
     fn begin_attach(&mut self, name: &ChannelName, now: Instant) {
+        if let Some(channel) = self.channels.get_mut(name).filter(|channel| channel.state == ChannelState::Failed) {
+            channel.error = None;
+        }
         match self.state() {
             ConnectionState::Connected => self.attach_again(name, None, now),
             ConnectionState::Initialized | ConnectionState::Connecting | ConnectionState::Disconnected => {
@@ -84,10 +89,28 @@ impl Client {
         let connected = self.state() == ConnectionState::Connected;
         let Some(channel) = self.channels.get_mut(name) else { return };
         match channel.state {
+            ChannelState::Initialized | ChannelState::Detached => {}
             ChannelState::Attaching | ChannelState::Detaching if connected => channel.next = Some(Next::Detach),
             ChannelState::Attached if connected => self.begin_detach(name, now),
-            ChannelState::Failed => self.change_channel(name, ChannelState::Initialized, None),
+            // Refused (`RTL5b`); the change that changes nothing says why.
+            ChannelState::Failed => {
+                let reason = unusable_channel(ChannelState::Failed);
+                let change = channel_change(name.clone(), ChannelState::Failed, ChannelState::Failed, Some(reason));
+                self.emit(Event::Channel(change));
+            }
             _ => self.change_channel(name, ChannelState::Detached, None),
+        }
+    }
+
+    /// Detaches a channel and forgets it (`RTS4a`).
+    pub(super) fn release(&mut self, name: &ChannelName, now: Instant) {
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        channel.release = true;
+        match channel.state {
+            ChannelState::Initialized | ChannelState::Detached | ChannelState::Failed => {
+                self.change_channel(name, ChannelState::Initialized, None);
+            }
+            _ => self.detach(name, now),
         }
     }
 
@@ -106,15 +129,18 @@ impl Client {
         let Some(name) = frame.channel.clone() else { return };
         match self.channel_state(&name) {
             ChannelState::Attaching | ChannelState::Suspended => self.became_attached(&name, frame, now),
+            // Nothing was missed; it is the answer to new options, if anything (`RTL12`, `RTL16a`).
             ChannelState::Attached if frame.has(Flags::RESUMED) => {
+                self.timers.stop_channel(&name);
                 if let Some(channel) = self.channels.get_mut(&name) {
-                    channel.advance(&frame);
+                    channel.take_attached(&frame);
                 }
             }
             ChannelState::Attached => self.became_attached(&name, frame, now),
             // Nobody wants the channel: says so again (`RTL5k`).
             ChannelState::Detaching => self.send_detach(&name, now),
-            ChannelState::Initialized | ChannelState::Detached => {
+            ChannelState::Detached => self.begin_detach(&name, now),
+            ChannelState::Initialized => {
                 self.send(Frame::for_channel(Action::Detach, name));
             }
             ChannelState::Failed => {}
@@ -123,7 +149,8 @@ impl Client {
 
     fn became_attached(&mut self, name: &ChannelName, frame: Frame, now: Instant) {
         let Some(channel) = self.channels.get_mut(name) else { return };
-        channel.advance(&frame);
+        channel.take_attached(&frame);
+        channel.error = None;
         channel.backoff.reset();
         let next = channel.next.take();
         let change = ChannelChange {
@@ -132,7 +159,7 @@ impl Client {
             current: ChannelState::Attached,
             resumed: frame.has(Flags::RESUMED),
             has_backlog: frame.has(Flags::HAS_BACKLOG),
-            modes: frame.flags.unwrap_or_default().modes(),
+            modes: channel.modes,
             reason: frame.error.map(|error| *error),
         };
         channel.state = ChannelState::Attached;
@@ -149,15 +176,16 @@ impl Client {
     pub(super) fn detached(&mut self, frame: Frame, now: Instant) {
         let Some(name) = frame.channel else { return };
         let reason = frame.error.map(|error| *error);
-        let Some(channel) = self.channels.get(&name) else { return };
-        let (options, next) = (channel.options.clone(), channel.next);
+        let Some(channel) = self.channels.get_mut(&name) else { return };
         match channel.state {
-            ChannelState::Detaching => {
+            ChannelState::Detaching if channel.next == Some(Next::Attach) => {
+                // Questions were asked of the channel that is to be attached now.
+                let (options, gets) = (channel.options.clone(), std::mem::take(&mut channel.gets));
                 self.change_channel(&name, ChannelState::Detached, reason);
-                if next == Some(Next::Attach) {
-                    self.attach(name, options, now);
-                }
+                self.channels.entry(name.clone()).or_default().gets = gets;
+                self.attach(name, options, now);
             }
+            ChannelState::Detaching => self.change_channel(&name, ChannelState::Detached, reason),
             ChannelState::Attached | ChannelState::Suspended => self.attach_again(&name, reason, now),
             ChannelState::Attaching => self.attach_failed(&name, reason, now),
             ChannelState::Initialized | ChannelState::Detached | ChannelState::Failed => {}
@@ -183,6 +211,12 @@ impl Client {
         match self.channel_state(name) {
             ChannelState::Attaching => self.attach_failed(name, Some(reason), now),
             ChannelState::Detaching => self.change_channel(name, ChannelState::Attached, Some(reason)),
+            // The server did not answer to new options; what was attached before stands.
+            ChannelState::Attached => {
+                let state = ChannelState::Attached;
+                let change = channel_change(name.clone(), state, state, Some(reason));
+                self.emit(Event::Channel(ChannelChange { resumed: true, ..change }));
+            }
             _ => {}
         }
     }
@@ -217,7 +251,7 @@ impl Client {
     pub(super) fn fail_channels(&mut self, reason: &ErrorInfo) {
         self.change_channels(|channel| match channel.state {
             ChannelState::Detaching => Some((ChannelState::Detached, None)),
-            ChannelState::Failed => None,
+            ChannelState::Initialized | ChannelState::Detached | ChannelState::Failed => None,
             _ => Some((ChannelState::Failed, Some(reason.clone()))),
         });
     }
@@ -225,17 +259,15 @@ impl Client {
     /// The connection was closed, and its channels with it (`RTL3b`).
     pub(super) fn detach_channels(&mut self, reason: Option<&ErrorInfo>) {
         self.change_channels(|channel| match channel.state {
-            ChannelState::Failed => None,
+            ChannelState::Initialized | ChannelState::Detached | ChannelState::Failed => None,
             _ => Some((ChannelState::Detached, reason.cloned())),
         });
     }
 
-    /// The connection is taken up afresh: no channel is attached, failed or remembered (`RTN11d`).
+    /// The connection is taken up afresh: no channel is attached, failed or remembered (`RTN11b`, `RTN11d`).
     pub(super) fn forget_channels(&mut self) {
-        self.change_channels(|channel| match channel.state {
-            ChannelState::Failed => Some((ChannelState::Initialized, None)),
-            _ => Some((ChannelState::Detached, None)),
-        });
+        self.detach_channels(None);
+        self.change_channels(|_| Some((ChannelState::Initialized, None)));
     }
 
     fn change_channels(&mut self, to: impl Fn(&Channel) -> Option<(ChannelState, Option<ErrorInfo>)>) {
@@ -265,14 +297,29 @@ impl Client {
             return;
         }
         channel.state = to;
+        if reason.is_some() {
+            channel.error.clone_from(&reason);
+        }
+        let mut gets = Vec::new();
         match to {
             ChannelState::Attaching | ChannelState::Detaching => {}
-            ChannelState::Attached | ChannelState::Suspended => channel.next = None,
-            // Only the failure is remembered (`RTL15b2`, `RTP5a`).
-            ChannelState::Failed => *channel = Channel { state: to, ..Channel::default() },
-            ChannelState::Initialized | ChannelState::Detached => {
-                self.channels.remove(name);
+            ChannelState::Attached => (channel.next, channel.release) = (None, false),
+            ChannelState::Suspended => {
+                channel.next = None;
+                gets = std::mem::take(&mut channel.gets);
             }
+            // Members and the place in the stream are forgotten (`RTL15b2`, `RTP5a`).
+            ChannelState::Detached | ChannelState::Failed => {
+                gets = std::mem::take(&mut channel.gets);
+                let (options, error) = (std::mem::take(&mut channel.options), channel.error.take());
+                let (release, attach_serial) = (channel.release, channel.attach_serial.take());
+                *channel = Channel { state: to, options, error, release, attach_serial, ..Channel::default() };
+            }
+            ChannelState::Initialized => gets = std::mem::take(&mut channel.gets),
+        }
+        let is_released = to == ChannelState::Detached && channel.release;
+        if is_released || to == ChannelState::Initialized {
+            self.channels.remove(name);
         }
         self.timers.stop_channel(name);
         let change = ChannelChange {
@@ -284,6 +331,7 @@ impl Client {
         if !matches!(to, ChannelState::Attaching | ChannelState::Attached | ChannelState::Detaching) {
             let reason = reason.unwrap_or_else(|| unusable_channel(to));
             self.end_held(name, &reason);
+            self.end_gets(gets, &reason);
         }
     }
 }

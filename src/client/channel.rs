@@ -1,27 +1,47 @@
 //! What the client knows of one channel.
 
+use std::collections::BTreeMap;
+
+use smol_str::SmolStr;
+
 use super::{
     backoff::Backoff,
+    cipher::CipherParams,
     event::{ChannelOptions, ChannelState},
-    presence::Members,
+    get::Get,
+    presence::{MAX_MEMBERS, Members},
 };
 use crate::protocol::{
-    Action, ChannelName, ChannelSerial, ConnectionId, Flags, Frame, PresenceAction, PresenceMessage,
+    Action, ChannelName, ChannelSerial, ClientId, ConnectionId, ErrorInfo, Flags, Frame, PresenceAction,
+    PresenceMessage,
 };
 
-/// A channel that is attached, failed or in between.
+/// A channel that was attached at some time, or is to be.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) state: ChannelState,
     pub(super) options: ChannelOptions,
+    /// What went wrong, until it is attached again (`RTL24`).
+    pub(super) error: Option<ErrorInfo>,
+    /// The modes that the server granted (`RTL4m`).
+    pub(super) modes: Flags,
+    /// The parameters that the server took (`RTL4k1`).
+    pub(super) params: BTreeMap<SmolStr, String>,
     /// Up to where the game has the stream; attaching again goes on from here (`RTL15b`).
     pub(super) serial: Option<ChannelSerial>,
+    /// Where the stream was when it was attached without what came before (`RTL15c`).
+    pub(super) attach_serial: Option<ChannelSerial>,
     /// What to do once the server has answered what was asked of it before (`RTL4h`, `RTL5i`).
     pub(super) next: Option<Next>,
+    /// Whether it is forgotten once it is detached (`RTS4a`).
+    pub(super) release: bool,
     pub(super) backoff: Backoff,
     pub(super) members: Members,
-    /// This client's own membership, which is entered again whenever the channel is attached anew (`RTP17`).
-    pub(super) own: Option<PresenceMessage>,
+    /// The members that this client entered, which are entered again whenever the channel is attached anew (`RTP17`).
+    /// By name alone, since a new connection takes the place of the old one (`RTP17h`).
+    pub(super) own: BTreeMap<ClientId, PresenceMessage>,
+    /// Questions for the members that wait for an answer.
+    pub(super) gets: Vec<Get>,
 }
 
 /// What waits for an answer of the server.
@@ -32,6 +52,11 @@ pub(super) enum Next {
 }
 
 impl Channel {
+    /// How its payloads are encrypted, if they are.
+    pub(super) fn cipher(&self) -> Option<&CipherParams> {
+        self.options.cipher.as_ref()
+    }
+
     /// The frame that asks to attach.
     pub(super) fn attach_frame(&self, name: &ChannelName) -> Frame {
         let modes = self.options.modes.modes();
@@ -51,19 +76,34 @@ impl Channel {
         }
     }
 
-    /// Takes in a word about this client's own membership on the connection `current` (`RTP17b`).
+    /// Takes in what ATTACHED says about the channel itself.
+    pub(super) fn take_attached(&mut self, frame: &Frame) {
+        self.advance(frame);
+        self.modes = frame.flags.unwrap_or_default().modes();
+        self.params.clone_from(&frame.params);
+        if !frame.has(Flags::RESUMED) {
+            self.attach_serial.clone_from(&frame.channel_serial);
+        }
+    }
+
+    /// Takes in a word about a member that this client entered on the connection `current` (`RTP17b`).
     pub(super) fn note_own(&mut self, word: &PresenceMessage, current: Option<&ConnectionId>) {
+        let Some(name) = &word.client_id else { return };
         if word.connection_id.is_none() || word.connection_id.as_ref() != current {
             return;
         }
-        let is_news =
-            self.own.as_ref().is_none_or(|own| own.connection_id != word.connection_id || word.is_newer_than(own));
+        let known = self.own.get(name);
+        let is_news = known.is_none_or(|own| own.connection_id != word.connection_id || word.is_newer_than(own));
         match word.action {
-            PresenceAction::Enter | PresenceAction::Update | PresenceAction::Present if is_news => {
-                self.own = Some(PresenceMessage { action: PresenceAction::Present, ..word.clone() });
+            PresenceAction::Enter | PresenceAction::Update | PresenceAction::Present
+                if is_news && (known.is_some() || self.own.len() < MAX_MEMBERS) =>
+            {
+                self.own.insert(name.clone(), PresenceMessage { action: PresenceAction::Present, ..word.clone() });
             }
             // A leave that the server made up, since it saw no line for a while, is not what the game wants.
-            PresenceAction::Leave if is_news && word.parsed_id().is_some() => self.own = None,
+            PresenceAction::Leave if is_news && word.parsed_id().is_some() => {
+                self.own.remove(name);
+            }
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The states of the connection, and how it gets from one to the next (`RTN4`, `RTN11` to `RTN15`).
+//! The states of the connection, and how it gets from one to the next (`RTN4`, `RTN11`, `RTN14`, `RTN15`).
 
 use std::time::Duration;
 
@@ -7,8 +7,10 @@ use web_time::Instant;
 use super::{
     Client, Output, Timer, TransportId,
     backoff::Backoff,
+    ending::closed_error,
     event::{ConnectionChange, ConnectionState, Event},
-    liveness::Ping,
+    fallback::{Hosts, may_stand_elsewhere},
+    liveness::Pings,
     options::ClientOptions,
 };
 use crate::protocol::{
@@ -29,7 +31,12 @@ pub(super) struct Connection {
     sockets: u64,
     pub(super) id: Option<ConnectionId>,
     /// What resumes the connection; the newest that the server gave (`RTN15e`).
-    key: Option<ConnectionKey>,
+    pub(super) key: Option<ConnectionKey>,
+    /// What goes on with the connection of an earlier client, until there is one of this client's own (`RTN16k`).
+    pub(super) recover: Option<ConnectionKey>,
+    /// What went wrong, until the connection stands again (`RTN25`).
+    pub(super) error: Option<ErrorInfo>,
+    pub(super) hosts: Hosts,
     /// Who the server says the client is, while connected.
     pub(super) client_id: Option<ClientId>,
     /// How long the server keeps the connection without a socket.
@@ -42,7 +49,7 @@ pub(super) struct Connection {
     last_reconnect: Option<Instant>,
     /// When the line was last dropped for a frame that could not be read.
     pub(super) last_malformed: Option<Instant>,
-    pub(super) ping: Ping,
+    pub(super) pings: Pings,
     connects: u64,
     pub(super) reconnects: u64,
     pub(super) malformed: u64,
@@ -57,6 +64,9 @@ impl Connection {
             sockets: 0,
             id: None,
             key: None,
+            recover: None,
+            error: None,
+            hosts: Hosts::default(),
             client_id: None,
             ttl: options.timing.connection_state_ttl,
             max_idle: None,
@@ -64,7 +74,7 @@ impl Connection {
             backoff: Backoff::default(),
             last_reconnect: None,
             last_malformed: None,
-            ping: Ping::None,
+            pings: Pings::default(),
             connects: 0,
             reconnects: 0,
             malformed: 0,
@@ -115,33 +125,55 @@ impl Client {
     fn forget_connection(&mut self) {
         self.shut();
         self.timers.stop_all();
+        self.end_auth(&closed_error());
+        self.end_pings(&closed_error());
         self.end_all_operations(&closed_error());
         self.outbox.reset_serial();
         self.forget_channels();
         self.connection.id = None;
         self.connection.key = None;
+        self.connection.error = None;
         self.connection.ttl = self.options.timing.connection_state_ttl;
         self.connection.backoff.reset();
     }
 
-    /// Opens a socket, in place of the present one. Every attempt asks to resume what there was (`RTN14h`).
+    /// Begins an attempt to connect, in place of the present one.
     pub(super) fn attempt(&mut self, now: Instant) {
         self.shut();
         self.timers.stop(&Timer::Retry);
+        self.timers.stop(&Timer::Attempt);
+        self.begin_at_first_host();
+        self.change_connection(ConnectionState::Connecting, None, None);
+        self.open_or_ask(now);
+    }
+
+    /// Opens a socket. Every one asks to resume what there was (`RTN14h`).
+    pub(super) fn open(&mut self, now: Instant) {
         let Ok(target) = &self.target else { return };
-        let url = target.url(self.connection.key.as_ref());
+        let mut more = Vec::new();
+        if let Some(token) = &self.tokens.current {
+            // The specification has `accessToken`; the cloud's SDKs send this, which every server takes.
+            more.push(("access_token", token.token.as_str()));
+        }
+        match (&self.connection.key, &self.connection.recover) {
+            (Some(key), _) => more.push(("resume", key.as_str())),
+            (None, Some(key)) => more.push(("recover", key.as_str())),
+            (None, None) => {}
+        }
+        let url = target.url(self.connection.hosts.current.as_deref(), &more);
         self.connection.sockets += 1;
         let transport = TransportId(self.connection.sockets);
         self.connection.transport = Some(transport);
         self.outputs.push_back(Output::Open { transport, url });
         self.timers.start(Timer::Attempt, now, self.options.timing.request_timeout);
-        self.change_connection(ConnectionState::Connecting, None, None);
     }
 
-    /// An attempt failed in a way that another may mend (`RTN14d`). Fallback hosts are tried from here.
+    /// An attempt failed at every host, in a way that another may mend (`RTN14d`).
     pub(super) fn attempt_failed(&mut self, reason: ErrorInfo, now: Instant) {
         self.shut();
         self.timers.stop(&Timer::Attempt);
+        self.begin_at_first_host();
+        self.tokens.renewed = false;
         if self.timers.runs(&Timer::Suspend) {
             let wait = self.connection.backoff.next(self.options.timing.disconnected_retry, &mut self.rng);
             self.timers.start(Timer::Retry, now, wait);
@@ -154,7 +186,7 @@ impl Client {
 
     pub(super) fn attempt_timed_out(&mut self, now: Instant) {
         let limit = self.options.timing.request_timeout;
-        self.attempt_failed(timed_out(&format!("the server did not answer within {limit:?}")), now);
+        self.host_failed(timed_out(&format!("the server did not answer within {limit:?}")), now);
     }
 
     /// The line is gone while connected: takes it up again at once (`RTN15a`).
@@ -174,75 +206,16 @@ impl Client {
     }
 
     /// What ends with a socket, whatever comes next.
-    fn leave_line(&mut self) {
+    pub(super) fn leave_line(&mut self) {
         self.shut();
         for timer in [Timer::Attempt, Timer::Idle, Timer::Ping, Timer::Close] {
             self.timers.stop(&timer);
         }
         self.timers.stop_channels();
+        self.begin_at_first_host();
         self.connection.client_id = None;
-        self.connection.ping = Ping::None;
+        self.lose_pings();
         self.fail_volatile();
-    }
-
-    pub(super) fn suspend_if_disconnected(&mut self, now: Instant) {
-        // An attempt that is under way is let end; it decides.
-        if self.state() == ConnectionState::Disconnected {
-            let message = "the server was out of reach for longer than it keeps a connection; trying on";
-            self.suspend(ErrorInfo::new(ErrorCode::CONNECTION_SUSPENDED, 400, message), now);
-        }
-    }
-
-    fn suspend(&mut self, reason: ErrorInfo, now: Instant) {
-        let wait = self.options.timing.suspended_retry;
-        self.timers.start(Timer::Retry, now, wait);
-        self.change_connection(ConnectionState::Suspended, Some(reason.clone()), Some(wait));
-        self.suspend_channels(&reason);
-        self.end_all_operations(&reason);
-    }
-
-    fn fail(&mut self, reason: ErrorInfo) {
-        self.leave_line();
-        self.timers.stop_all();
-        self.connection.id = None;
-        self.connection.key = None;
-        self.change_connection(ConnectionState::Failed, Some(reason.clone()), None);
-        self.fail_channels(&reason);
-        self.end_all_operations(&reason);
-    }
-
-    pub(super) fn close(&mut self, now: Instant) {
-        match self.state() {
-            ConnectionState::Connected => {
-                self.send(Frame::new(Action::Close));
-                self.begin_closing(now);
-            }
-            // The goodbye follows once the server is there (`RTN12f`).
-            ConnectionState::Connecting => self.begin_closing(now),
-            ConnectionState::Disconnected | ConnectionState::Suspended => self.closed(None),
-            ConnectionState::Initialized
-            | ConnectionState::Closing
-            | ConnectionState::Closed
-            | ConnectionState::Failed => {}
-        }
-    }
-
-    fn begin_closing(&mut self, now: Instant) {
-        self.timers.stop_all();
-        self.timers.start(Timer::Close, now, self.options.timing.request_timeout);
-        self.connection.id = None;
-        self.connection.key = None;
-        self.change_connection(ConnectionState::Closing, None, None);
-    }
-
-    pub(super) fn closed(&mut self, reason: Option<ErrorInfo>) {
-        self.leave_line();
-        self.timers.stop_all();
-        self.connection.id = None;
-        self.connection.key = None;
-        self.change_connection(ConnectionState::Closed, reason.clone(), None);
-        self.detach_channels(reason.as_ref());
-        self.end_all_operations(&reason.unwrap_or_else(closed_error));
     }
 
     pub(super) fn connected(&mut self, frame: Frame, now: Instant) {
@@ -262,7 +235,8 @@ impl Client {
         }
         let is_update = self.state() == ConnectionState::Connected;
         let is_first = self.connection.id.is_none();
-        let resumed = !is_first && self.connection.id == frame.connection_id;
+        let recovered = self.connection.recover.take().is_some() && frame.error.is_none();
+        let resumed = recovered || (!is_first && self.connection.id == frame.connection_id);
         self.connection.id = frame.connection_id;
         self.connection.take_details(details);
         self.connection.backoff.reset();
@@ -271,6 +245,11 @@ impl Client {
         }
         self.watch_silence(now);
         let reason = frame.error.map(|error| *error);
+        self.connection.error.clone_from(&reason);
+        if is_first && !recovered {
+            // A key of an earlier client that did not help leaves its numbers behind (`RTN16f`).
+            self.outbox.reset_serial();
+        }
         if !is_update {
             self.connection.reconnects += u64::from(self.connection.connects > 0);
             self.connection.connects += 1;
@@ -286,13 +265,16 @@ impl Client {
         if renewed {
             self.send_waiting(resumed, is_first, reason.as_ref());
         }
-        self.ping_if_wanted(now);
+        self.authenticated();
+        self.send_wanted_pings(now);
     }
 
     pub(super) fn disconnected_by_server(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
         let reason = error.map_or_else(|| disconnected("the server ended the line"), |error| *error);
         if reason.is_token_error() {
-            self.token_refused(reason);
+            self.token_refused(reason, now);
+        } else if self.state() == ConnectionState::Connecting && reason.is_server_trouble() {
+            self.host_failed(reason, now);
         } else {
             self.line_ended(reason, now);
         }
@@ -300,7 +282,12 @@ impl Client {
 
     pub(super) fn transport_closed(&mut self, reason: Option<ErrorInfo>, now: Instant) {
         self.connection.transport = None;
-        self.line_ended(reason.unwrap_or_else(|| disconnected("the line to the server broke")), now);
+        let reason = reason.unwrap_or_else(|| disconnected("the line to the server broke"));
+        if self.state() == ConnectionState::Connecting && may_stand_elsewhere(&reason) {
+            self.host_failed(reason, now);
+        } else {
+            self.line_ended(reason, now);
+        }
     }
 
     pub(super) fn line_ended(&mut self, reason: ErrorInfo, now: Instant) {
@@ -312,43 +299,39 @@ impl Client {
         }
     }
 
-    pub(super) fn closed_by_server(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
-        match self.state() {
-            ConnectionState::Connected | ConnectionState::Closing => self.closed(error.map(|error| *error)),
-            _ => self.line_ended(disconnected("the server ended the line"), now),
-        }
-    }
-
-    pub(super) fn connection_error(&mut self, error: Option<Box<ErrorInfo>>) {
+    pub(super) fn connection_error(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
         let reason = error.map_or_else(
             || ErrorInfo::new(ErrorCode::CONNECTION_FAILED, 400, "the server ended the connection without a reason"),
             |error| *error,
         );
         if self.state() == ConnectionState::Closing {
             self.closed(Some(reason));
-        } else if reason.is_token_error() {
-            self.token_refused(reason);
+        } else if reason.is_token_error()
+            // A standing connection that is ended so was given a wrong token on purpose (`RTC8a2`).
+            && (self.state() == ConnectionState::Connecting || !self.options.credentials.can_renew())
+        {
+            self.token_refused(reason, now);
         } else {
             self.fail(reason);
         }
     }
 
-    /// A key makes no new token, so there is nothing to try again with (`RSA4a2`).
-    fn token_refused(&mut self, cause: ErrorInfo) {
-        let message = format!("the credentials were refused and cannot be renewed: {}", cause.message);
-        let mut reason = ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message);
-        reason.cause = Some(Box::new(cause));
-        self.fail(reason);
-    }
-
     /// Gives up the current socket. Whatever is still said about it is ignored.
-    fn shut(&mut self) {
+    pub(super) fn shut(&mut self) {
         if let Some(transport) = self.connection.transport.take() {
             self.outputs.push_back(Output::Shut { transport });
         }
     }
 
-    fn change_connection(&mut self, to: ConnectionState, reason: Option<ErrorInfo>, retry_in: Option<Duration>) {
+    pub(super) fn change_connection(
+        &mut self,
+        to: ConnectionState,
+        reason: Option<ErrorInfo>,
+        retry_in: Option<Duration>,
+    ) {
+        if reason.is_some() {
+            self.connection.error.clone_from(&reason);
+        }
         if self.connection.state != to {
             let change = self.connection_change(to, reason, retry_in, false);
             self.connection.state = to;
@@ -381,8 +364,4 @@ pub(super) fn disconnected(message: &str) -> ErrorInfo {
 
 fn timed_out(message: &str) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::TIMED_OUT, 408, message)
-}
-
-fn closed_error() -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::CONNECTION_CLOSED, 400, "the connection was closed; connect to use it again")
 }

@@ -4,8 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use smol_str::SmolStr;
 
+use super::{
+    cipher::CipherParams,
+    history::{HistoryOf, HistoryPage, HistoryQuery, NextPage},
+};
 use crate::protocol::{
-    ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags, Message, MessageSerial, PresenceMessage,
+    ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags, Message, MessageSerial, PresenceMessage, Timestamp,
 };
 
 /// Names one publish or presence operation, so that its outcome can be told. Chosen by the caller; any number will do.
@@ -28,8 +32,14 @@ pub enum Command {
         /// How to attach.
         options: ChannelOptions,
     },
-    /// Detach from a channel, or forget that it failed (`RTL5`).
+    /// Detach from a channel (`RTL5`). It is remembered as [`Detached`](ChannelState::Detached), without members and
+    /// place in the stream. A channel that failed stays as it is, and says why.
     Detach {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Detach from a channel if need be, and forget it, also where it failed (`RTS4a`).
+    Release {
         /// The channel.
         channel: ChannelName,
     },
@@ -55,7 +65,67 @@ pub enum Command {
         /// What the member says about itself.
         data: Option<Data>,
     },
-    /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`].
+    /// The same in the name of another member, for a client that may be anybody (`RTP14`, `RTP15`).
+    PresenceFor {
+        /// Names the outcome, an [`Event::Published`].
+        operation: OperationId,
+        /// The channel; attached first if it never was.
+        channel: ChannelName,
+        /// The member.
+        client_id: ClientId,
+        /// What to do.
+        action: PresenceCommand,
+        /// What the member says about itself.
+        data: Option<Data>,
+    },
+    /// Ask who is on a channel (`RTP11`); the answer is an [`Event::Members`]. The channel is attached first if need be.
+    Members {
+        /// Names the answer.
+        operation: OperationId,
+        /// The channel.
+        channel: ChannelName,
+        /// Which members, and whether to wait until all are known.
+        query: MemberQuery,
+    },
+    /// Get a new token and use it from now on, over the standing line where there is one (`RTC8`). Needs credentials that
+    /// give new tokens.
+    Authorize {
+        /// Names the outcome, an [`Event::Authorized`].
+        operation: OperationId,
+    },
+    /// Ask what a channel carried before (`RTL10`, `RTP12`), over HTTP; the answer is an [`Event::History`].
+    History {
+        /// Names the answer.
+        operation: OperationId,
+        /// The channel; it need not be attached.
+        channel: ChannelName,
+        /// Messages, or words about members.
+        of: HistoryOf,
+        /// Which part.
+        query: HistoryQuery,
+    },
+    /// Ask for the page of a history that follows another; the answer is an [`Event::History`].
+    NextPage {
+        /// Names the answer.
+        operation: OperationId,
+        /// What the page before gave.
+        page: NextPage,
+    },
+    /// Publish messages over HTTP, together and at once, with or without a connection (`RSL1`).
+    PublishByHttp {
+        /// Names the outcome, an [`Event::Published`].
+        operation: OperationId,
+        /// The channel; it need not be attached.
+        channel: ChannelName,
+        /// The messages, in order.
+        messages: Vec<Message>,
+    },
+    /// Ask for the server's time (`RTC6`), over HTTP; the answer is an [`Event::Time`].
+    Time {
+        /// Names the answer.
+        operation: OperationId,
+    },
+    /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`] or an [`Event::PingFailed`].
     Ping,
 }
 
@@ -68,6 +138,23 @@ pub enum PresenceCommand {
     Update,
     /// Be a member no more.
     Leave,
+}
+
+/// Which members of a channel are asked for (`RTP11c`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberQuery {
+    /// Whether to wait until the server has told all members. Defaults to true.
+    pub wait_for_sync: bool,
+    /// Only members of this name. Defaults to all.
+    pub client_id: Option<ClientId>,
+    /// Only members that this connection entered. Defaults to all.
+    pub connection_id: Option<ConnectionId>,
+}
+
+impl Default for MemberQuery {
+    fn default() -> Self {
+        Self { wait_for_sync: true, client_id: None, connection_id: None }
+    }
 }
 
 /// How far a publish may be carried over a lost line.
@@ -89,6 +176,16 @@ pub struct ChannelOptions {
     pub params: BTreeMap<SmolStr, String>,
     /// Modes to ask for; empty: what the server grants by default.
     pub modes: Flags,
+    /// How payloads are encrypted before they go out, and decrypted as they come (`TB2b`). Defaults to not at all. What
+    /// is published on a channel before it was attached with this goes out in the clear.
+    pub cipher: Option<CipherParams>,
+}
+
+impl ChannelOptions {
+    /// Whether the server would be asked for the same.
+    pub(super) fn asks_the_same(&self, other: &Self) -> bool {
+        (&self.params, self.modes) == (&other.params, other.modes)
+    }
 }
 
 /// The states of a connection (`RTN4`).
@@ -125,7 +222,7 @@ pub enum ChannelState {
     Attached,
     /// Asked to detach; the server has not answered.
     Detaching,
-    /// Not attached, on request. The channel is then forgotten, and begins as [`Initialized`](Self::Initialized).
+    /// Not attached, on request or since the connection was closed.
     Detached,
     /// Not attached, since the connection or the server's answer is missing; attached again by itself.
     Suspended,
@@ -200,7 +297,28 @@ pub enum Event {
         /// The channel.
         channel: ChannelName,
     },
-    /// What became of a [`Command::Publish`] or [`Command::Presence`].
+    /// The answer to a [`Command::History`] or [`Command::NextPage`].
+    History {
+        /// The operation.
+        operation: OperationId,
+        /// One page, or why there is none.
+        outcome: Result<HistoryPage, ErrorInfo>,
+    },
+    /// The answer to a [`Command::Time`].
+    Time {
+        /// The operation.
+        operation: OperationId,
+        /// The server's time, or why it is not known.
+        outcome: Result<Timestamp, ErrorInfo>,
+    },
+    /// The answer to a [`Command::Members`].
+    Members {
+        /// The operation.
+        operation: OperationId,
+        /// The members, by connection and name, or why they cannot be told.
+        outcome: Result<Vec<PresenceMessage>, ErrorInfo>,
+    },
+    /// What became of a [`Command::Publish`], [`Command::Presence`] or [`Command::PresenceFor`].
     Published {
         /// The operation.
         operation: OperationId,
@@ -209,6 +327,15 @@ pub enum Event {
     },
     /// The answer to a [`Command::Ping`].
     RoundTrip(Duration),
+    /// A [`Command::Ping`] was not answered, and why.
+    PingFailed(ErrorInfo),
+    /// What became of a [`Command::Authorize`]: the server took the new token, or why not.
+    Authorized {
+        /// The operation.
+        operation: OperationId,
+        /// Nothing more to say, or what went wrong.
+        outcome: Result<(), ErrorInfo>,
+    },
     /// Events were dropped since nobody took them in time: messages may be missing on every channel.
     Overflow {
         /// How many.

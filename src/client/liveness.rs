@@ -1,7 +1,7 @@
 //! Whether the line lives: silence, pings, frames that cannot be read, and what the operating system says (`RTN13`,
 //! `RTN20`, `RTN23`).
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use rand::RngExt;
 use web_time::Instant;
@@ -17,17 +17,22 @@ use crate::protocol::{Action, ErrorCode, ErrorInfo, Frame};
 /// server would send the same frame for ever.
 const MALFORMED_TRUCE: Duration = Duration::from_secs(60);
 
-/// The round trip that is being measured.
+/// Most round trips that are measured at once; more say nothing that these do not.
+const MAX_PINGS: usize = 16;
+
+/// The round trips that are being measured.
 #[derive(Debug, Default)]
-pub(super) enum Ping {
-    #[default]
-    None,
-    /// To be measured once there is a line (`RTN13b`).
-    Wanted,
-    Sent {
-        id: String,
-        at: Instant,
-    },
+pub(super) struct Pings {
+    /// How many are to be measured once there is a line (`RTN13d`).
+    wanted: usize,
+    /// Those that were begun, the oldest first.
+    sent: VecDeque<Sent>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    id: String,
+    at: Instant,
 }
 
 impl Client {
@@ -82,40 +87,81 @@ impl Client {
     }
 
     pub(super) fn ping(&mut self, now: Instant) {
-        match (self.state(), &self.connection.ping) {
-            // The answer that is awaited serves both.
-            (_, Ping::Sent { .. }) => {}
-            (ConnectionState::Connected, _) => {
-                let id = format!("{:016x}", self.rng.random::<u64>());
-                self.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
-                self.timers.start(Timer::Ping, now, self.options.timing.request_timeout);
-                self.connection.ping = Ping::Sent { id, at: now };
+        let pings = &mut self.connection.pings;
+        if pings.wanted + pings.sent.len() >= MAX_PINGS {
+            let message = format!("{MAX_PINGS} pings wait for an answer already; wait for theirs");
+            return self.emit(Event::PingFailed(ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, message)));
+        }
+        match self.connection.state {
+            ConnectionState::Connected => self.send_ping(now),
+            ConnectionState::Connecting | ConnectionState::Disconnected => pings.wanted += 1,
+            _ => {
+                let reason = self.unusable_connection();
+                self.emit(Event::PingFailed(reason));
             }
-            (ConnectionState::Connecting | ConnectionState::Disconnected, _) => self.connection.ping = Ping::Wanted,
-            (state, _) => log::debug!("no ping while {state:?}"),
         }
     }
 
-    pub(super) fn ping_if_wanted(&mut self, now: Instant) {
-        if matches!(self.connection.ping, Ping::Wanted) {
-            self.ping(now);
+    fn send_ping(&mut self, now: Instant) {
+        let id = format!("{:016x}", self.rng.random::<u64>());
+        self.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
+        self.connection.pings.sent.push_back(Sent { id, at: now });
+        self.await_oldest_ping(now);
+    }
+
+    fn await_oldest_ping(&mut self, now: Instant) {
+        match self.connection.pings.sent.front() {
+            Some(oldest) => {
+                let waited = now.saturating_duration_since(oldest.at);
+                let limit = self.options.timing.request_timeout.saturating_sub(waited);
+                self.timers.start(Timer::Ping, now, limit);
+            }
+            None => self.timers.stop(&Timer::Ping),
+        }
+    }
+
+    /// There is a line to measure.
+    pub(super) fn send_wanted_pings(&mut self, now: Instant) {
+        for _ in 0..std::mem::take(&mut self.connection.pings.wanted) {
+            self.send_ping(now);
         }
     }
 
     pub(super) fn heartbeat(&mut self, id: Option<&str>, now: Instant) {
-        if let Ping::Sent { id: sent, at } = &self.connection.ping
-            && id == Some(sent)
-        {
-            let round_trip = now.saturating_duration_since(*at);
-            self.timers.stop(&Timer::Ping);
-            self.connection.ping = Ping::None;
-            self.connection.round_trip = Some(round_trip);
-            self.emit(Event::RoundTrip(round_trip));
+        let sent = &mut self.connection.pings.sent;
+        let Some(answered) = sent.iter().position(|ping| id == Some(&ping.id)).and_then(|index| sent.remove(index))
+        else {
+            return;
+        };
+        let round_trip = now.saturating_duration_since(answered.at);
+        self.connection.round_trip = Some(round_trip);
+        self.await_oldest_ping(now);
+        self.emit(Event::RoundTrip(round_trip));
+    }
+
+    pub(super) fn ping_timed_out(&mut self, now: Instant) {
+        let limit = self.options.timing.request_timeout;
+        if self.connection.pings.sent.pop_front().is_some() {
+            let message = format!("the server did not answer the ping within {limit:?}");
+            self.emit(Event::PingFailed(ErrorInfo::new(ErrorCode::TIMED_OUT, 408, message)));
+        }
+        self.await_oldest_ping(now);
+    }
+
+    /// The line is gone, and with it the answers.
+    pub(super) fn lose_pings(&mut self) {
+        self.timers.stop(&Timer::Ping);
+        for _ in std::mem::take(&mut self.connection.pings.sent) {
+            self.emit(Event::PingFailed(disconnected("the line was lost before the ping was answered")));
         }
     }
 
-    pub(super) fn ping_timed_out(&mut self) {
-        log::debug!("a ping was not answered");
-        self.connection.ping = Ping::None;
+    /// There will be no line to measure (`RTN13b`).
+    pub(super) fn end_pings(&mut self, reason: &ErrorInfo) {
+        self.timers.stop(&Timer::Ping);
+        let pings = std::mem::take(&mut self.connection.pings);
+        for _ in 0..pings.wanted + pings.sent.len() {
+            self.emit(Event::PingFailed(reason.clone()));
+        }
     }
 }

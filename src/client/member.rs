@@ -5,12 +5,14 @@ use web_time::Instant;
 use super::{
     Client,
     attach::unusable_channel,
+    channel::Channel,
+    cipher,
     event::{ChannelOptions, ChannelState, ConnectionState, Event, Lifetime, OperationId, PresenceCommand},
     outbox::{Entry, Purpose},
     publish::check_data,
 };
 use crate::protocol::{
-    Action, ChannelName, Data, ErrorCode, ErrorInfo, Frame, PresenceAction, PresenceMessage, Timestamp,
+    Action, ChannelName, ClientId, Data, ErrorCode, ErrorInfo, Frame, PresenceAction, PresenceMessage, Timestamp,
 };
 
 impl Client {
@@ -22,14 +24,31 @@ impl Client {
         data: Option<Data>,
         now: Instant,
     ) {
-        let action = match action {
-            PresenceCommand::Enter => PresenceAction::Enter,
-            PresenceCommand::Update => PresenceAction::Update,
-            PresenceCommand::Leave => PresenceAction::Leave,
-        };
+        let action = action.into();
         // The server knows who this client is; naming it would be entering for somebody else (`RTP8c`).
-        let word = PresenceMessage { action, data, ..PresenceMessage::default() };
-        if let Err(error) = self.check_presence(&channel, &word) {
+        self.say(operation, channel, PresenceMessage { action, data, ..PresenceMessage::default() }, now);
+    }
+
+    pub(super) fn presence_for(
+        &mut self,
+        operation: OperationId,
+        channel: ChannelName,
+        client_id: ClientId,
+        action: PresenceCommand,
+        data: Option<Data>,
+        now: Instant,
+    ) {
+        let (action, client_id) = (action.into(), Some(client_id));
+        self.say(operation, channel, PresenceMessage { action, client_id, data, ..PresenceMessage::default() }, now);
+    }
+
+    fn say(&mut self, operation: OperationId, channel: ChannelName, mut word: PresenceMessage, now: Instant) {
+        let checked = self.check_presence(&channel, &word).and_then(|()| {
+            let cipher = self.channels.get(&channel).and_then(Channel::cipher);
+            cipher::encrypt(cipher, &mut word, &mut self.rng);
+            self.check_size(word.size())
+        });
+        if let Err(error) = checked {
             return self.emit(Event::Published { operation, outcome: Err(error) });
         }
         let entry = presence_entry(Purpose::Operation(operation), channel.clone(), word);
@@ -47,18 +66,33 @@ impl Client {
     }
 
     fn check_presence(&self, channel: &ChannelName, word: &PresenceMessage) -> Result<(), ErrorInfo> {
-        // Before the server has spoken it may still turn out who this client is.
-        if self.client_id().is_none() && self.state() == ConnectionState::Connected {
-            let text = "a member needs a name: set ClientOptions::client_id";
-            return Err(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, text));
-        }
+        self.check_member(word.client_id.as_ref())?;
         match self.channel_state(channel) {
-            ChannelState::Initialized | ChannelState::Attaching | ChannelState::Attached => {}
+            ChannelState::Attached => {}
+            // Without queueing nothing waits for a channel either (`RTP16b`).
+            ChannelState::Initialized | ChannelState::Attaching if self.options.queue_messages => {}
             state => return Err(unusable_channel(state)),
         }
         check_data(word.data.as_ref())?;
-        self.check_size(word.size())?;
         self.check_room(Lifetime::Durable)
+    }
+
+    /// Whether this client may speak of the member `named`, or of itself (`RTP8j`, `RTP15f`).
+    fn check_member(&self, named: Option<&ClientId>) -> Result<(), ErrorInfo> {
+        let text = match (named, self.client_id()) {
+            // Before the server has spoken it may still turn out who this client is.
+            (None, None) if self.state() == ConnectionState::Connected => {
+                "a member needs a name: set ClientOptions::client_id".to_owned()
+            }
+            (Some(named), _) if named.as_str().is_empty() || named.as_str() == "*" => {
+                format!("{:?} cannot be the name of a member; give the member a name of its own", named.as_str())
+            }
+            (Some(named), Some(own)) if named != own => {
+                format!("{own} cannot speak for the member {named}; connect as a client that may be anybody")
+            }
+            _ => return Ok(()),
+        };
+        Err(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, text))
     }
 
     /// The channel was attached anew: begins to learn who is there, enters again, and sends what waited for this
@@ -72,40 +106,48 @@ impl Client {
             self.tell_members(name, left);
             self.emit(Event::PresenceSynced { channel: name.clone() });
         }
+        self.answer_gets(name);
         self.enter_again(name);
         for frame in self.outbox.release_held(name) {
             self.send(frame);
         }
     }
 
-    /// Enters again as whoever was entered before (`RTP17g`).
+    /// Enters again all that were entered before (`RTP17g`).
     fn enter_again(&mut self, name: &ChannelName) {
-        // What is on its way is newer, and makes a member of its own or ends the membership.
-        if self.outbox.has_presence(name) {
-            return;
+        let Some(channel) = self.channels.get(name) else { return };
+        let implied = self.client_id();
+        let again = channel.own.iter().filter(|(member, _)| {
+            // What is on its way is newer, and makes a member of its own or ends the membership.
+            !self.outbox.has_presence(name, |named| named.or(implied) == Some(*member))
+        });
+        let words: Vec<PresenceMessage> = again
+            .map(|(_, own)| PresenceMessage {
+                // With its id the server knows that it has this member already (`RTP17g1`).
+                id: own.id.clone().filter(|_| own.connection_id == self.connection.id),
+                action: PresenceAction::Enter,
+                client_id: own.client_id.clone(),
+                data: own.data.clone(),
+                encoding: own.encoding.clone(),
+                ..PresenceMessage::default()
+            })
+            .collect();
+        for mut word in words {
+            let cipher = self.channels.get(name).and_then(Channel::cipher);
+            cipher::encrypt(cipher, &mut word, &mut self.rng);
+            let frame = self.outbox.send(presence_entry(Purpose::Reentry, name.clone(), word));
+            self.send(frame);
         }
-        let Some(own) = self.channels.get(name).and_then(|channel| channel.own.as_ref()) else { return };
-        let word = PresenceMessage {
-            // With its id the server knows that it has this member already (`RTP17g1`).
-            id: own.id.clone().filter(|_| own.connection_id == self.connection.id),
-            action: PresenceAction::Enter,
-            client_id: own.client_id.clone(),
-            data: own.data.clone(),
-            encoding: own.encoding.clone(),
-            ..PresenceMessage::default()
-        };
-        let frame = self.outbox.send(presence_entry(Purpose::Reentry, name.clone(), word));
-        self.send(frame);
     }
 
     /// The server took a word about this client. Its echo says the same, but may be lost with the line.
     pub(super) fn presence_taken(&mut self, entry: &Entry) {
         let (Some(name), Some(word)) = (&entry.frame.channel, entry.frame.presence.first()) else { return };
-        let (current, client_id) = (self.connection.id.clone(), self.client_id().cloned());
+        let (current, implied) = (self.connection.id.clone(), self.client_id().cloned());
         let (Some(connection), Some(serial)) = (&current, entry.frame.msg_serial) else { return };
         let word = PresenceMessage {
             id: word.id.clone().or_else(|| Some(format!("{connection}:{}:0", serial.0))),
-            client_id,
+            client_id: word.client_id.clone().or(implied),
             connection_id: current.clone(),
             ..word.clone()
         };
@@ -130,7 +172,8 @@ impl Client {
         let page = channel.members.apply_page(frame.channel_serial.as_ref(), frame.presence, frame.timestamp);
         self.tell_members(&name, page.news);
         if page.complete {
-            self.emit(Event::PresenceSynced { channel: name });
+            self.emit(Event::PresenceSynced { channel: name.clone() });
+            self.answer_gets(&name);
         }
     }
 
@@ -138,16 +181,13 @@ impl Client {
     /// attached.
     fn words_of_attached(&mut self, mut frame: Frame) -> Option<(ChannelName, Frame)> {
         let name = frame.channel.clone()?;
-        let own = self.client_id().cloned();
         let channel = self.channels.get_mut(&name).filter(|channel| channel.state == ChannelState::Attached)?;
         frame.inherit();
         for word in &mut frame.presence {
-            if let Err(error) = word.decode_data() {
+            if let Err(error) = cipher::decode(channel.cipher(), &mut *word) {
                 log::warn!("{name}: a member's data is delivered as it came: {error}");
             }
-            if own.is_some() && word.client_id == own {
-                channel.note_own(word, self.connection.id.as_ref());
-            }
+            channel.note_own(word, self.connection.id.as_ref());
         }
         Some((name, frame))
     }
@@ -155,6 +195,16 @@ impl Client {
     fn tell_members(&mut self, name: &ChannelName, members: Vec<PresenceMessage>) {
         if !members.is_empty() {
             self.emit(Event::Presence { channel: name.clone(), members });
+        }
+    }
+}
+
+impl From<PresenceCommand> for PresenceAction {
+    fn from(command: PresenceCommand) -> Self {
+        match command {
+            PresenceCommand::Enter => Self::Enter,
+            PresenceCommand::Update => Self::Update,
+            PresenceCommand::Leave => Self::Leave,
         }
     }
 }

@@ -1,8 +1,14 @@
 //! What a client is made with.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::protocol::ClientId;
+use smol_str::SmolStr;
+
+use super::token::{TokenCallback, TokenDetails};
+use crate::protocol::{ClientId, Format};
+
+/// What tells whether the internet can be reached (`REC3a`).
+const CONNECTIVITY_CHECK: &str = "https://internet-up.ably-realtime.com/is-the-internet-up.txt";
 
 /// Where to connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,16 +16,34 @@ pub enum Endpoint {
     /// Ably's cloud, over TLS.
     #[default]
     Cloud,
+    /// A part of Ably's cloud by the name of its routing policy, as `REC1b` has it: `ID`, `nonprod:ID` or a host's name.
+    Named(String),
     /// A relay, or another server of the protocol: `ws://HOST:PORT` or `wss://HOST[:PORT]`.
     Url(String),
 }
 
-/// Who the client is, to the server.
+/// Who the client is, to the server (`RSA4`). What is secret in it is not shown in debug output.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
     /// An API key, `APP.KEYID:SECRET`.
     Key(String),
+    /// A token. When it ends, so does the connection: nothing here can renew it.
+    Token(String),
+    /// A token with what is known of it. When it ends, so does the connection.
+    TokenDetails(TokenDetails),
+    /// Tokens that a function of the game's gets, whenever one is needed.
+    Callback(TokenCallback),
+    /// Tokens that a GET of this URL gives, whenever one is needed. The wished client id is added to its query as
+    /// `clientId`; the answer is a token as text or JWT, or token details or a signed token request as JSON.
+    TokenUrl(String),
+}
+
+impl Credentials {
+    /// Whether a new token can be had when one is refused or ends.
+    pub(super) fn can_renew(&self) -> bool {
+        matches!(self, Self::Callback(_) | Self::TokenUrl(_))
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -27,6 +51,11 @@ impl fmt::Debug for Credentials {
         match self {
             // The part before the colon names the key and is not secret.
             Self::Key(key) => write!(f, "Key({}:…)", key.split(':').next().unwrap_or_default()),
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::TokenDetails(details) => details.fmt(f),
+            Self::Callback(_) => f.write_str("Callback"),
+            // Its query may hold what proves the player to the game's server.
+            Self::TokenUrl(url) => write!(f, "TokenUrl({}…)", url.split('?').next().unwrap_or_default()),
         }
     }
 }
@@ -38,8 +67,12 @@ pub struct ClientOptions {
     pub endpoint: Endpoint,
     /// Who the client is, to the server.
     pub credentials: Credentials,
+    /// A token to begin with, for credentials that get further ones by themselves. Defaults to none.
+    pub token: Option<TokenDetails>,
     /// Who the client is, to others. Defaults to nobody in particular.
     pub client_id: Option<ClientId>,
+    /// How frames are written. Defaults to JSON (`TO3f`).
+    pub format: Format,
     /// Whether the client's own messages come back to it. Defaults to true (`TO3h`).
     pub echo: bool,
     /// Whether publishes wait while there is no connection. Defaults to true (`TO3g`).
@@ -50,6 +83,17 @@ pub struct ClientOptions {
     /// Most publishes and presence operations that wait for the line or an acknowledgement. Defaults to 1,000; more
     /// are refused.
     pub outbox_limit: usize,
+    /// Other hosts to try when the first cannot be reached, by name (`REC2a`). Defaults to those of Ably's cloud for its
+    /// endpoints, and to none for a URL.
+    pub fallback_hosts: Option<Vec<String>>,
+    /// What to ask whether the internet can be reached at all, before another host is tried: a GET whose answer holds
+    /// `yes` (`REC3`). Defaults to Ably's.
+    pub connectivity_check_url: String,
+    /// What [`Client::recovery_key`](super::Client::recovery_key) of an earlier client gave, to go on with its connection
+    /// (`RTN16`). Defaults to none.
+    pub recover: Option<String>,
+    /// Further parameters of the WebSocket's URL, which stand over the client's own (`RTC1f`). Defaults to none.
+    pub transport_params: BTreeMap<SmolStr, String>,
     /// How long things take.
     pub timing: Timing,
 }
@@ -60,11 +104,17 @@ impl ClientOptions {
         Self {
             endpoint,
             credentials,
+            token: None,
             client_id: None,
+            format: Format::default(),
             echo: true,
             queue_messages: true,
             allow_plain_key: false,
             outbox_limit: 1000,
+            fallback_hosts: None,
+            connectivity_check_url: CONNECTIVITY_CHECK.to_owned(),
+            recover: None,
+            transport_params: BTreeMap::new(),
             timing: Timing::default(),
         }
     }

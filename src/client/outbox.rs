@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::event::{Lifetime, OperationId};
-use crate::protocol::{ChannelName, Frame, MessageSerial, MsgSerial, PublishResult};
+use crate::protocol::{ChannelName, ClientId, Frame, MessageSerial, MsgSerial, PublishResult};
 
 /// Why an entry is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +166,16 @@ impl Outbox {
         dead
     }
 
+    /// The number of the next frame.
+    pub(super) fn next_serial(&self) -> MsgSerial {
+        self.next
+    }
+
+    /// Numbers go on as those of another client did (`RTN16f`).
+    pub(super) fn set_serial(&mut self, next: MsgSerial) {
+        self.next = next;
+    }
+
     /// Numbers start anew, as for a client that never connected.
     pub(super) fn reset_serial(&mut self) {
         self.next = MsgSerial::default();
@@ -187,9 +197,11 @@ impl Outbox {
         take_if(&mut self.held, |entry| entry.is_presence_of(channel))
     }
 
-    /// Whether some presence of the channel is on its way.
-    pub(super) fn has_presence(&self, channel: &ChannelName) -> bool {
-        self.pending.iter().chain(&self.held).any(|entry| entry.is_presence_of(channel))
+    /// Whether some presence of the channel is on its way about a member that `is_about` picks by the name that was
+    /// given, if one was.
+    pub(super) fn has_presence(&self, channel: &ChannelName, is_about: impl Fn(Option<&ClientId>) -> bool) -> bool {
+        let entries = self.pending.iter().chain(&self.held).filter(|entry| entry.is_presence_of(channel));
+        entries.flat_map(|entry| &entry.frame.presence).any(|word| is_about(word.client_id.as_ref()))
     }
 
     /// Takes everything out, in the order of sending (`RTN7e`).
@@ -309,7 +321,9 @@ mod tests {
         let mut outbox = Outbox::new(9);
         outbox.hold(presence(0));
         assert!(outbox.release_held(&"other".into()).is_empty());
-        assert!(outbox.has_presence(&"c".into()) && !outbox.has_presence(&"other".into()));
+        assert!(outbox.has_presence(&"c".into(), |named| named.is_none()));
+        assert!(!outbox.has_presence(&"c".into(), |named| named.is_some()));
+        assert!(!outbox.has_presence(&"other".into(), |_| true));
         assert_eq!(operations(&outbox.take_held(&"c".into())), [0]);
     }
 }

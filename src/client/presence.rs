@@ -6,7 +6,7 @@ use crate::protocol::{ChannelSerial, ClientId, ConnectionId, PresenceAction, Pre
 
 /// Most members that are kept for one channel: the most that any plan of Ably's cloud allows. Further ones are not
 /// taken, so that a hostile server cannot fill the memory.
-const MAX_MEMBERS: usize = 10_000;
+pub(super) const MAX_MEMBERS: usize = 10_000;
 
 type MemberKey = (ConnectionId, ClientId);
 
@@ -51,6 +51,11 @@ impl Members {
     /// How many entries are kept, with those that left while a sync runs.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether a sync runs, so that members may be missing.
+    pub(super) fn is_syncing(&self) -> bool {
+        self.sync.is_some()
     }
 
     /// Takes words in, and gives those that are news (`RTP2`).

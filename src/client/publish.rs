@@ -3,11 +3,13 @@
 use super::{
     Client,
     attach::unusable_channel,
+    channel::Channel,
+    cipher,
     event::{ChannelChange, ChannelState, ConnectionState, Event, Lifetime, OperationId},
     outbox::{Entry, Purpose},
 };
 use crate::protocol::{
-    Action, ChannelName, Data, ErrorCode, ErrorInfo, Flags, Frame, Message, MessageSerial, MsgSerial,
+    Action, ChannelName, ClientId, Data, ErrorCode, ErrorInfo, Flags, Frame, Message, MessageSerial, MsgSerial,
 };
 
 type Outcome = Result<Vec<Option<MessageSerial>>, ErrorInfo>;
@@ -17,13 +19,19 @@ impl Client {
         &mut self,
         operation: OperationId,
         channel: ChannelName,
-        messages: Vec<Message>,
+        mut messages: Vec<Message>,
         lifetime: Lifetime,
     ) {
         if messages.is_empty() {
             return self.emit(Event::Published { operation, outcome: Ok(Vec::new()) });
         }
-        if let Err(error) = self.check_publish(&channel, &messages, lifetime) {
+        let checked = self.check_publish(&channel, &messages).and_then(|()| {
+            let cipher = self.channels.get(&channel).and_then(Channel::cipher);
+            messages.iter_mut().for_each(|message| cipher::encrypt(cipher, message, &mut self.rng));
+            self.check_size(messages.iter().map(Message::size).fold(0, usize::saturating_add))?;
+            self.check_room(lifetime)
+        });
+        if let Err(error) = checked {
             return self.emit(Event::Published { operation, outcome: Err(error) });
         }
         let frame = Frame { messages, ..Frame::for_channel(Action::Message, channel) };
@@ -36,11 +44,16 @@ impl Client {
         }
     }
 
-    fn check_publish(&self, channel: &ChannelName, messages: &[Message], lifetime: Lifetime) -> Result<(), ErrorInfo> {
+    fn check_publish(&self, channel: &ChannelName, messages: &[Message]) -> Result<(), ErrorInfo> {
         let state = self.channel_state(channel);
         if matches!(state, ChannelState::Suspended | ChannelState::Failed) {
             return Err(unusable_channel(state));
         }
+        self.check_messages(messages)
+    }
+
+    /// Whether this client may publish messages of these names and kinds of payload, on whatever way.
+    pub(super) fn check_messages(&self, messages: &[Message]) -> Result<(), ErrorInfo> {
         for message in messages {
             check_data(message.data.as_ref())?;
             if let (Some(own), Some(named)) = (self.client_id(), &message.client_id)
@@ -50,8 +63,7 @@ impl Client {
                 return Err(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, text));
             }
         }
-        self.check_size(messages.iter().map(Message::size).fold(0, usize::saturating_add))?;
-        self.check_room(lifetime)
+        Ok(())
     }
 
     pub(super) fn check_size(&self, size: usize) -> Result<(), ErrorInfo> {
@@ -143,7 +155,10 @@ impl Client {
         );
         for entry in self.outbox.refuse(first, count) {
             match (&entry.purpose, &entry.frame.channel) {
-                (Purpose::Reentry, Some(channel)) => self.reentry_refused(channel.clone(), reason.clone()),
+                (Purpose::Reentry, Some(channel)) => {
+                    let member = entry.frame.presence.first().and_then(|word| word.client_id.clone());
+                    self.reentry_refused(channel.clone(), member, reason.clone());
+                }
                 _ => self.end(entry.purpose, Err(reason.clone())),
             }
         }
@@ -157,8 +172,8 @@ impl Client {
     }
 
     /// Presence could not be entered again (`RTP17e`).
-    fn reentry_refused(&mut self, channel: ChannelName, cause: ErrorInfo) {
-        let name = self.client_id().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    fn reentry_refused(&mut self, channel: ChannelName, member: Option<ClientId>, cause: ErrorInfo) {
+        let name = member.map_or_else(|| "nobody".to_owned(), |member| member.to_string());
         let text = format!("{name} could not be entered again as a member: {}", cause.message);
         log::warn!("{channel}: {text}");
         let mut reason = ErrorInfo::new(ErrorCode::REENTRY_FAILED, 400, text);
@@ -216,8 +231,9 @@ impl Client {
         if let Some(channel) = self.channels.get_mut(&name) {
             channel.advance(&frame);
         }
+        let cipher = self.channels.get(&name).and_then(Channel::cipher);
         for message in &mut frame.messages {
-            if let Err(error) = message.decode_data() {
+            if let Err(error) = cipher::decode(cipher, &mut *message) {
                 log::warn!("{name}: a message is delivered as it came: {error}");
             }
         }

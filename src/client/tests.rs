@@ -1,6 +1,7 @@
 //! The client against a scripted server, on simulated time.
 
 mod channels;
+mod ciphers;
 mod connection;
 mod handshake;
 mod hostile;
@@ -70,6 +71,10 @@ impl Bench {
         self.command(Command::Detach { channel: channel.into() });
     }
 
+    fn release(&mut self, channel: &str) {
+        self.command(Command::Release { channel: channel.into() });
+    }
+
     fn publish(&mut self, operation: u64, lifetime: Lifetime) {
         let messages = vec![Message::new("m", operation.to_string())];
         self.command(Command::Publish { operation: OperationId(operation), channel: "c".into(), messages, lifetime });
@@ -127,6 +132,7 @@ impl Bench {
                         self.socket = None;
                     }
                 }
+                other => panic!("nothing here asks for {other:?}"),
             }
         }
         while let Some(event) = self.client.poll_event() {

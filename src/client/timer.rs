@@ -27,6 +27,12 @@ pub(super) enum Timer {
     Close,
     /// When to stop waiting for the answer to a ping (`RTN13c`).
     Ping,
+    /// When to stop waiting for a token (`RSA4c`).
+    Token,
+    /// When to renew the token.
+    Renewal,
+    /// When to stop waiting for word whether the internet can be reached (`RTN17j`).
+    Connectivity,
     /// When to stop waiting for a channel to be attached or detached (`RTL4f`, `RTL5f`).
     ChannelAnswer(ChannelName),
     /// When to attach a suspended channel again (`RTL13b`).

@@ -5,10 +5,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 use super::options::{ClientOptions, Credentials, Endpoint};
-use crate::protocol::{ConnectionKey, ErrorCode, ErrorInfo, PROTOCOL_VERSION};
+use crate::protocol::{ErrorCode, ErrorInfo, PROTOCOL_VERSION};
 
-/// Ably's cloud (`REC1a`).
-const CLOUD: &str = "wss://main.realtime.ably.net/";
+/// The routing policy of Ably's cloud that serves everybody (`REC1a`).
+const DEFAULT_POLICY: &str = "main";
+
+/// The regions that stand in for the first host (`REC2c`).
+const FALLBACK_REGIONS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// What the client calls itself to the server (`RTN2g`).
 const AGENT: &str = concat!("bevy_rooms/", env!("CARGO_PKG_VERSION"));
@@ -16,10 +19,17 @@ const AGENT: &str = concat!("bevy_rooms/", env!("CARGO_PKG_VERSION"));
 /// A checked place to connect to.
 #[derive(Clone)]
 pub(super) struct Target {
+    /// The first host, without parameters of ours.
     url: Url,
+    /// The hosts to try when the first fails, in no order (`REC2`).
+    pub(super) fallbacks: Vec<String>,
+    /// The parameters that are the same each time.
+    query: Vec<(&'static str, String)>,
+    /// Parameters that stand over all others (`RTC1f1`).
+    overrides: Vec<(String, String)>,
 }
 
-/// The URL holds the key, which is secret.
+/// The parameters hold the key, which is secret.
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Target({:?})", self.url.host_str())
@@ -32,52 +42,129 @@ impl Target {
     /// # Errors
     /// Tells which option is wrong and what to write instead; trying again will not help.
     pub(super) fn new(options: &ClientOptions) -> Result<Self, ErrorInfo> {
-        let mut url = match &options.endpoint {
-            Endpoint::Cloud => parse(CLOUD)?,
-            Endpoint::Url(text) => parse(text)?,
-        };
-        let Credentials::Key(key) = &options.credentials;
-        check_key(key)?;
-        if url.scheme() == "ws" && !options.allow_plain_key && !is_near(&url) {
-            let host = url.host_str().unwrap_or_default();
-            return Err(ErrorInfo::new(
-                ErrorCode::KEY_OVER_PLAIN_LINE,
-                401,
-                format!(
-                    "an API key does not go over an unencrypted line to {host}, where others could read it; use \
-                     wss://, or set ClientOptions::allow_plain_key if you trust every network in between"
-                ),
-            ));
-        }
+        let (url, implied) = place(&options.endpoint)?;
+        check_credentials(&options.credentials, &url, options.allow_plain_key)?;
         if let Some(id) = &options.client_id
             && matches!(id.as_str(), "" | "*")
         {
             let message = "ClientOptions::client_id must be a name of its own, neither empty nor *";
             return Err(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, message));
         }
-        let mut query = url.query_pairs_mut();
-        query.append_pair("v", &PROTOCOL_VERSION.to_string());
-        query.append_pair("format", "json");
-        // Browsers do not show pings to a page, so the server is asked for heartbeat frames everywhere.
-        query.append_pair("heartbeats", "true");
-        query.append_pair("echo", if options.echo { "true" } else { "false" });
-        query.append_pair("key", key);
-        if let Some(id) = &options.client_id {
-            query.append_pair("clientId", id.as_str());
+        let fallbacks = options.fallback_hosts.clone().unwrap_or(implied);
+        if let Some(host) = fallbacks.iter().find(|host| with_host(&url, host).is_none()) {
+            let message = format!("ClientOptions::fallback_hosts: {host:?} is not the name of a host");
+            return Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, message));
         }
-        query.append_pair("agent", AGENT);
-        drop(query);
-        Ok(Self { url })
+        let mut query = vec![
+            ("v", PROTOCOL_VERSION.to_string()),
+            ("format", options.format.name().to_owned()),
+            // Browsers do not show pings to a page, so the server is asked for heartbeat frames everywhere.
+            ("heartbeats", "true".to_owned()),
+            ("echo", options.echo.to_string()),
+        ];
+        if let Credentials::Key(key) = &options.credentials {
+            query.push(("key", key.clone()));
+        }
+        if let Some(id) = &options.client_id {
+            query.push(("clientId", id.as_str().to_owned()));
+        }
+        query.push(("agent", AGENT.to_owned()));
+        let given = options.transport_params.iter();
+        let overrides = given.map(|(name, value)| (name.to_string(), value.clone())).collect();
+        Ok(Self { url, fallbacks, query, overrides })
     }
 
-    /// The URL to open, which asks to go on with the connection that `resume` is the key of.
-    pub(super) fn url(&self, resume: Option<&ConnectionKey>) -> String {
-        let mut url = self.url.clone();
-        if let Some(key) = resume {
-            url.query_pairs_mut().append_pair("resume", key.as_str());
-        }
+    /// The URL to open at `host`, or else at the first, with `more` parameters.
+    pub(super) fn url(&self, host: Option<&str>, more: &[(&str, &str)]) -> String {
+        let mut url = self.at(host);
+        let ours = self.query.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied());
+        let kept = ours.filter(|(name, _)| self.overrides.iter().all(|(over, _)| over != name));
+        url.query_pairs_mut().extend_pairs(kept).extend_pairs(&self.overrides);
         url.into()
     }
+
+    /// The URL of an HTTP request at the same host.
+    pub(super) fn http_url(&self, host: Option<&str>, path: &str) -> Url {
+        let mut url = self.at(host);
+        let scheme = if url.scheme() == "wss" { "https" } else { "http" };
+        // Among these schemes a change is always allowed.
+        let changed = url.set_scheme(scheme);
+        debug_assert_eq!(changed, Ok(()));
+        url.set_path(path);
+        url.set_query(None);
+        url
+    }
+
+    fn at(&self, host: Option<&str>) -> Url {
+        host.and_then(|host| with_host(&self.url, host)).unwrap_or_else(|| self.url.clone())
+    }
+}
+
+/// The URL of an endpoint and the hosts that stand in for it (`REC1`, `REC2c`).
+fn place(endpoint: &Endpoint) -> Result<(Url, Vec<String>), ErrorInfo> {
+    let policy = match endpoint {
+        Endpoint::Cloud => DEFAULT_POLICY,
+        Endpoint::Url(text) => return Ok((parse(text)?, Vec::new())),
+        Endpoint::Named(name) if name.contains("::") && !name.starts_with('[') => {
+            return Ok((parse(&format!("wss://[{name}]/"))?, Vec::new()));
+        }
+        Endpoint::Named(name) if name.contains('.') || name.contains("::") || name == "localhost" => {
+            return Ok((parse(&format!("wss://{name}/"))?, Vec::new()));
+        }
+        Endpoint::Named(name) => name,
+    };
+    let (id, primary, fallback) = match policy.strip_prefix("nonprod:") {
+        Some(id) => (id, "realtime.ably-nonprod.net", "fallback.ably-realtime-nonprod.com"),
+        None => (policy, "realtime.ably.net", "fallback.ably-realtime.com"),
+    };
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        let message = format!("{policy:?} names no part of the cloud; write it like main or nonprod:sandbox");
+        return Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, message));
+    }
+    let fallbacks = FALLBACK_REGIONS.map(|region| format!("{id}.{region}.{fallback}"));
+    Ok((parse(&format!("wss://{id}.{primary}/"))?, fallbacks.to_vec()))
+}
+
+/// The same URL at another host; none where that is no host.
+fn with_host(url: &Url, host: &str) -> Option<Url> {
+    let mut url = url.clone();
+    let bracketed = host.contains("::") && !host.starts_with('[');
+    let host = if bracketed { format!("[{host}]") } else { host.to_owned() };
+    // The parser would cut off what follows the host, silently.
+    let is_host = !host.is_empty() && !host.contains(['/', '?', '#', '@', '\\', ' ']);
+    (is_host && url.set_host(Some(&host)).is_ok()).then_some(url)
+}
+
+fn check_credentials(credentials: &Credentials, url: &Url, allow_plain_key: bool) -> Result<(), ErrorInfo> {
+    match credentials {
+        Credentials::Key(key) => {
+            check_key(key)?;
+            if url.scheme() == "ws" && !allow_plain_key && !is_near(url) {
+                let host = url.host_str().unwrap_or_default();
+                let message = format!(
+                    "an API key does not go over an unencrypted line to {host}, where others could read it; use \
+                     wss://, or set ClientOptions::allow_plain_key if you trust every network in between"
+                );
+                return Err(ErrorInfo::new(ErrorCode::KEY_OVER_PLAIN_LINE, 401, message));
+            }
+            Ok(())
+        }
+        Credentials::TokenUrl(text) => match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
+            _ => {
+                let message = "the token URL is no URL; write it like https://example.com/token";
+                Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, message))
+            }
+        },
+        Credentials::Token(token) if token.is_empty() => Err(no_token()),
+        Credentials::TokenDetails(details) if details.token.is_empty() => Err(no_token()),
+        Credentials::Token(_) | Credentials::TokenDetails(_) | Credentials::Callback(_) => Ok(()),
+    }
+}
+
+fn no_token() -> ErrorInfo {
+    let message = "the token is empty; give a token, an API key, or a way to get tokens";
+    ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, message)
 }
 
 fn parse(text: &str) -> Result<Url, ErrorInfo> {
@@ -140,6 +227,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::protocol::Format;
 
     const KEY: &str = "app.id:se/cr+et";
 
@@ -155,7 +243,7 @@ mod tests {
     fn the_url_carries_every_parameter() {
         let options = ClientOptions { client_id: Some("ada & bob".into()), echo: false, ..options("ws://[::1]:8787") };
         let target = Target::new(&options).unwrap();
-        let url = Url::parse(&target.url(Some(&"k!ey".into()))).unwrap();
+        let url = Url::parse(&target.url(None, &[("resume", "k!ey")])).unwrap();
         assert_eq!((url.host_str(), url.port(), url.path()), (Some("[::1]"), Some(8787), "/"));
         let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         let expected = [
@@ -172,9 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn the_url_asks_for_the_format_of_the_frames() {
+        let options = ClientOptions { format: Format::MsgPack, ..options("ws://127.0.0.1") };
+        assert!(Target::new(&options).unwrap().url(None, &[]).contains("&format=msgpack&"));
+    }
+
+    #[test]
     fn the_cloud_is_reached_over_tls() {
         let options = ClientOptions::new(Endpoint::Cloud, Credentials::Key(KEY.to_owned()));
-        let url = Target::new(&options).unwrap().url(None);
+        let url = Target::new(&options).unwrap().url(None, &[]);
         assert!(url.starts_with("wss://main.realtime.ably.net/?v=6&"), "{url}");
     }
 
@@ -194,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_address_that_a_relay_prints_will_do() {
-        let url = Target::new(&options("http://127.0.0.1:8787")).unwrap().url(None);
+        let url = Target::new(&options("http://127.0.0.1:8787")).unwrap().url(None, &[]);
         assert!(url.starts_with("ws://127.0.0.1:8787/?"), "{url}");
     }
 
@@ -213,6 +307,57 @@ mod tests {
             let options = ClientOptions { client_id: Some(id.into()), ..options("ws://127.0.0.1") };
             assert_eq!(code(&options), Some(ErrorCode::INVALID_CLIENT_ID), "{id:?}");
         }
+    }
+
+    fn hosts(endpoint: Endpoint) -> (String, Vec<String>) {
+        let target = Target::new(&ClientOptions::new(endpoint, Credentials::Key(KEY.to_owned()))).unwrap();
+        (target.url.host_str().unwrap().to_owned(), target.fallbacks)
+    }
+
+    #[test]
+    fn an_endpoint_by_name_follows_the_table() {
+        let named = |name: &str| hosts(Endpoint::Named(name.to_owned()));
+        let regions =
+            |id: &str, domain: &str| FALLBACK_REGIONS.map(|region| format!("{id}.{region}.{domain}")).to_vec();
+        assert_eq!(hosts(Endpoint::Cloud).1, regions("main", "fallback.ably-realtime.com"));
+        assert_eq!(named("acme"), ("acme.realtime.ably.net".into(), regions("acme", "fallback.ably-realtime.com")));
+        let nonprod = regions("sandbox", "fallback.ably-realtime-nonprod.com");
+        assert_eq!(named("nonprod:sandbox"), ("sandbox.realtime.ably-nonprod.net".into(), nonprod));
+        for (name, host) in [("example.com", "example.com"), ("localhost", "localhost"), ("::1", "[::1]")] {
+            assert_eq!(named(name), (host.to_owned(), vec![]));
+        }
+    }
+
+    #[test]
+    fn parameters_of_the_game_stand_over_the_clients() {
+        let transport_params = [("v".into(), "9".to_owned()), ("x".into(), "1".to_owned())].into();
+        let target = Target::new(&ClientOptions { transport_params, ..options("ws://127.0.0.1") }).unwrap();
+        let url = Url::parse(&target.url(None, &[])).unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let ours = pairs.iter().filter(|(name, _)| matches!(name.as_str(), "v" | "x"));
+        let ours: Vec<_> = ours.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(ours, [("v", "9"), ("x", "1")]);
+    }
+
+    #[test]
+    fn a_fallback_host_takes_the_place_of_the_first_one_only() {
+        let fallback_hosts = Some(vec!["b.example".to_owned(), "::1".to_owned()]);
+        let target = Target::new(&ClientOptions { fallback_hosts, ..options("ws://127.0.0.1:99") }).unwrap();
+        assert!(target.url(Some("b.example"), &[]).starts_with("ws://b.example:99/?v=6&"));
+        assert_eq!(target.http_url(Some("::1"), "/time").as_str(), "http://[::1]:99/time");
+        for host in ["", "a/b", "a b", "u@h"] {
+            let fallback_hosts = Some(vec![host.to_owned()]);
+            let wrong = ClientOptions { fallback_hosts, ..options("ws://127.0.0.1") };
+            assert_eq!(code(&wrong), Some(ErrorCode::INVALID_PARAMETER), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_over_any_line() {
+        let credentials = Credentials::Token("abc".to_owned());
+        assert_eq!(code(&ClientOptions { credentials, ..options("ws://example.com") }), None);
+        let credentials = Credentials::Token(String::new());
+        assert_eq!(code(&ClientOptions { credentials, ..options("ws://127.0.0.1") }), Some(ErrorCode::NO_AUTH_METHOD));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bridge::{Bridge, SendRefused, TrafficSnapshot},
-    client::{Command, ConnectionChange, ConnectionState, Event},
+    client::{ClientOptions, Command, ConnectionChange, ConnectionState, Event},
     session::{Generation, Profile, RoomName, Session, SessionConfig, SessionEvent, Wish},
 };
 
@@ -104,6 +104,7 @@ impl RoomsLink {
 
     fn start_bridge(&self) -> Result<Bridge, RoomError> {
         let options = self.settings.connect.client_options(&self.settings.player);
+        let options = ClientOptions { format: self.settings.format, ..options };
         let runtime = &self.settings.runtime;
         let started = match &self.settings.transport {
             Transport::Custom(make) => Bridge::start(options, make(), runtime, random_seed()),

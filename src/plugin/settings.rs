@@ -7,7 +7,7 @@ use web_time::Instant;
 use crate::{
     bridge::{self, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
-    protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY},
+    protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
     session::{Generation, PlayerId, SessionTiming},
     transport::{Connector, Link},
 };
@@ -36,6 +36,15 @@ pub enum Connect {
         /// An API key, `APP.KEYID:SECRET`.
         key: String,
     },
+    /// Anywhere, as anybody: with a token, or with a callback or a URL that gets tokens, so that the game holds no key.
+    ///
+    /// Tokens must be for the player's own client id, which the callback and the URL are given.
+    With {
+        /// Where.
+        endpoint: Endpoint,
+        /// As whom.
+        credentials: Credentials,
+    },
 }
 
 impl Connect {
@@ -45,13 +54,14 @@ impl Connect {
     }
 
     pub(super) fn client_options(&self, player: &PlayerId) -> ClientOptions {
-        let (endpoint, key) = match self {
-            Self::Local => (Endpoint::Url(local_url()), DEVELOPMENT_KEY.to_owned()),
-            Self::Relay { url, key } => (Endpoint::Url(url.clone()), key.clone()),
-            Self::Cloud { key } => (Endpoint::Cloud, key.clone()),
+        let (endpoint, credentials) = match self {
+            Self::Local => (Endpoint::Url(local_url()), Credentials::Key(DEVELOPMENT_KEY.to_owned())),
+            Self::Relay { url, key } => (Endpoint::Url(url.clone()), Credentials::Key(key.clone())),
+            Self::Cloud { key } => (Endpoint::Cloud, Credentials::Key(key.clone())),
+            Self::With { endpoint, credentials } => (endpoint.clone(), credentials.clone()),
         };
         let timing = match endpoint {
-            Endpoint::Cloud => Timing::default(),
+            Endpoint::Cloud | Endpoint::Named(_) => Timing::default(),
             Endpoint::Url(_) => Timing {
                 disconnected_retry: RELAY_RETRY,
                 suspended_retry: 2 * RELAY_RETRY,
@@ -59,7 +69,7 @@ impl Connect {
                 ..Timing::default()
             },
         };
-        let options = ClientOptions::new(endpoint, Credentials::Key(key));
+        let options = ClientOptions::new(endpoint, credentials);
         ClientOptions { client_id: Some(player.client_id()), timing, ..options }
     }
 }
@@ -136,6 +146,7 @@ pub(super) struct Settings {
     pub(super) player: PlayerId,
     pub(super) generation: Generation,
     pub(super) version: String,
+    pub(super) format: Format,
     pub(super) timing: SessionTiming,
     pub(super) runtime: Runtime,
     pub(super) transport: Transport,

@@ -11,14 +11,8 @@ use super::{RoomError, link::RoomsLink};
 
 /// The system that hands the host's value to the session when it changed.
 pub(super) fn publish<R: Resource + Serialize>(key: String) -> ScheduleConfigs<ScheduleSystem> {
-    let system = move |value: Option<Res<R>>,
-                       mut link: ResMut<RoomsLink>,
-                       mut was_host: Local<bool>,
-                       mut errors: MessageWriter<RoomError>| {
-        let hosting = link.session.as_ref().is_some_and(|session| session.is_host());
-        let became_host = hosting && !*was_host;
-        *was_host = hosting;
-        let Some(value) = value.filter(|value| hosting && (became_host || value.is_changed())) else { return };
+    let system = move |value: Option<Res<R>>, mut link: ResMut<RoomsLink>, mut errors: MessageWriter<RoomError>| {
+        let Some(value) = value else { return };
         let published = match (serde_json::to_value(&*value), &mut link.session) {
             (Ok(json), Some(session)) => {
                 session.set_shared(&key, json).map_err(|error| RoomError::NotShared { key: key.clone(), error })
@@ -31,7 +25,15 @@ pub(super) fn publish<R: Resource + Serialize>(key: String) -> ScheduleConfigs<S
             errors.write(error);
         }
     };
-    system.into_configs()
+    system.run_if(is_due::<R>)
+}
+
+/// Whether the host's value has to go out: it changed, or we have just become host. A condition, since a system that is
+/// skipped costs a frame next to nothing.
+fn is_due<R: Resource>(value: Option<Res<R>>, link: Res<RoomsLink>, mut was_host: Local<bool>) -> bool {
+    let hosting = link.session.as_ref().is_some_and(|session| session.is_host());
+    let became_host = hosting && !std::mem::replace(&mut *was_host, hosting);
+    value.is_some_and(|value| hosting && (became_host || value.is_changed()))
 }
 
 /// Sets the resource to what came. Bevy marks it changed, so that the game sees it.

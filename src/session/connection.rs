@@ -218,7 +218,7 @@ impl Session {
         }
         self.show_presence(PresenceCommand::Leave);
         for channel in [self.room_channel.clone(), self.inbox_channel.clone()] {
-            self.commands.push_back(Command::Detach { channel });
+            self.commands.push_back(Command::Release { channel });
         }
         self.role = Role::Closed;
         self.joined = false;

@@ -11,9 +11,9 @@ use super::{
     wire::{Parcel, SocketId, Wire},
 };
 use crate::{
-    client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, Output},
-    protocol::{DEVELOPMENT_KEY, DecodeError, ErrorCode, ErrorInfo, Frame, Timestamp, json},
-    relay::{self, ConnectRequest, Hub, HubConfig, HubStats},
+    client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, HttpRequest, HttpResponse, Output},
+    protocol::{DEVELOPMENT_KEY, ErrorCode, ErrorInfo, Format, Timestamp},
+    relay::{self, ConnectRequest, Hub, HubConfig, HubStats, RestRequest},
 };
 
 /// The wall clock when a simulation starts: any time will do, as long as it is always the same.
@@ -251,12 +251,12 @@ impl SimNet {
                 socket.link = Some(link);
                 self.send(id, Direction::Down, Parcel::Opened);
             }
-            (Parcel::Text(text), Some(link)) => match read(&text) {
+            (Parcel::Frame(wire), Some(link)) => match wire.decode() {
                 Ok(frame) => self.hub.handle_frame(link, frame, now),
                 Err(error) => self.hub.handle_malformed(link, &error, now),
             },
             (Parcel::Gone, Some(link)) => self.hub.handle_closed(link, now),
-            (Parcel::Text(_) | Parcel::Gone | Parcel::Opened | Parcel::Ping, _) => {}
+            (Parcel::Frame(_) | Parcel::Gone | Parcel::Opened | Parcel::Ping, _) => {}
         }
         self.drain_hub();
     }
@@ -268,7 +268,7 @@ impl SimNet {
         let node = &mut self.nodes[index];
         match parcel {
             Parcel::Opened => node.client.handle_opened(transport, now),
-            Parcel::Text(text) => match read(&text) {
+            Parcel::Frame(wire) => match wire.decode() {
                 Ok(frame) => node.client.handle_frame(transport, frame, now),
                 Err(error) => node.client.handle_malformed(transport, &error, now),
             },
@@ -293,13 +293,30 @@ impl SimNet {
                 }
                 Output::Send { transport, frame } => {
                     if let Some(id) = self.wire.of_client(index, transport) {
-                        self.send(id, Direction::Up, Parcel::Text(json::encode(frame)));
+                        let wire = self.nodes[index].client.format().encode(frame);
+                        self.send(id, Direction::Up, Parcel::Frame(wire));
                     }
                 }
                 Output::Shut { transport } => {
                     if let Some(id) = self.wire.of_client(index, transport) {
                         self.close(id, Direction::Up);
                     }
+                }
+                // Nobody issues tokens here, and the simulated network is all there is.
+                Output::NeedToken { request, .. } | Output::ExchangeToken { request, .. } => {
+                    let error = ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, "nobody issues tokens");
+                    self.nodes[index].client.handle_token(request, Err(error), self.now);
+                }
+                // HTTP takes no time here and meets no faults.
+                Output::Http { request, http } => {
+                    let answer = self.hub.rest(&rest_request(http), self.now);
+                    let link = answer.header("link").unwrap_or_default().to_owned();
+                    let response = HttpResponse { status: answer.status, link, body: answer.body };
+                    self.nodes[index].client.handle_http(request, Ok(response));
+                    self.drain_hub();
+                }
+                Output::CheckConnectivity { request, .. } => {
+                    self.nodes[index].client.handle_connectivity(request, true, self.now);
                 }
             }
         }
@@ -311,8 +328,8 @@ impl SimNet {
         while let Some(output) = self.hub.poll_output() {
             match output {
                 relay::Output::Send { link, frame } => {
-                    if let Some(id) = self.wire.of_link(link) {
-                        self.send(id, Direction::Down, Parcel::Text(frame.json().to_owned()));
+                    if let Some((id, format)) = self.format_of_link(link) {
+                        self.send(id, Direction::Down, Parcel::Frame(frame.wire(format).clone()));
                     }
                 }
                 relay::Output::Ping { link } => {
@@ -329,6 +346,13 @@ impl SimNet {
         }
     }
 
+    /// The socket behind a link, and how its client asked to be written to.
+    fn format_of_link(&mut self, link: relay::LinkId) -> Option<(SocketId, Format)> {
+        let id = self.wire.of_link(link)?;
+        let client = self.wire.get_mut(id)?.client;
+        Some((id, self.nodes[client].client.format()))
+    }
+
     fn send(&mut self, id: SocketId, direction: Direction, parcel: Parcel) {
         let Some(client) = self.wire.get_mut(id).map(|socket| socket.client) else { return };
         self.wire.send(id, direction, parcel, self.nodes[client].link, self.now, &mut self.rng);
@@ -340,6 +364,11 @@ impl SimNet {
     }
 }
 
-fn read(text: &str) -> Result<Frame, DecodeError> {
-    json::decode(text)
+/// A client's request as the relay's listener would hand it on.
+fn rest_request(http: HttpRequest) -> RestRequest {
+    let method = if http.body.is_some() { "POST" } else { "GET" };
+    let path = http.url.find("://").map_or(0, |scheme| scheme + "://".len());
+    let target = http.url[path..].find('/').map_or("/", |start| &http.url[path + start..]).to_owned();
+    let headers = http.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    RestRequest { method: method.to_owned(), target, headers, body: http.body.unwrap_or_default().into_bytes() }
 }

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
 use super::faults::{Direction, Fault, LinkConditions};
-use crate::{client::TransportId, relay::LinkId};
+use crate::{client::TransportId, protocol::WireFrame, relay::LinkId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SocketId(u64);
@@ -20,7 +20,7 @@ pub(super) enum Parcel {
     /// At the client: the socket is open.
     Opened,
     /// One frame.
-    Text(String),
+    Frame(WireFrame),
     /// At the client: a WebSocket ping.
     Ping,
     /// The other end is gone.
@@ -124,14 +124,14 @@ impl Wire {
         if socket.lane(direction).cut {
             return;
         }
-        if let Parcel::Text(text) = &mut parcel {
+        if let Parcel::Frame(wire) = &mut parcel {
             match &mut socket.frames_left {
                 Some(0) => return self.inflict(id, Fault::Cut, link, now, rng),
                 Some(left) => *left -= 1,
                 None => {}
             }
             if std::mem::take(&mut socket.lane(direction).truncate) {
-                truncate(text, rng);
+                truncate(wire, rng);
             }
         }
         self.put(id, direction, parcel, now + link.latency + link.jitter.mul_f64(rng.random_range(0.0..=1.0)));
@@ -248,11 +248,16 @@ impl Wire {
     }
 }
 
-/// Cuts a text short, anywhere.
-fn truncate(text: &mut String, rng: &mut ChaCha8Rng) {
-    let mut length = rng.random_range(0..text.len().max(1));
-    while !text.is_char_boundary(length) {
-        length -= 1;
+/// Cuts a frame short, anywhere.
+fn truncate(wire: &mut WireFrame, rng: &mut ChaCha8Rng) {
+    let mut length = rng.random_range(0..wire.len().max(1));
+    match wire {
+        WireFrame::Text(text) => {
+            while !text.is_char_boundary(length) {
+                length -= 1;
+            }
+            text.truncate(length);
+        }
+        WireFrame::Binary(bytes) => bytes.truncate(length),
     }
-    text.truncate(length);
 }

@@ -19,7 +19,7 @@ fn state(bench: &Bench) -> ChannelState {
 fn attaching_asks_with_options_and_tells_what_was_granted() {
     let mut bench = Bench::connected();
     let params = [("rewind".into(), "5".to_owned())].into();
-    let options = ChannelOptions { params, modes: Flags::SUBSCRIBE };
+    let options = ChannelOptions { params, modes: Flags::SUBSCRIBE, ..ChannelOptions::default() };
     bench.command(Command::Attach { channel: "c".into(), options: options.clone() });
     let frame = &bench.sent[0];
     assert_eq!((frame.action, frame.flags, &frame.params), (Action::Attach, Some(Flags::SUBSCRIBE), &options.params));
@@ -95,15 +95,40 @@ fn a_late_answer_still_counts() {
 }
 
 #[test]
-fn detaching_waits_for_the_answer_and_forgets_the_channel() {
+fn detaching_waits_for_the_answer_and_forgets_the_place_in_the_stream() {
     let mut bench = Bench::attached();
     bench.detach("c");
     assert_eq!((bench.sent_actions(), state(&bench)), (vec![Action::Detach], Detaching));
     bench.receive(json!({ "action": 13, "channel": "c" }));
     assert_eq!(states(&mut bench), [Detaching, Detached]);
-    assert_eq!((state(&bench), bench.client.stats().channels), (Initialized, 0));
+    assert_eq!(state(&bench), Detached);
     bench.attach("c");
-    assert_eq!(bench.sent[0].channel_serial, None, "the place in the stream is forgotten too");
+    assert_eq!(bench.sent[0].channel_serial, None);
+}
+
+#[test]
+fn releasing_detaches_first_and_forgets_the_channel() {
+    let mut bench = Bench::attached();
+    bench.release("c");
+    assert_eq!((bench.sent_actions(), state(&bench)), (vec![Action::Detach], Detaching));
+    bench.receive(json!({ "action": 13, "channel": "c" }));
+    assert_eq!(states(&mut bench), [Detaching, Detached]);
+    assert_eq!((state(&bench), bench.client.stats().channels), (Initialized, 0));
+}
+
+#[test]
+fn a_release_is_taken_back_by_attaching_and_by_a_detach_that_is_not_answered() {
+    let mut bench = Bench::attached();
+    bench.release("c");
+    bench.attach("c");
+    bench.receive(json!({ "action": 13, "channel": "c" }));
+    assert_eq!(state(&bench), Attaching);
+    bench.receive(attached("s1", Flags::empty()));
+    bench.release("c");
+    bench.pass(10 * SECOND);
+    bench.detach("c");
+    bench.receive(json!({ "action": 13, "channel": "c" }));
+    assert_eq!(state(&bench), Detached);
 }
 
 #[test]
@@ -120,14 +145,14 @@ fn detaching_without_a_line_or_from_suspended_is_done_at_once() {
     let mut bench = Bench::attached();
     bench.cut();
     bench.detach("c");
-    assert_eq!(state(&bench), Initialized);
+    assert_eq!(state(&bench), Detached);
     bench.accept("conn-1");
     assert!(bench.sent.is_empty());
     bench.attach("c");
     bench.pass(10 * SECOND);
     assert_eq!(state(&bench), Suspended);
     bench.detach("c");
-    assert_eq!((state(&bench), bench.client.stats().channels), (Initialized, 0));
+    assert_eq!(state(&bench), Detached);
 }
 
 #[test]
@@ -154,7 +179,9 @@ fn an_attached_that_nobody_wants_is_answered_with_detach() {
     assert_eq!((bench.sent_actions(), state(&bench)), (vec![Action::Detach], Detaching));
     bench.receive(json!({ "action": 13, "channel": "c" }));
     bench.receive(attached("s1", Flags::empty()));
-    assert_eq!((bench.sent_actions(), bench.client.stats().channels), (vec![Action::Detach], 0));
+    assert_eq!((bench.sent_actions(), state(&bench)), (vec![Action::Detach], Detaching));
+    bench.receive(json!({ "action": 11, "channel": "other" }));
+    assert_eq!((bench.sent_actions(), bench.client.stats().channels), (vec![Action::Detach], 1));
 }
 
 #[test]
@@ -196,10 +223,10 @@ fn an_error_fails_the_channel_and_nothing_else() {
 }
 
 #[test]
-fn a_failure_is_forgotten_by_detaching() {
+fn a_failure_is_forgotten_by_releasing() {
     let mut bench = Bench::attached();
     bench.receive(json!({ "action": 9, "channel": "c" }));
-    bench.detach("c");
+    bench.release("c");
     assert_eq!(states(&mut bench), [Failed, Initialized]);
     assert_eq!(bench.client.stats().channels, 0);
 }

@@ -282,7 +282,7 @@ fn closing_says_goodbye_and_waits_for_the_answer() {
     assert_eq!((bench.sent_actions(), bench.client.state()), (vec![Action::Close], Closing));
     bench.receive(json!({ "action": 8 }));
     assert_eq!((bench.states(), bench.socket), (vec![Closing, Closed], None));
-    assert_eq!(bench.client.channel_state(&"c".into()), ChannelState::Initialized);
+    assert_eq!(bench.client.channel_state(&"c".into()), ChannelState::Detached);
     assert_eq!(bench.client.poll_timeout(), None);
 }
 

@@ -88,7 +88,7 @@ fn whatever_step_closing_comes_at_the_client_ends_closed() {
         assert_eq!(bench.client.state(), ConnectionState::Closed, "after: {name}");
         assert_eq!((bench.client.poll_timeout(), bench.socket), (None, None), "after: {name}");
         let stats = bench.client.stats();
-        assert_eq!((stats.pending, stats.queued, stats.channels), (0, 0, 0), "after: {name}");
+        assert_eq!((stats.pending, stats.queued, stats.members), (0, 0, 0), "after: {name}");
     }
 }
 

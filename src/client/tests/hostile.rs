@@ -171,13 +171,13 @@ fn a_server_that_answers_every_reentry_with_a_lost_channel_fills_nothing() {
 }
 
 #[test]
-fn channels_that_come_and_go_leave_nothing_behind() {
+fn channels_that_come_and_are_released_leave_nothing_behind() {
     let mut bench = Bench::connected();
     for index in 0..1000 {
         let name = format!("c{index}");
         bench.attach(&name);
         bench.receive(json!({ "action": 11, "channel": name, "flags": 1 }));
-        bench.detach(&name);
+        bench.release(&name);
         bench.receive(json!({ "action": 13, "channel": name }));
         bench.forget();
     }

@@ -386,7 +386,7 @@ impl Bus {
                 self.nodes[node].attached.insert(channel.clone());
                 self.attached(node, channel, false);
             }
-            Command::Detach { channel } => {
+            Command::Detach { channel } | Command::Release { channel } => {
                 self.nodes[node].attached.remove(&channel);
             }
             Command::Publish { operation, channel, messages, .. } => {
@@ -433,7 +433,7 @@ impl Bus {
             let serial = MessageSerial::new(format!("{:010}", self.serial));
             serials.push(Some(serial.clone()));
             // Through the form of a frame and back, as on a real line.
-            message.encode_for_json();
+            message.encode_for(crate::protocol::Format::Json);
             message.decode_data().unwrap();
             message.serial = Some(serial);
             message.client_id = Some(client.clone());

@@ -1,0 +1,289 @@
+//! Tokens in use: when one is asked for, what an answer leads to, and what a refusal does (`RSA4`, `RTC8`, `RTN22`).
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use web_time::Instant;
+
+use super::{
+    Client, Output, Timer,
+    event::{ConnectionState, Event, OperationId},
+    options::{ClientOptions, Credentials},
+    token::{TokenAnswer, TokenDetails, TokenParams, check_token},
+};
+use crate::protocol::{Action, Auth, ErrorCode, ErrorInfo, Frame};
+
+/// How long before its end a token is renewed; Ably's cloud asks for a new one as long before.
+const RENEWAL_MARGIN: Duration = Duration::from_secs(30);
+
+/// Names something that the driver was asked to find out; no two are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(super) u64);
+
+/// The client's tokens.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// The present one, until it is refused or ends.
+    pub(super) current: Option<TokenDetails>,
+    /// The request for the next one.
+    asked: Option<RequestId>,
+    /// Whether this round of attempts had a token renewed: it does so once (`RTN14b`).
+    pub(super) renewed: bool,
+    /// Who wants to know when the next token is in use.
+    authorize: Option<OperationId>,
+    /// All requests so far, for their names.
+    requests: u64,
+}
+
+impl Tokens {
+    pub(super) fn new(options: &ClientOptions) -> Self {
+        let current = match &options.credentials {
+            Credentials::Token(token) => Some(TokenDetails::new(token.clone())),
+            Credentials::TokenDetails(details) => Some(details.clone()),
+            Credentials::Callback(_) | Credentials::TokenUrl(_) => options.token.clone(),
+            Credentials::Key(_) => None,
+        };
+        if current.is_some() && !options.credentials.can_renew() {
+            let code = ErrorCode::NO_RENEWAL;
+            log::info!("nothing is given to renew the token with; when it ends, so does the connection (code {code})");
+        }
+        Self { current, ..Self::default() }
+    }
+}
+
+impl Client {
+    /// Names the next request to the driver.
+    pub(super) fn next_request(&mut self) -> RequestId {
+        self.tokens.requests += 1;
+        RequestId(self.tokens.requests)
+    }
+
+    /// The value of the `Authorization` header of an HTTP request; none while there is no token.
+    pub fn http_authorization(&self) -> Option<String> {
+        match &self.options.credentials {
+            Credentials::Key(key) => Some(format!("Basic {}", BASE64_STANDARD.encode(key))),
+            _ => {
+                let token = &self.tokens.current.as_ref()?.token;
+                Some(format!("Bearer {}", BASE64_STANDARD.encode(token)))
+            }
+        }
+    }
+
+    /// The URL of an HTTP request to the server, at the host of the connection (`RTN17e`). None where the options name
+    /// no place to connect to.
+    pub fn http_url(&self, path: &str) -> Option<url::Url> {
+        let target = self.target.as_ref().ok()?;
+        Some(target.http_url(self.connection.hosts.current.as_deref(), path))
+    }
+
+    /// Opens a socket, once there is a token where one is needed (`RTN27b`).
+    pub(super) fn open_or_ask(&mut self, now: Instant) {
+        if self.tokens.current.is_none() && self.options.credentials.can_renew() {
+            self.ask_token(now);
+        } else {
+            self.open(now);
+        }
+    }
+
+    /// Asks the driver for a token, unless it was asked.
+    fn ask_token(&mut self, now: Instant) {
+        if self.tokens.asked.is_none() {
+            let request = self.next_request();
+            self.tokens.asked = Some(request);
+            let params = TokenParams { client_id: self.options.client_id.clone() };
+            self.outputs.push_back(Output::NeedToken { request, params });
+            self.timers.start(Timer::Token, now, self.options.timing.request_timeout);
+        }
+    }
+
+    /// The answer to [`Output::NeedToken`] or [`Output::ExchangeToken`].
+    pub fn handle_token(&mut self, request: RequestId, answer: Result<TokenAnswer, ErrorInfo>, now: Instant) {
+        if self.tokens.asked != Some(request) {
+            return;
+        }
+        match answer {
+            Ok(TokenAnswer::Token(details)) => {
+                self.end_token_request();
+                match check_token(&details) {
+                    Ok(()) => self.take_token(details, now),
+                    Err(error) => self.token_not_obtained(error, now),
+                }
+            }
+            Ok(TokenAnswer::Request(signed)) if !is_key_name(&signed.key_name) => {
+                self.end_token_request();
+                let message = "the token request names no key; a key's name is like APP.KEYID";
+                let error = ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, message);
+                self.token_not_obtained(error, now);
+            }
+            Ok(TokenAnswer::Request(signed)) => {
+                let path = format!("/keys/{}/requestToken", signed.key_name);
+                let body = serde_json::to_string(&signed).unwrap_or_default();
+                if let Some(url) = self.http_url(&path) {
+                    let request = self.next_request();
+                    self.tokens.asked = Some(request);
+                    self.outputs.push_back(Output::ExchangeToken { request, url: url.into(), body });
+                }
+            }
+            Err(error) => {
+                self.end_token_request();
+                self.token_not_obtained(error, now);
+            }
+        }
+    }
+
+    fn end_token_request(&mut self) {
+        self.tokens.asked = None;
+        self.timers.stop(&Timer::Token);
+    }
+
+    fn take_token(&mut self, details: TokenDetails, now: Instant) {
+        if let (Some(own), Some(theirs)) = (&self.options.client_id, &details.client_id)
+            && theirs.as_str() != "*"
+            && own != theirs
+        {
+            let message = format!("the token is of {theirs}, but the client is to be {own} (RSA15c)");
+            return self.fail(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, message));
+        }
+        match details.lifetime() {
+            Some(lifetime) => {
+                let renewal = lifetime - RENEWAL_MARGIN.min(lifetime / 2);
+                self.timers.start(Timer::Renewal, now, renewal);
+            }
+            None => self.timers.stop(&Timer::Renewal),
+        }
+        let access_token = Some(details.token.clone());
+        self.tokens.current = Some(details);
+        match self.state() {
+            // The line stands meanwhile (`RTC8a`).
+            ConnectionState::Connected => {
+                let auth = Some(Box::new(Auth { access_token }));
+                self.send(Frame { auth, ..Frame::new(Action::Auth) });
+            }
+            ConnectionState::Connecting if self.awaits_token() => self.open(now),
+            _ => {}
+        }
+    }
+
+    /// Whether the attempt goes on with the next token.
+    fn awaits_token(&self) -> bool {
+        self.connection.transport.is_none() && !self.connection.hosts.is_checking()
+    }
+
+    /// No token could be had. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails and a
+    /// standing line goes on with the token that it has (`RSA4c`).
+    fn token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
+        let status = if cause.status_code == 403 { 403 } else { 401 };
+        let message = format!("no token could be had: {}", cause.message);
+        let mut reason = ErrorInfo::new(ErrorCode::TOKEN_NOT_OBTAINED, status, message);
+        reason.cause = Some(Box::new(cause));
+        self.end_authorize(&reason);
+        if status == 403 {
+            self.fail(reason);
+        } else if self.state() == ConnectionState::Connecting && self.awaits_token() {
+            self.attempt_failed(reason, now);
+        } else {
+            log::warn!("{reason}");
+        }
+    }
+
+    pub(super) fn token_timed_out(&mut self, now: Instant) {
+        let limit = self.options.timing.request_timeout;
+        let reason = ErrorInfo::new(ErrorCode::TIMED_OUT, 408, format!("nothing came within {limit:?}"));
+        self.end_token_request();
+        self.token_not_obtained(reason, now);
+    }
+
+    /// The token ends soon: renews it while the line stands, or before the next line.
+    pub(super) fn renew_token(&mut self, now: Instant) {
+        if self.state() == ConnectionState::Connected {
+            self.ask_token(now);
+        } else {
+            self.tokens.current = None;
+        }
+    }
+
+    /// The server asks for a new token (`RTN22`).
+    pub(super) fn asked_to_authenticate(&mut self, now: Instant) {
+        if self.options.credentials.can_renew() {
+            self.ask_token(now);
+        } else {
+            log::warn!("the server asks for a new token, and nothing is given to get one with");
+        }
+    }
+
+    /// The server refused the token. A new one is tried once (`RTN14b`, `RTN15h`); without a way to get one there is
+    /// nothing to try again with (`RSA4a2`).
+    pub(super) fn token_refused(&mut self, cause: ErrorInfo, now: Instant) {
+        if !self.options.credentials.can_renew() {
+            let message = format!("the credentials were refused and cannot be renewed: {}", cause.message);
+            let mut reason = ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message);
+            reason.cause = Some(Box::new(cause));
+            return self.fail(reason);
+        }
+        self.tokens.current = None;
+        match self.state() {
+            ConnectionState::Connected => {
+                self.tokens.renewed = true;
+                self.lose_line(cause, now);
+            }
+            ConnectionState::Connecting if !self.tokens.renewed => {
+                self.tokens.renewed = true;
+                self.shut();
+                self.timers.stop(&Timer::Attempt);
+                self.ask_token(now);
+            }
+            _ => self.line_ended(cause, now),
+        }
+    }
+
+    /// Gets a new token now, whatever the present one is worth (`RTC8`).
+    pub(super) fn authorize(&mut self, operation: OperationId, now: Instant) {
+        if !self.options.credentials.can_renew() {
+            let message = "the credentials give no new token; use Credentials::Callback or Credentials::TokenUrl";
+            let outcome = Err(ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message));
+            return self.emit(Event::Authorized { operation, outcome });
+        }
+        let message = "another Command::Authorize took the place of this one";
+        self.end_authorize(&ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, message));
+        self.end_token_request();
+        match self.state() {
+            ConnectionState::Connected => self.ask_token(now),
+            ConnectionState::Connecting => {
+                self.tokens.current = None;
+                self.attempt(now);
+            }
+            _ => {
+                self.tokens.current = None;
+                self.connect(now);
+            }
+        }
+        self.tokens.authorize = Some(operation);
+    }
+
+    /// The server took the present token.
+    pub(super) fn authenticated(&mut self) {
+        self.tokens.renewed = false;
+        if self.tokens.asked.is_none()
+            && let Some(operation) = self.tokens.authorize.take()
+        {
+            self.emit(Event::Authorized { operation, outcome: Ok(()) });
+        }
+    }
+
+    /// Nobody waits for a token any more.
+    pub(super) fn end_auth(&mut self, reason: &ErrorInfo) {
+        self.end_token_request();
+        self.end_authorize(reason);
+    }
+
+    pub(super) fn end_authorize(&mut self, reason: &ErrorInfo) {
+        if let Some(operation) = self.tokens.authorize.take() {
+            self.emit(Event::Authorized { operation, outcome: Err(reason.clone()) });
+        }
+    }
+}
+
+/// Whether `name` can be part of a path as it is.
+fn is_key_name(name: &str) -> bool {
+    name.contains('.') && !name.contains("..") && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
