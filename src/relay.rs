@@ -2,10 +2,11 @@
 //!
 //! [`Hub`] is the whole server without a socket: it takes frames and says which frames go out where, on whatever clock
 //! its driver gives it. [`Relay`] puts it behind a WebSocket listener, and [`spawn`] runs that on a thread of its own,
-//! so that a game carries its server with it. Who may connect is decided by API keys; apps, the first part of a key,
-//! do not see each other's channels.
+//! so that a game carries its server with it. Who may connect is decided by API keys and tokens; apps, the first part
+//! of a key, do not see each other's channels.
 //!
-//! It keeps no history beyond the two minutes that a resume needs, and writes nothing to disk.
+//! Over plain HTTP it answers what Ably's REST interface does, as far as games need it: publishing, history, members,
+//! tokens and the time ([`Hub::rest`]). It keeps two minutes of history, and writes nothing to disk.
 //!
 //! ```no_run
 //! # #[cfg(feature = "relay")] {
@@ -17,10 +18,15 @@
 //! ```
 
 mod answers;
+mod apps;
 mod attach;
 mod auth;
+mod capability;
 mod channel;
+#[cfg(feature = "relay")]
+mod config;
 mod connection;
+mod history;
 mod hub;
 mod limits;
 #[cfg(feature = "relay")]
@@ -29,15 +35,22 @@ mod outbox;
 mod presence;
 mod replay;
 mod request;
+mod rest;
 mod serial;
 mod shared;
 mod timer;
+mod token;
 
-pub use auth::{ApiKey, ApiKeyError, AppId, Identity, Principal};
+pub use auth::{ApiKey, ApiKeyError, AppId, Credentials, Identity, Principal};
+pub use capability::{Capability, CapabilityError, Operation};
+#[cfg(feature = "relay")]
+pub use config::ConfigError;
 pub use hub::{Hub, HubConfig, HubStats};
-pub use limits::Limits;
+pub use limits::{CloudPlan, CloudPlanError, Limits};
 #[cfg(feature = "relay")]
 pub use listener::{Relay, RelayConfig, RelayError, RelayHandle, spawn};
 pub use outbox::{LinkId, Output};
 pub use request::ConnectRequest;
+pub use rest::{RestRequest, RestResponse};
 pub use shared::SharedFrame;
+pub use token::{TokenDetails, game::TokenEndpoint};

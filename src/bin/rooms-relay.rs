@@ -3,12 +3,13 @@
 use std::{
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use bevy_rooms::{
     protocol::DEFAULT_RELAY_PORT,
-    relay::{ApiKey, Relay, RelayConfig, RelayError},
+    relay::{ApiKey, CloudPlan, ConfigError, Limits, Relay, RelayConfig, RelayError, TokenEndpoint},
 };
 use clap::Parser;
 use tokio::signal;
@@ -20,14 +21,42 @@ const USAGE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT)))]
-    listen: SocketAddr,
+    /// A TOML file with keys, limits and the rest; flags stand over it. Other users of the machine may see flags, but
+    /// not the file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
-    /// An API key that clients may connect with; give it again for more. Without it, a development key works on
-    /// loopback.
+    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8787].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+
+    /// An API key that clients may connect with; give it again for more. What it allows may follow:
+    /// '={"room:*":["publish","subscribe"]}'. Without a key, a development key works on loopback.
     #[arg(long = "key", value_name = "APP.KEYID:SECRET")]
     keys: Vec<ApiKey>,
+
+    /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name.
+    #[arg(long, value_name = "APP.KEYID")]
+    token_endpoint: Option<String>,
+
+    /// Enforce the limits of a plan of Ably's cloud, so that what runs here runs there: none, free, standard or pro.
+    #[arg(long, value_name = "PLAN", value_parser = parse_limits)]
+    limits: Option<PlanLimits>,
+
+    /// Let anybody make apps with keys of their own, as the test suites of SDKs do. On loopback only.
+    #[arg(long)]
+    sandbox: bool,
+}
+
+/// The plan whose limits are enforced, if any. A type of its own, since clap takes an `Option` for an absent flag.
+#[derive(Clone, Copy, Debug)]
+struct PlanLimits(Option<CloudPlan>);
+
+fn parse_limits(text: &str) -> Result<PlanLimits, String> {
+    if text == "none" {
+        return Ok(PlanLimits(None));
+    }
+    text.parse().map(|plan| PlanLimits(Some(plan))).map_err(|_| "one of none, free, standard and pro".to_owned())
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -38,6 +67,18 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Relay(error @ RelayError::DevelopmentKeyExposed { .. })) => {
             eprintln!("rooms-relay: {error} (--key APP.KEYID:SECRET)");
+            ExitCode::from(USAGE)
+        }
+        Err(Failure::Relay(error @ RelayError::SandboxExposed { .. })) => {
+            eprintln!("rooms-relay: {error}");
+            ExitCode::from(USAGE)
+        }
+        Err(
+            error @ (Failure::Config { .. }
+            | Failure::ConfigForm { .. }
+            | Failure::Relay(RelayError::UnknownTokenKey { .. })),
+        ) => {
+            eprintln!("rooms-relay: {error}");
             ExitCode::from(USAGE)
         }
         Err(error) => {
@@ -52,19 +93,40 @@ async fn main() -> ExitCode {
 enum Failure {
     #[error(transparent)]
     Relay(#[from] RelayError),
+    #[error("cannot read {}: {error}", path.display())]
+    Config { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    ConfigForm { path: PathBuf, error: ConfigError },
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
 
-async fn run(options: Options) -> Result<(), Failure> {
+/// What the file says, and over it the flags.
+fn configure(options: Options) -> Result<RelayConfig, Failure> {
     let mut config = RelayConfig::default();
-    config.listen = options.listen;
+    config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT));
+    if let Some(path) = options.config {
+        let text = std::fs::read_to_string(&path).map_err(|error| Failure::Config { path: path.clone(), error })?;
+        config = config.with_toml(&text).map_err(|error| Failure::ConfigForm { path, error })?;
+    }
+    config.listen = options.listen.unwrap_or(config.listen);
     if !options.keys.is_empty() {
         config.hub.keys = options.keys;
     }
-    let relay = Relay::bind(config).await?;
+    if let Some(name) = options.token_endpoint {
+        config.hub.token_endpoint = Some(TokenEndpoint::new(name));
+    }
+    if let Some(PlanLimits(plan)) = options.limits {
+        config.hub.limits = plan.map_or_else(Limits::default, Limits::of_plan);
+    }
+    config.hub.sandbox |= options.sandbox;
+    Ok(config)
+}
+
+async fn run(options: Options) -> Result<(), Failure> {
+    let relay = Relay::bind(configure(options)?).await?;
     // Before the ready line, so that whoever waits for it can already end the program cleanly.
     let shutdown = shutdown_signal().map_err(Failure::Signals)?;
     let (addr, url) = (relay.local_addr(), relay.url());

@@ -8,17 +8,25 @@ use url::form_urlencoded;
 use super::limits::{MAX_CHANNEL_NAME, MAX_REWIND};
 use crate::protocol::{ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
 
-/// Names of the modes in `params.modes`, in the order in which clients list them. The relay grants the first four.
+/// The param that names modes.
+pub(super) const MODES: &str = "modes";
+
+/// Names of the modes in `params.modes`, in the order in which clients list them. The relay grants the first five.
 const MODE_NAMES: [(&str, Flags); 8] = [
     ("presence", Flags::PRESENCE),
     ("publish", Flags::PUBLISH),
     ("subscribe", Flags::SUBSCRIBE),
     ("presence_subscribe", Flags::PRESENCE_SUBSCRIBE),
-    ("annotation_publish", Flags::empty()),
+    ("annotation_publish", Flags::ANNOTATION_PUBLISH),
     ("annotation_subscribe", Flags::empty()),
     ("object_subscribe", Flags::empty()),
     ("object_publish", Flags::empty()),
 ];
+
+/// What an ATTACH without modes is granted, and the most that one with modes is (`RTL4l`).
+///
+/// Annotations themselves are refused; their mode is granted since SDKs expect it.
+const DEFAULT_MODES: Flags = Flags::MODES.union(Flags::ANNOTATION_PUBLISH);
 
 /// A channel's name as clients write it, taken apart: `[?rewind=1]news` is the channel `news` with a param.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +101,8 @@ impl Rewind {
 /// The params and modes of an ATTACH, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AttachOptions {
+    /// What is asked for, of what the relay knows.
+    pub(super) asked: Flags,
     /// What is granted.
     pub(super) modes: Flags,
     /// What to send of the past. Not on a channel that the client knew before.
@@ -102,11 +112,11 @@ pub(super) struct AttachOptions {
 }
 
 impl AttachOptions {
-    /// Reads the params of the name and of the frame; the frame's count more.
+    /// Reads the params of the name and of the frame; the frame's count more. Of the modes, those `allowed` are granted.
     ///
     /// # Errors
     /// 40003 for a value that makes no sense, 40160 where nothing of what was asked can be granted.
-    pub(super) fn parse(address: &Address, frame: &Frame) -> Result<Self, ErrorInfo> {
+    pub(super) fn parse(address: &Address, frame: &Frame, allowed: Flags) -> Result<Self, ErrorInfo> {
         let param = |name: &str| frame.params.get(name).or_else(|| address.params.get(name));
         let mut params = BTreeMap::new();
         let mut rewind = None;
@@ -117,21 +127,26 @@ impl AttachOptions {
                 })?);
             params.insert(SmolStr::new_static("rewind"), text.clone());
         }
+        // Deltas are the server's choice, message by message; this one never makes any.
+        if let Some(text) = param("delta").filter(|text| *text == "vcdiff") {
+            params.insert(SmolStr::new_static("delta"), text.clone());
+        }
         let flags = frame.flags.unwrap_or_default();
-        let asked = match param("modes").filter(|text| !text.is_empty()) {
+        let asked = match param(MODES).filter(|text| !text.is_empty()) {
             Some(text) => Some(parse_modes(text)?),
             None => Some(flags.modes()).filter(|modes| !modes.is_empty()),
         };
-        let modes = asked.map_or(Flags::MODES, |modes| modes & Flags::MODES);
+        let asked = asked.map_or(DEFAULT_MODES, |modes| modes & DEFAULT_MODES);
+        let modes = asked & allowed;
         if modes.is_empty() {
-            let why = "none of the modes asked for can be granted";
+            let why = "the credentials allow none of the modes that were asked for";
             return Err(ErrorInfo::new(ErrorCode::NOT_PERMITTED, 401, why));
         }
-        if param("modes").is_some() {
-            params.insert(SmolStr::new_static("modes"), mode_names(modes));
+        if param(MODES).is_some() {
+            params.insert(SmolStr::new_static(MODES), mode_names(modes));
         }
         let knew_before = flags.contains(Flags::ATTACH_RESUME) || frame.channel_serial.is_some();
-        Ok(Self { modes, rewind: rewind.filter(|_| !knew_before), params })
+        Ok(Self { asked, modes, rewind: rewind.filter(|_| !knew_before), params })
     }
 }
 
@@ -142,7 +157,8 @@ fn parse_modes(text: &str) -> Result<Flags, ErrorInfo> {
     })
 }
 
-fn mode_names(modes: Flags) -> String {
+/// The names of modes, as `params.modes` tells them.
+pub(super) fn mode_names(modes: Flags) -> String {
     let granted = MODE_NAMES.iter().filter(|(_, mode)| !mode.is_empty() && modes.contains(*mode));
     granted.map(|&(name, _)| name).collect::<Vec<_>>().join(",")
 }
@@ -161,7 +177,7 @@ mod tests {
         let mut frame = Frame::for_channel(Action::Attach, name.into());
         frame.flags = Some(flags);
         frame.params = params.iter().map(|(name, value)| (SmolStr::new(name), (*value).to_owned())).collect();
-        AttachOptions::parse(&address, &frame).map_err(|error| error.code.0)
+        AttachOptions::parse(&address, &frame, DEFAULT_MODES).map_err(|error| error.code.0)
     }
 
     #[test]
@@ -188,8 +204,8 @@ mod tests {
     #[test]
     fn without_modes_all_are_granted_and_unknown_params_are_dropped() {
         for flags in [Flags::empty(), Flags::ATTACH_RESUME] {
-            let options = options("a", flags, &[("agent", "x"), ("delta", "vcdiff")]).unwrap();
-            assert_eq!((options.modes, options.params.len()), (Flags::MODES, 0));
+            let options = options("a", flags, &[("agent", "x"), ("delta", "xdelta")]).unwrap();
+            assert_eq!((options.modes, options.params.len()), (DEFAULT_MODES, 0));
         }
     }
 
@@ -205,6 +221,19 @@ mod tests {
         assert_eq!(options("a", Flags::empty(), &[("modes", "object_publish")]), Err(40160));
         assert_eq!(options("a", Flags::from_bits_retain(1 << 24), &[]), Err(40160));
         assert_eq!(options("a", Flags::empty(), &[("modes", "fly")]), Err(40003));
+    }
+
+    #[test]
+    fn of_the_modes_asked_for_those_allowed_are_granted() {
+        let options = |flags, allowed| {
+            let address = Address::parse(&"a".into()).unwrap();
+            let mut frame = Frame::for_channel(Action::Attach, "a".into());
+            frame.flags = Some(flags);
+            AttachOptions::parse(&address, &frame, allowed).map_err(|error| error.code.0)
+        };
+        let granted = options(Flags::empty(), Flags::SUBSCRIBE).unwrap();
+        assert_eq!((granted.asked, granted.modes), (DEFAULT_MODES, Flags::SUBSCRIBE));
+        assert_eq!(options(Flags::PUBLISH, Flags::SUBSCRIBE), Err(40160));
     }
 
     #[test]

@@ -1,152 +1,91 @@
-//! Who a client is: API keys, and the identity that they give.
+//! Who a client is and what it may do: keys and tokens in, a [`Principal`] out.
 //!
-//! Owns keys and their comparison. What an identity may do on which channel is not decided here.
+//! Owns the decision whom to let in. What is signed how is the business of [`token`](super::token), what is allowed of
+//! [`capability`](super::capability), and where it is asked for of the hub.
 
-use std::{fmt, str::FromStr};
+mod credentials;
+mod identity;
+mod key;
+
+use std::sync::Arc;
 
 use smol_str::SmolStr;
-use subtle::ConstantTimeEq;
 
-use super::ConnectRequest;
-use crate::protocol::{ClientId, ErrorCode, ErrorInfo};
+pub(super) use self::identity::check_grantable;
+pub use self::{
+    credentials::Credentials,
+    identity::Identity,
+    key::{ApiKey, ApiKeyError, AppId},
+};
+use super::{Capability, ConnectRequest, Operation, apps::Apps, token};
+use crate::protocol::{ChannelName, ClientId, ErrorCode, ErrorInfo, Timestamp};
 
-/// The client id that stands for "may be anybody".
-const WILDCARD: &str = "*";
-
-/// Longest client id, in bytes. Generous for names and random ids, and it keeps presence small.
-const MAX_CLIENT_ID: usize = 256;
-
-/// An application: keys of the same one share their channels, others never see them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AppId(SmolStr);
-
-impl AppId {
-    /// The text itself.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// An API key, `APP.KEYID:SECRET`. The secret is never printed.
-#[derive(Clone)]
-pub struct ApiKey {
-    app: AppId,
-    /// `APP.KEYID`, the public part.
-    name: SmolStr,
-    secret: SmolStr,
-}
-
-/// Why a text is no API key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApiKeyError {
-    /// It does not have the three parts.
-    #[error("an API key looks like APP.KEYID:SECRET, with none of the three parts empty")]
-    Form,
-}
-
-impl ApiKey {
-    /// The key that everybody knows, see [`DEVELOPMENT_KEY`](crate::protocol::DEVELOPMENT_KEY).
-    pub fn development() -> Self {
-        Self { app: AppId("rooms".into()), name: "rooms.dev".into(), secret: "insecure-development-key".into() }
-    }
-
-    /// Whether this is the key that everybody knows.
-    pub fn is_development(&self) -> bool {
-        *self == Self::development()
-    }
-
-    /// The public part, `APP.KEYID`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The application that the key belongs to.
-    pub fn app(&self) -> &AppId {
-        &self.app
-    }
-}
-
-impl FromStr for ApiKey {
-    type Err = ApiKeyError;
-
-    fn from_str(text: &str) -> Result<Self, ApiKeyError> {
-        let (name, secret) = text.split_once(':').ok_or(ApiKeyError::Form)?;
-        let (app, id) = name.split_once('.').ok_or(ApiKeyError::Form)?;
-        if app.is_empty() || id.is_empty() || secret.is_empty() {
-            return Err(ApiKeyError::Form);
-        }
-        Ok(Self { app: AppId(app.into()), name: name.into(), secret: secret.into() })
-    }
-}
-
-impl PartialEq for ApiKey {
-    /// Takes the same time wherever the secrets differ, so that timing does not give one away.
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && bool::from(self.secret.as_bytes().ct_eq(other.secret.as_bytes()))
-    }
-}
-
-impl Eq for ApiKey {}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({}:…)", self.name)
-    }
-}
-
-/// On whose behalf a connection acts.
+/// On whose behalf a connection or a request acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Principal {
     /// The application whose channels it sees.
     pub app: AppId,
+    /// The name of the key, or of the one that signed the token.
+    pub key: SmolStr,
     /// Who it may be.
     pub identity: Identity,
+    /// What it may do.
+    pub capability: Arc<Capability>,
+    /// When its token runs out; `None` for a key.
+    pub expires: Option<Timestamp>,
 }
 
-/// Who a connection may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Identity {
-    /// Anybody: each message may name its own client id.
-    Any,
-    /// This client and nobody else.
-    Known(ClientId),
-}
-
-impl Identity {
-    /// The form that connection details carry.
-    pub fn client_id(&self) -> ClientId {
-        match self {
-            Self::Any => ClientId::new(WILDCARD),
-            Self::Known(id) => id.clone(),
-        }
+impl Principal {
+    /// Somebody who holds a key.
+    pub(super) fn of_key(key: &ApiKey, identity: Identity) -> Self {
+        let capability = Arc::clone(key.capability());
+        Self { app: key.app().clone(), key: key.name().into(), identity, capability, expires: None }
     }
 
-    /// The client id that the server stamps on a message that claims `claimed`.
+    /// What a connection of this principal may be and do with new credentials.
     ///
     /// # Errors
-    /// 40012 when the message claims somebody else, or nobody that could be.
-    pub fn stamp(&self, claimed: Option<&ClientId>) -> Result<Option<ClientId>, ErrorInfo> {
-        match (self, claimed) {
-            (_, Some(id)) if !is_concrete(id) => {
-                Err(invalid_client_id("a client id must be 1 to 256 bytes and not \"*\""))
+    /// 40102 where they are somebody else's.
+    pub(super) fn renewed(&self, new: Self) -> Result<Self, ErrorInfo> {
+        if self.app != new.app {
+            let why = "the new credentials are of another application";
+            return Err(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, why));
+        }
+        Ok(Self { identity: self.identity.renewed(&new.identity)?, ..new })
+    }
+
+    /// Refuses what is not allowed on `channel`, whose name has no qualifier.
+    ///
+    /// # Errors
+    /// 40160 where it is not allowed.
+    pub fn check(&self, channel: &ChannelName, operation: Operation) -> Result<(), ErrorInfo> {
+        match self.capability.allows(channel, operation) {
+            true => Ok(()),
+            false => Err(not_permitted(&format!(
+                "the credentials do not allow {} on this channel; get some that do",
+                operation.word()
+            ))),
+        }
+    }
+
+    /// Refuses what is not allowed on any channel.
+    ///
+    /// # Errors
+    /// 40160 where it is not allowed.
+    pub fn check_anywhere(&self, operation: Operation) -> Result<(), ErrorInfo> {
+        match self.capability.allows_somewhere(operation) {
+            true => Ok(()),
+            false => {
+                Err(not_permitted(&format!("the credentials do not allow {}; get some that do", operation.word())))
             }
-            (Self::Any, claimed) => Ok(claimed.cloned()),
-            (Self::Known(own), Some(id)) if own != id => {
-                Err(invalid_client_id("a message may only carry the client id of its connection"))
-            }
-            (Self::Known(own), _) => Ok(Some(own.clone())),
         }
     }
 }
 
-fn is_concrete(id: &ClientId) -> bool {
-    (1..=MAX_CLIENT_ID).contains(&id.as_str().len()) && id.as_str() != WILDCARD
-}
-
-fn invalid_client_id(message: &str) -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, message)
+/// The error for something that the credentials do not allow.
+pub(super) fn not_permitted(message: &str) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::NOT_PERMITTED, 401, message)
 }
 
 /// The error for credentials that are wrong.
@@ -154,24 +93,42 @@ pub(super) fn invalid_credentials(message: &str) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::INVALID_CREDENTIALS, 401, message)
 }
 
-/// Decides who asks to connect.
-pub(super) fn authenticate(keys: &[ApiKey], request: &ConnectRequest) -> Result<Principal, ErrorInfo> {
-    let Some(text) = &request.key else {
-        return Err(match request.access_token {
-            Some(_) => invalid_credentials("the token is not known here; connect with an API key of this relay"),
-            None => ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, "no credentials; connect with an API key"),
-        });
-    };
-    let unknown = || invalid_credentials("the API key is not one of this relay's");
-    let claimed: ApiKey = text.parse().map_err(|_| unknown())?;
-    let key = keys.iter().find(|key| **key == claimed).ok_or_else(unknown)?;
-    let identity = match &request.client_id {
-        None => Identity::Any,
-        Some(id) if id.as_str() == WILDCARD => Identity::Any,
-        Some(id) if is_concrete(id) => Identity::Known(id.clone()),
-        Some(_) => return Err(invalid_client_id("a client id must be 1 to 256 bytes")),
-    };
-    Ok(Principal { app: key.app.clone(), identity })
+impl ConnectRequest {
+    /// What the client shows. Where it shows a key and a token, the key.
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        let key = self.key.clone().map(Credentials::Key);
+        key.or_else(|| self.access_token.clone().map(Credentials::Token))
+    }
+}
+
+/// Decides who shows `credentials` at `wall` and wants to be `client_id`.
+pub(super) fn authenticate(
+    apps: &Apps,
+    credentials: Option<&Credentials>,
+    client_id: Option<&ClientId>,
+    wall: Timestamp,
+) -> Result<Principal, ErrorInfo> {
+    match credentials {
+        None => {
+            let why = "no credentials; come with an API key or a token";
+            Err(ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, why))
+        }
+        Some(Credentials::Key(text)) => {
+            let key = apps.key(text).ok_or_else(|| invalid_credentials("the API key is not one of this relay's"))?;
+            Ok(Principal::of_key(key, Identity::of_key(client_id)?))
+        }
+        Some(Credentials::Token(text)) => {
+            let claim = token::verify(apps, text, wall)?;
+            let identity = Identity::of_token(claim.client_id.as_ref(), client_id)?;
+            Ok(Principal {
+                app: claim.app,
+                key: claim.key,
+                identity,
+                capability: claim.capability,
+                expires: Some(claim.expires),
+            })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -179,63 +136,43 @@ mod tests {
     use super::*;
     use crate::protocol::DEVELOPMENT_KEY;
 
-    fn request(query: &str) -> ConnectRequest {
-        ConnectRequest::from_query(query)
-    }
-
-    #[test]
-    fn the_development_key_is_the_documented_one() {
-        assert_eq!(DEVELOPMENT_KEY.parse(), Ok(ApiKey::development()));
-    }
-
-    #[test]
-    fn a_key_needs_all_three_parts_and_its_secret_may_hold_colons() {
-        for text in ["", "app", "app.id", "app.id:", "app:secret", ".id:secret", "app.:secret"] {
-            assert_eq!(ApiKey::from_str(text), Err(ApiKeyError::Form), "{text}");
-        }
-        let key: ApiKey = "app.id:se:cret".parse().unwrap();
-        assert_eq!((key.name(), key.app().as_str()), ("app.id", "app"));
-        assert_ne!(Ok(key), "app.id:se".parse());
-    }
-
-    #[test]
-    fn a_secret_does_not_show_in_debug_output() {
-        let debug = format!("{:?} {:?}", ApiKey::development(), request("key=app.id:insecure&access_token=insecure"));
-        assert!(!debug.contains("insecure"), "{debug}");
+    fn authenticated(query: &str) -> Result<Principal, u32> {
+        let request = ConnectRequest::from_query(query);
+        let apps = Apps::new(&[ApiKey::development()]);
+        let credentials = request.credentials();
+        authenticate(&apps, credentials.as_ref(), request.client_id.as_ref(), Timestamp(0))
+            .map_err(|error| error.code.0)
     }
 
     #[test]
     fn wrong_and_missing_credentials_have_different_codes() {
-        let keys = [ApiKey::development()];
-        let code = |query: &str| authenticate(&keys, &request(query)).map_err(|error| error.code.0);
-        assert_eq!(code(""), Err(40106));
-        assert_eq!(code("access_token=abc"), Err(40101));
+        assert_eq!(authenticated(""), Err(40106));
+        assert_eq!(authenticated("access_token=abc"), Err(40101));
         for key in ["rooms.dev:wrong", "other.dev:insecure-development-key", "this.is:wrong", "nonsense", ""] {
-            assert_eq!(code(&format!("key={key}")), Err(40101), "{key}");
+            assert_eq!(authenticated(&format!("key={key}")), Err(40101), "{key}");
         }
-        assert_eq!(code(&format!("key={DEVELOPMENT_KEY}&clientId=")), Err(40012));
+        assert_eq!(authenticated(&format!("key={DEVELOPMENT_KEY}&clientId=")), Err(40012));
     }
 
     #[test]
-    fn a_key_gives_the_identity_that_is_asked_for() {
-        let identity = |query: &str| {
-            authenticate(&[ApiKey::development()], &request(&format!("key={DEVELOPMENT_KEY}{query}"))).unwrap().identity
+    fn a_client_cannot_give_its_key_more_than_the_key_allows() {
+        let apps = Apps::new(&[r#"app.id:secret={"a":["subscribe"]}"#.parse().unwrap()]);
+        let authenticate = |key: &str| {
+            let credentials = Credentials::Key(key.to_owned());
+            authenticate(&apps, Some(&credentials), None, Timestamp(0))
         };
-        assert_eq!(identity(""), Identity::Any);
-        assert_eq!(identity("&clientId=*"), Identity::Any);
-        assert_eq!(identity("&clientId=ada"), Identity::Known("ada".into()));
+        let principal = authenticate("app.id:secret").unwrap();
+        assert_eq!(principal.check(&"a".into(), Operation::Subscribe), Ok(()));
+        for operation in [Operation::Publish, Operation::History] {
+            assert_eq!(principal.check(&"a".into(), operation).map_err(|error| error.code.0), Err(40160));
+            assert!(principal.check_anywhere(operation).is_err());
+        }
+        assert!(authenticate(r#"app.id:secret={"*":["*"]}"#).is_err());
     }
 
     #[test]
-    fn a_known_identity_never_speaks_as_another() {
-        let ada = Identity::Known("ada".into());
-        assert_eq!(ada.stamp(None), Ok(Some("ada".into())));
-        assert_eq!(ada.stamp(Some(&"ada".into())), Ok(Some("ada".into())));
-        assert_eq!(ada.stamp(Some(&"bob".into())).map_err(|error| error.code.0), Err(40012));
-        assert_eq!(Identity::Any.stamp(Some(&"bob".into())), Ok(Some("bob".into())));
-        assert_eq!(Identity::Any.stamp(None), Ok(None));
-        for nobody in ["", "*"] {
-            assert!(Identity::Any.stamp(Some(&nobody.into())).is_err());
-        }
+    fn a_request_does_not_show_its_credentials_in_debug_output() {
+        let debug = format!("{:?}", ConnectRequest::from_query("key=app.id:insecure&access_token=insecure"));
+        assert!(!debug.contains("insecure"), "{debug}");
     }
 }

@@ -2,20 +2,27 @@
 //!
 //! Driven by the hub, which checks what clients ask for and knows connections; here nothing is refused.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
+use serde::Serialize;
+use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
     AppId, LinkId, SharedFrame,
-    attach::AttachOptions,
+    attach::{AttachOptions, MODES, mode_names},
+    history::PresenceLog,
     limits::{Limits, RateMeter},
     outbox::Outbox,
     presence::Members,
     replay::{Backlog, ReplayLog},
     serial::Position,
 };
-use crate::protocol::{ChannelName, ChannelSerial, ConnectionId, Flags, Frame, Timestamp};
+use crate::protocol::{ChannelName, ChannelSerial, ConnectionId, Flags, Frame, PresenceMessage, Timestamp};
 
 /// Which channel: apps do not see each other's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,8 +36,12 @@ pub(super) struct ChannelKey {
 pub(super) struct Attachment {
     /// The connection behind the link.
     pub(super) connection: ConnectionId,
-    /// What it may do and gets.
+    /// What it asked for.
+    pub(super) asked: Flags,
+    /// What of that it may do and gets.
     pub(super) modes: Flags,
+    /// The params that the relay understood.
+    pub(super) params: BTreeMap<SmolStr, String>,
     /// Whether it gets no messages of its own.
     pub(super) no_echo: bool,
 }
@@ -54,6 +65,18 @@ pub(super) struct Start {
     pub(super) continuity_lost: bool,
 }
 
+/// How many use a channel, and for what (`CHM2`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Occupancy {
+    connections: usize,
+    publishers: usize,
+    subscribers: usize,
+    presence_connections: usize,
+    presence_members: usize,
+    presence_subscribers: usize,
+}
+
 /// A channel and all that it keeps.
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -61,22 +84,32 @@ pub(super) struct Channel {
     attachments: BTreeMap<(LinkId, ChannelName), Attachment>,
     pub(super) members: Members,
     pub(super) log: ReplayLog,
+    /// What was said about members.
+    pub(super) presence_log: PresenceLog,
     pub(super) rate: RateMeter,
+    /// The bytes of its messages.
+    pub(super) bandwidth: RateMeter,
     name: ChannelName,
+    /// How long it keeps what was said.
+    keep: Duration,
     head: Position,
     /// When it was last used; an idle channel is dropped a replay window later.
     touched: Instant,
 }
 
 impl Channel {
-    pub(super) fn new(name: ChannelName, wall: Timestamp, now: Instant) -> Self {
+    /// A new channel, which keeps what is said on it for `keep`.
+    pub(super) fn new(name: ChannelName, keep: Duration, wall: Timestamp, now: Instant) -> Self {
         let head = Position::at(wall);
         Self {
             attachments: BTreeMap::new(),
             members: Members::default(),
             log: ReplayLog::new(head),
+            presence_log: PresenceLog::default(),
             rate: RateMeter::default(),
+            bandwidth: RateMeter::default(),
             name,
+            keep,
             head,
             touched: now,
         }
@@ -136,6 +169,24 @@ impl Channel {
         self.attachments.get(&(link, name.clone()))
     }
 
+    /// Gives an attachment those of the modes it asked for that are `allowed`, unless that is none of them.
+    ///
+    /// Gives what it may do if that is not what it was.
+    pub(super) fn allow(&mut self, link: LinkId, name: &ChannelName, allowed: Flags) -> Option<Flags> {
+        let attachment = self.attachments.get_mut(&(link, name.clone()))?;
+        let modes = attachment.asked & allowed;
+        if attachment.modes == modes {
+            return None;
+        }
+        if !modes.is_empty() {
+            attachment.modes = modes;
+            if let Some(told) = attachment.params.get_mut(MODES) {
+                *told = mode_names(modes);
+            }
+        }
+        Some(modes)
+    }
+
     /// Whether `link` is attached, under whatever name.
     pub(super) fn has_link(&self, link: LinkId) -> bool {
         let from = (link, ChannelName::new(""));
@@ -163,6 +214,25 @@ impl Channel {
         });
         self.log.push(position, frame, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);
+    }
+
+    /// Keeps words about members for those who ask later.
+    pub(super) fn remember(&mut self, words: &[PresenceMessage], now: Instant, limits: &Limits) {
+        for word in words {
+            self.presence_log.push(word.clone(), now);
+        }
+        self.presence_log.shrink_to(limits.replay_frames, limits.replay_bytes);
+    }
+
+    /// Keeps `bytes` at most.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        self.log.shrink_to(usize::MAX, bytes.saturating_sub(self.presence_log.bytes()));
+        self.presence_log.shrink_to(usize::MAX, bytes.saturating_sub(self.log.bytes()));
+    }
+
+    /// Bytes that it keeps, about.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.log.bytes().saturating_add(self.presence_log.bytes())
     }
 
     /// Sends a PRESENCE frame about members of `owner`: to all who subscribe to presence, and to the owner always.
@@ -196,17 +266,37 @@ impl Channel {
         }
     }
 
+    /// How many use it, and for what.
+    pub(super) fn occupancy(&self) -> Occupancy {
+        let count = |mode: Flags| {
+            let with = self.attachments.values().filter(|attachment| attachment.modes.contains(mode));
+            with.map(|attachment| &attachment.connection).collect::<BTreeSet<_>>().len()
+        };
+        Occupancy {
+            connections: count(Flags::empty()),
+            publishers: count(Flags::PUBLISH),
+            subscribers: count(Flags::SUBSCRIBE),
+            presence_connections: count(Flags::PRESENCE),
+            presence_members: self.members.len(),
+            presence_subscribers: count(Flags::PRESENCE_SUBSCRIBE),
+        }
+    }
+
     /// Drops what is kept too long. Gives when to look again; `None` while nothing can grow old.
     pub(super) fn trim(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
-        self.log.drop_older(limits.replay_window, now);
-        let since = self.log.oldest().or_else(|| self.is_unused().then_some(self.touched))?;
-        since.checked_add(limits.replay_window)
+        self.log.drop_older(self.keep, now);
+        self.presence_log.drop_older(self.keep, now);
+        match self.log.oldest().into_iter().chain(self.presence_log.oldest()).min() {
+            Some(oldest) => oldest.checked_add(self.keep),
+            None => self.is_unused().then_some(self.touched)?.checked_add(limits.replay_window),
+        }
     }
 
     /// Whether nobody would notice if the channel were dropped.
     pub(super) fn is_idle(&self, limits: &Limits, now: Instant) -> bool {
         self.is_unused()
             && self.log.oldest().is_none()
+            && self.presence_log.oldest().is_none()
             && now.saturating_duration_since(self.touched) >= limits.replay_window
     }
 

@@ -114,8 +114,7 @@ mod tests {
     use crate::relay::{ApiKey, Identity};
 
     fn connection(secret: &str) -> Connection {
-        let app = ApiKey::development().app().clone();
-        Connection::new(Principal { app, identity: Identity::Any }, secret.to_owned())
+        Connection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
     }
 
     #[test]

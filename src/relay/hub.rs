@@ -3,12 +3,18 @@
 //! This file owns the hub's state and which part of it takes care of which frame; the parts are in files of their own.
 //! Sans-IO: it knows no socket, thread or clock.
 
+mod apps;
 mod attaching;
+mod authorizing;
 mod connecting;
 mod presence;
 mod publishing;
+mod rest;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -16,12 +22,14 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    ApiKey, ConnectRequest, Limits, LinkId, Output, Principal,
+    ApiKey, ConnectRequest, Limits, LinkId, Output, Principal, TokenEndpoint,
     answers::Answer,
+    apps::Apps,
     channel::{Channel, ChannelKey},
     connection::{Connection, random_text},
     outbox::Outbox,
     timer::{Timer, Timers},
+    token::request::Nonces,
 };
 use crate::protocol::{
     Action, ChannelName, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Frame, MsgSerial, Timestamp,
@@ -29,6 +37,12 @@ use crate::protocol::{
 
 /// Bytes of the relay's own id, which stands in all its serials: after a restart, old ones do not fit by chance.
 const NODE_BYTES: usize = 6;
+
+/// The namespace whose channels keep what is said on them for longer, in apps of the sandbox.
+const PERSISTED: &str = "persisted:";
+
+/// How long they keep it: longer than a test suite takes, and on Ably's free plan.
+const PERSISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Actions of features that this relay does not have, but whose frames wait for an answer: OBJECT and ANNOTATION.
 const UNSUPPORTED_PUBLISHES: [Action; 2] = [Action::Unknown(19), Action::Unknown(21)];
@@ -41,11 +55,23 @@ pub struct HubConfig {
     pub keys: Vec<ApiKey>,
     /// What is too much.
     pub limits: Limits,
+    /// How players of games get tokens. Defaults to not at all.
+    pub token_endpoint: Option<TokenEndpoint>,
+    /// Whether anybody may make apps with keys of their own, as the test suites of SDKs do. Defaults to no.
+    pub sandbox: bool,
+}
+
+impl HubConfig {
+    /// How long a channel keeps what is said on it.
+    fn keeps(&self, channel: &ChannelName) -> Duration {
+        let is_persisted = self.sandbox && channel.as_str().starts_with(PERSISTED);
+        if is_persisted { PERSISTED_FOR } else { self.limits.replay_window }
+    }
 }
 
 impl Default for HubConfig {
     fn default() -> Self {
-        Self { keys: vec![ApiKey::development()], limits: Limits::default() }
+        Self { keys: vec![ApiKey::development()], limits: Limits::default(), token_endpoint: None, sandbox: false }
     }
 }
 
@@ -85,6 +111,9 @@ pub struct Hub {
     next_link: u64,
     connections: HashMap<ConnectionId, Connection>,
     channels: HashMap<ChannelKey, Channel>,
+    apps: Apps,
+    /// Of requests for tokens that could come again.
+    nonces: Nonces,
     /// Bytes that all channels keep.
     kept_bytes: usize,
     /// Counts what needs a name of its own: syncs and leaves that the relay makes up.
@@ -98,6 +127,8 @@ pub struct Hub {
 struct Link {
     connection: ConnectionId,
     no_echo: bool,
+    /// The longest silence that its client was promised.
+    idle: Duration,
     liveness: Liveness,
 }
 
@@ -122,7 +153,7 @@ type HandleNumbered = fn(&mut Hub, &Caller, MsgSerial, Frame, Instant) -> Result
 #[derive(Clone, Copy)]
 struct Liveness {
     in_frames: bool,
-    interval: std::time::Duration,
+    interval: Duration,
 }
 
 /// The wall clock, read off the driver's.
@@ -144,6 +175,7 @@ impl Hub {
         config.limits.bound_durations();
         let mut random = ChaCha20Rng::from_seed(seed);
         let node = random_text::<NODE_BYTES>(&mut random).into();
+        let apps = Apps::new(&config.keys);
         Self {
             config,
             random,
@@ -153,6 +185,8 @@ impl Hub {
             next_link: 0,
             connections: HashMap::new(),
             channels: HashMap::new(),
+            apps,
+            nonces: Nonces::default(),
             kept_bytes: 0,
             sequence: 0,
             timers: Timers::default(),
@@ -197,7 +231,7 @@ impl Hub {
                 self.handle_closed(link, now);
                 self.out.close(link);
             }
-            Action::Auth => self.reauthenticate(&caller, now),
+            Action::Auth => self.reauthenticate(&caller, &frame, now),
             action if UNSUPPORTED_PUBLISHES.contains(&action) => {
                 self.numbered(&caller, frame, now, Self::refuse_unsupported);
             }
@@ -229,6 +263,8 @@ impl Hub {
                 Timer::Heartbeat(link) => self.show_liveness(link, now),
                 Timer::LeaveMembers(connection) => self.leave_abandoned(&connection, now),
                 Timer::ForgetConnection(connection) => self.end_connection(&connection, now),
+                Timer::AskForToken(connection) => self.ask_for_token(&connection),
+                Timer::ExpireToken(connection) => self.expire_token(&connection, now),
                 Timer::TrimChannel(channel) => self.trim(channel, now),
             }
         }

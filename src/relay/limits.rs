@@ -3,7 +3,7 @@
 //! Defaults follow what Ably documents for its cloud, so that a game that fits here fits there. Two
 //! do not: rates are not limited unless asked for, and the numbers of connections and channels suit one machine.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use web_time::Instant;
 
@@ -36,7 +36,7 @@ pub(super) const HEARTBEAT_INTERVALS: (Duration, Duration) = (Duration::from_sec
 pub(super) const MIN_REMAIN_PRESENT: Duration = Duration::from_secs(1);
 
 /// Longest of the durations in [`Limits`]: beyond it they mean the same, and sums of times cannot overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What the relay takes before it says no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Limits {
     pub connection_rate: Option<u32>,
     /// Messages a second that one channel carries; NACK 42913. Defaults to no limit; Ably's is 50.
     pub channel_rate: Option<u32>,
+    /// Bytes of messages a second that one channel carries; NACK 42914. Defaults to no limit; Ably's is 1 MiB.
+    pub channel_bandwidth: Option<u32>,
     /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
     pub channels_per_connection: usize,
     /// Members of one channel; NACK 91003. Defaults to 200.
@@ -91,6 +93,7 @@ impl Default for Limits {
             messages_per_frame: 1_000,
             connection_rate: None,
             channel_rate: None,
+            channel_bandwidth: None,
             channels_per_connection: 200,
             members_per_channel: 200,
             connections: 10_000,
@@ -109,7 +112,57 @@ impl Default for Limits {
     }
 }
 
+/// A plan of Ably's cloud, whose documented limits the relay can enforce: a game that runs within them here runs there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloudPlan {
+    /// Without a fee.
+    Free,
+    /// The smaller of the paid ones.
+    Standard,
+    /// The larger of the paid ones.
+    Pro,
+}
+
+/// A text that names no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such plan; the plans are free, standard and pro")]
+pub struct CloudPlanError;
+
+impl FromStr for CloudPlan {
+    type Err = CloudPlanError;
+
+    fn from_str(text: &str) -> Result<Self, CloudPlanError> {
+        match text {
+            "free" => Ok(Self::Free),
+            "standard" => Ok(Self::Standard),
+            "pro" => Ok(Self::Pro),
+            _ => Err(CloudPlanError),
+        }
+    }
+}
+
 impl Limits {
+    /// The limits of a plan, for what the relay counts: sizes, rates of publishing, members, channels and connections.
+    ///
+    /// The cloud also counts what it delivers, and messages per month.
+    pub fn of_plan(plan: CloudPlan) -> Self {
+        let (max_message_size, connections, channels) = match plan {
+            CloudPlan::Free => (64 * 1024, 200, 200),
+            CloudPlan::Standard => (64 * 1024, 10_000, 10_000),
+            CloudPlan::Pro => (256 * 1024, 50_000, 50_000),
+        };
+        Self {
+            max_message_size,
+            connections,
+            channels,
+            connection_rate: Some(50),
+            channel_rate: Some(50),
+            channel_bandwidth: Some(1024 * 1024),
+            ..Self::default()
+        }
+    }
+
     /// Shortens durations that stand for "for ever" to a year.
     pub(super) fn bound_durations(&mut self) {
         for duration in [
@@ -176,7 +229,7 @@ fn check(fits: bool, code: ErrorCode, status: u16, message: impl FnOnce() -> Str
     if fits { Ok(()) } else { Err(ErrorInfo::new(code, status, message())) }
 }
 
-/// Counts messages in the current second. A second starts with its first message.
+/// Counts messages, or their bytes, in the current second. A second starts with its first message.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RateMeter {
     second: Option<Instant>,
@@ -184,19 +237,19 @@ pub(super) struct RateMeter {
 }
 
 impl RateMeter {
-    /// Whether `messages` more would still fit into the current second.
-    pub(super) fn has_room(&self, messages: usize, limit: Option<u32>, now: Instant) -> bool {
+    /// Whether `amount` more would still fit into the current second.
+    pub(super) fn has_room(&self, amount: usize, limit: Option<u32>, now: Instant) -> bool {
         let Some(limit) = limit else { return true };
         let used = if self.is_over(now) { 0 } else { self.count };
-        used.saturating_add(messages) <= usize::try_from(limit).unwrap_or(usize::MAX)
+        used.saturating_add(amount) <= usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
-    /// Counts `messages`.
-    pub(super) fn count(&mut self, messages: usize, now: Instant) {
+    /// Counts `amount`.
+    pub(super) fn count(&mut self, amount: usize, now: Instant) {
         if self.is_over(now) {
             *self = Self { second: Some(now), count: 0 };
         }
-        self.count = self.count.saturating_add(messages);
+        self.count = self.count.saturating_add(amount);
     }
 
     fn is_over(&self, now: Instant) -> bool {
@@ -207,6 +260,14 @@ impl RateMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_limits_what_is_not_limited_otherwise() {
+        let free = Limits::of_plan("free".parse().unwrap());
+        assert_eq!((free.connection_rate, free.channel_rate, free.connections), (Some(50), Some(50), 200));
+        assert_eq!(Limits::of_plan("pro".parse().unwrap()).max_message_size, 256 * 1024);
+        assert_eq!("none".parse::<CloudPlan>(), Err(CloudPlanError));
+    }
 
     #[test]
     fn a_rate_has_room_again_in_the_next_second() {

@@ -6,6 +6,7 @@
 
 mod accept;
 mod actor;
+mod http;
 mod socket;
 
 use std::{
@@ -19,13 +20,13 @@ use std::{
 use axum::{
     Router,
     extract::{
-        ConnectInfo, RawQuery, State, WebSocketUpgrade, connect_info::IntoMakeServiceWithConnectInfo,
+        ConnectInfo, RawQuery, Request, State, WebSocketUpgrade, connect_info::IntoMakeServiceWithConnectInfo,
         ws::rejection::WebSocketUpgradeRejection,
     },
-    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
+use smol_str::SmolStr;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -37,7 +38,7 @@ use self::{
     actor::Actor,
     socket::Door,
 };
-use super::{ApiKey, ConnectRequest, Hub, HubConfig};
+use super::{ApiKey, ConnectRequest, Hub, HubConfig, TokenEndpoint};
 use crate::protocol::Timestamp;
 
 /// Inputs that wait for the hub before sockets have to. Enough for a burst of all players of a large room, and with the
@@ -98,6 +99,20 @@ pub enum RelayError {
         /// The address that was asked for.
         addr: SocketAddr,
     },
+    /// In the sandbox anybody gets keys, so it must not be open to others.
+    #[error(
+        "refusing to listen on {addr} with the sandbox, where anybody gets keys: leave it out, or listen on 127.0.0.1"
+    )]
+    SandboxExposed {
+        /// The address that was asked for.
+        addr: SocketAddr,
+    },
+    /// The key that tokens for games are to be made with is not one of the relay's.
+    #[error("the relay has no API key with the name {name:?} to make tokens with: give it one, or name another")]
+    UnknownTokenKey {
+        /// The name that was given.
+        name: SmolStr,
+    },
     /// Without a key nobody could connect.
     #[error("the relay has no API key, so nobody could connect: give it one")]
     NoKey,
@@ -130,6 +145,14 @@ impl Relay {
         let RelayConfig { listen, hub } = config;
         if hub.keys.is_empty() {
             return Err(RelayError::NoKey);
+        }
+        if let Some(TokenEndpoint { key: name, .. }) = &hub.token_endpoint
+            && !hub.keys.iter().any(|key| key.name() == name)
+        {
+            return Err(RelayError::UnknownTokenKey { name: name.clone() });
+        }
+        if !listen.ip().is_loopback() && hub.sandbox {
+            return Err(RelayError::SandboxExposed { addr: listen });
         }
         if !listen.ip().is_loopback() && hub.keys.iter().any(ApiKey::is_development) {
             return Err(RelayError::DevelopmentKeyExposed { addr: listen });
@@ -183,8 +206,7 @@ impl Relay {
 type Service = IntoMakeServiceWithConnectInfo<Router, Gate>;
 
 fn service(door: Door) -> Service {
-    let unknown = || async { (StatusCode::NOT_FOUND, "There is nothing here; the relay is at /.\n") };
-    Router::new().route("/", get(enter)).fallback(unknown).with_state(door).into_make_service_with_connect_info()
+    Router::new().route("/", get(enter)).fallback(ask).with_state(door).into_make_service_with_connect_info()
 }
 
 /// Lets a WebSocket in. Credentials are the hub's business, which answers in-band: a browser could not read more.
@@ -201,6 +223,12 @@ async fn enter(
         gate.open();
         socket::serve(socket, request, door)
     })
+}
+
+/// Has the hub answer a request that is for no WebSocket.
+async fn ask(State(door): State<Door>, ConnectInfo(gate): ConnectInfo<Gate>, request: Request) -> Response {
+    gate.renew();
+    http::answer(door, request).await
 }
 
 fn wall_clock() -> Timestamp {

@@ -43,6 +43,11 @@ impl Members {
         own.map(|((_, client), _)| client.clone()).collect()
     }
 
+    /// All members, by connection and client id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&(ConnectionId, ClientId), &PresenceMessage)> {
+        self.by_key.iter()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.by_key.len()

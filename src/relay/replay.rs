@@ -14,8 +14,11 @@ use web_time::Instant;
 use super::{SharedFrame, attach::Rewind, limits::MAX_REWIND, serial::Position};
 use crate::protocol::MessageSerial;
 
-/// What a kept frame takes besides its text, and as much again for the fields made of it: a round figure, in bytes.
+/// What a kept frame takes besides its contents: a round figure, in bytes.
 const FRAME_OVERHEAD: usize = 512;
+
+/// How often a kept frame's contents are in memory: as fields, as JSON and as MessagePack.
+const COPIES: usize = 3;
 
 /// The kept frames of one channel.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl ReplayLog {
     /// Keeps a frame that was just published. Later positions only.
     pub(super) fn push(&mut self, position: Position, frame: Arc<SharedFrame>, now: Instant) {
         let messages = &frame.frame().messages;
-        let bytes = FRAME_OVERHEAD.saturating_add(frame.json().len().saturating_mul(2));
+        let bytes = FRAME_OVERHEAD.saturating_add(frame.size().saturating_mul(COPIES));
         for message in messages {
             if let (Some(id), Some(serial)) = (&message.id, &message.serial) {
                 self.ids.insert(id.clone(), serial.clone());
@@ -121,6 +124,11 @@ impl ReplayLog {
             room -= count;
         }
         Backlog { start: self.position_before(first), frames: self.frames_from(first) }
+    }
+
+    /// The kept frames with their positions, oldest first.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &SharedFrame)> {
+        self.entries.iter().map(|entry| (entry.position, &*entry.frame))
     }
 
     fn frames_from(&self, index: usize) -> Vec<Arc<SharedFrame>> {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use url::form_urlencoded;
 
-use crate::protocol::{ClientId, ConnectionKey};
+use crate::protocol::{ClientId, ConnectionKey, Format};
 
 /// The query of a connecting client. Unknown parameters are skipped; values that make no sense count as not given,
 /// except where the hub refuses them with an error.
@@ -57,6 +57,11 @@ impl ConnectRequest {
         }
         request.resume = request.resume.or(recover);
         request
+    }
+
+    /// How the client is written to: as it asked, or else in JSON.
+    pub fn wire_format(&self) -> Format {
+        self.format.as_deref().and_then(Format::from_name).unwrap_or_default()
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) enum Timer {
     LeaveMembers(ConnectionId),
     /// When to forget a connection that has no link.
     ForgetConnection(ConnectionId),
+    /// When to ask a client for a new token, so that it does not lose its connection.
+    AskForToken(ConnectionId),
+    /// When the token of a connection runs out.
+    ExpireToken(ConnectionId),
     /// When to drop what a channel keeps too long, and the channel if it idles.
     TrimChannel(ChannelKey),
 }

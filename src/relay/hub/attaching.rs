@@ -36,10 +36,17 @@ impl Hub {
     ) -> Result<(), ErrorInfo> {
         let (link, id) = (caller.link, &caller.id);
         let address = Address::parse(name)?;
-        let options = AttachOptions::parse(&address, frame)?;
+        let allowed = caller.principal.capability.modes(&address.channel);
+        let options = AttachOptions::parse(&address, frame, allowed)?;
         let key = caller.key(address.channel);
         let no_echo = self.links.get(&link).is_some_and(|link| link.no_echo);
-        let attachment = Attachment { connection: id.clone(), modes: options.modes, no_echo };
+        let attachment = Attachment {
+            connection: id.clone(),
+            asked: options.asked,
+            modes: options.modes,
+            params: options.params.clone(),
+            no_echo,
+        };
         let already = self.channels.get(&key).is_some_and(|channel| channel.attachment(link, name).is_some());
         if !already {
             let attached = self.connections.get(id).map_or(0, |connection| connection.attached.len());
@@ -90,7 +97,7 @@ impl Hub {
     }
 
     /// Ends an attachment, if there is one. With the last to a channel, the connection's members leave it.
-    fn drop_attachment(&mut self, caller: &Caller, name: &ChannelName, now: Instant) {
+    pub(super) fn drop_attachment(&mut self, caller: &Caller, name: &ChannelName, now: Instant) {
         let Ok(address) = Address::parse(name) else { return };
         let key = caller.key(address.channel);
         let Some(connection) = self.connections.get(&caller.id) else { return };
@@ -139,7 +146,8 @@ impl Hub {
                 self.config.limits.check_channels(channels)?;
                 let trim = Timer::TrimChannel(key.clone());
                 self.timers.set_if_stopped(trim, now + self.config.limits.replay_window);
-                Ok(entry.insert(Channel::new(key.name.clone(), self.clock.at(now), now)))
+                let keep = self.config.keeps(&key.name);
+                Ok(entry.insert(Channel::new(key.name.clone(), keep, self.clock.at(now), now)))
             }
         }
     }
@@ -155,9 +163,9 @@ impl Hub {
     /// Drops what a channel keeps too long, and the channel itself where nobody would notice.
     pub(super) fn trim(&mut self, key: ChannelKey, now: Instant) {
         let Some(channel) = self.channels.get_mut(&key) else { return };
-        let before = channel.log.bytes();
+        let before = channel.kept_bytes();
         let again = channel.trim(&self.config.limits, now);
-        self.kept_bytes = self.kept_bytes.saturating_sub(before.saturating_sub(channel.log.bytes()));
+        self.kept_bytes = self.kept_bytes.saturating_sub(before.saturating_sub(channel.kept_bytes()));
         if channel.is_idle(&self.config.limits, now) {
             self.channels.remove(&key);
         } else if let Some(at) = again {

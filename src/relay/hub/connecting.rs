@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{Caller, Hub, Link, Liveness, disconnected};
+use super::{Hub, Link, Liveness, disconnected};
 use crate::{
-    protocol::{Action, ConnectionDetails, ConnectionId, ConnectionKey, ErrorCode, ErrorInfo, Frame, PROTOCOL_VERSION},
+    protocol::{
+        Action, ConnectionDetails, ConnectionId, ConnectionKey, ErrorCode, ErrorInfo, Format, Frame, PROTOCOL_VERSION,
+    },
     relay::{
         ConnectRequest, LinkId, Principal,
-        auth::{authenticate, invalid_credentials},
         connection::{Connection, random_id, random_secret, split_key},
         limits::{HEARTBEAT_INTERVALS, MIN_REMAIN_PRESENT},
         timer::Timer,
@@ -23,7 +24,7 @@ impl Hub {
     /// Lets a client in, over a connection of its own or the one that it resumes.
     pub(super) fn connect(&mut self, link: LinkId, request: &ConnectRequest, now: Instant) -> Result<(), ErrorInfo> {
         check_protocol(request)?;
-        let principal = authenticate(&self.config.keys, request)?;
+        let principal = self.authenticate(request.credentials().as_ref(), request.client_id.as_ref(), now)?;
         let resumed = request.resume.as_ref().and_then(|key| self.resume(key, &principal, now)).transpose()?;
         let error = match (&request.resume, &resumed) {
             (Some(_), None) => Some(ErrorInfo::new(
@@ -39,7 +40,8 @@ impl Hub {
         };
         let idle = idle_interval(request, self.config.limits.max_idle_interval);
         self.put_on_link(link, &id, request, idle, now);
-        self.tell_connected(link, &id, idle, error, now);
+        self.watch_token(&id, now);
+        self.tell_connected(link, &id, error, now);
         Ok(())
     }
 
@@ -55,9 +57,9 @@ impl Hub {
         if !connection.opens_with(secret) || connection.principal.app != principal.app {
             return None;
         }
-        if connection.principal.identity != principal.identity {
-            let why = "the connection to resume belongs to another client id";
-            return Some(Err(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, why)));
+        match connection.principal.renewed(principal.clone()) {
+            Ok(renewed) => connection.principal = renewed,
+            Err(error) => return Some(Err(error)),
         }
         connection.renew(random_secret(&mut self.random), secret);
         if let Some(old) = connection.link {
@@ -89,24 +91,18 @@ impl Hub {
         }
         // Two thirds leave the last one for the way to the client.
         let liveness = Liveness { in_frames: request.heartbeats, interval: idle * 2 / 3 };
-        self.links.insert(link, Link { connection: id.clone(), no_echo: request.no_echo, liveness });
+        self.links.insert(link, Link { connection: id.clone(), no_echo: request.no_echo, idle, liveness });
         if !liveness.interval.is_zero() {
             self.timers.set(Timer::Heartbeat(link), now + liveness.interval);
         }
     }
 
-    fn tell_connected(
-        &mut self,
-        link: LinkId,
-        id: &ConnectionId,
-        idle: Duration,
-        error: Option<ErrorInfo>,
-        now: Instant,
-    ) {
+    pub(super) fn tell_connected(&mut self, link: LinkId, id: &ConnectionId, error: Option<ErrorInfo>, now: Instant) {
         let Some(connection) = self.connections.get(id) else { return };
+        let idle = self.links.get(&link).map_or(Duration::ZERO, |link| link.idle);
         let limits = &self.config.limits;
         let details = ConnectionDetails {
-            client_id: Some(connection.principal.identity.client_id()),
+            client_id: connection.principal.identity.client_id(),
             connection_key: Some(connection.key(id)),
             max_message_size: Some(limits.max_message_size as u64),
             max_frame_size: Some(limits.max_frame_size as u64),
@@ -123,14 +119,6 @@ impl Hub {
             ..Frame::new(Action::Connected)
         };
         self.out.send(link, frame);
-    }
-
-    /// Answers AUTH. Keys are not renewed in-band, and there is no token that would be known here.
-    pub(super) fn reauthenticate(&mut self, caller: &Caller, now: Instant) {
-        self.end_connection(&caller.id, now);
-        let error = invalid_credentials("the token is not known here; connect with an API key of this relay");
-        self.out.send(caller.link, Frame::error(None, error));
-        self.out.close(caller.link);
     }
 
     /// Sends something over a link that may have been silent.
@@ -150,6 +138,7 @@ impl Hub {
     pub(super) fn remove_link(&mut self, link: LinkId, now: Instant) -> Option<Link> {
         let gone = self.links.remove(&link)?;
         self.timers.stop(&Timer::Heartbeat(link));
+        self.forget_token(&gone.connection);
         if let Some(connection) = self.connections.get_mut(&gone.connection) {
             connection.link = None;
             for (name, key) in std::mem::take(&mut connection.attached) {
@@ -182,13 +171,13 @@ fn check_protocol(request: &ConnectRequest) -> Result<(), ErrorInfo> {
             "this relay speaks version 6 of the protocol; the parameter v must be 2 or more",
         ));
     }
-    match request.format.as_deref() {
-        None | Some("json") => Ok(()),
-        Some(_) => Err(ErrorInfo::new(
+    match request.format.as_deref().map(Format::from_name) {
+        Some(None) => Err(ErrorInfo::new(
             ErrorCode::INVALID_PARAMETER,
             400,
-            "this relay speaks JSON; connect with format=json (useBinaryProtocol: false)",
+            "this relay speaks JSON and MessagePack; connect with format=json or format=msgpack",
         )),
+        None | Some(Some(_)) => Ok(()),
     }
 }
 

@@ -42,8 +42,12 @@ impl Hub {
     ) -> Result<Answer, ErrorInfo> {
         let key = self.target(caller, frame.channel.as_ref(), Flags::PRESENCE)?;
         let (id, mut words) = (&caller.id, frame.presence);
-        let limits = self.config.limits.clone();
+        let mut limits = self.config.limits.clone();
+        limits.members_per_channel = self.apps.max_members(&key.app).unwrap_or(limits.members_per_channel);
         limits.check_count(words.len())?;
+        for word in &mut words {
+            normalize(&mut word.data, &mut word.encoding);
+        }
         limits.check_size(words.iter().fold(0, |sum, word| sum.saturating_add(wire_size(word))))?;
         for word in &mut words {
             stamp(word, &caller.principal.identity)?;
@@ -102,9 +106,20 @@ impl Hub {
 
     /// Tells words about members of `owner`, in several frames where one would be too large: a leave has the data of its
     /// member.
-    fn tell_presence(&mut self, owner: &ConnectionId, key: &ChannelKey, words: Vec<PresenceMessage>, now: Instant) {
+    pub(super) fn tell_presence(
+        &mut self,
+        owner: &ConnectionId,
+        key: &ChannelKey,
+        words: Vec<PresenceMessage>,
+        now: Instant,
+    ) {
         let wall = self.clock.at(now);
         if let Some(channel) = self.channels.get_mut(key) {
+            let before = channel.kept_bytes();
+            channel.remember(&words, now, &self.config.limits);
+            let others = self.kept_bytes.saturating_sub(before);
+            channel.shrink_to(self.config.limits.replay_bytes_total.saturating_sub(others));
+            self.kept_bytes = others.saturating_add(channel.kept_bytes());
             for presence in pages(words) {
                 let position = channel.advance(wall);
                 let frame = Frame {
@@ -187,6 +202,5 @@ fn stamp(word: &mut PresenceMessage, identity: &Identity) -> Result<(), ErrorInf
         let why = "presence needs a client id; connect with one, or name one";
         return Err(ErrorInfo::new(ErrorCode::PRESENCE_WITHOUT_CLIENT_ID, 400, why));
     }
-    normalize(&mut word.data, &mut word.encoding);
     Ok(())
 }

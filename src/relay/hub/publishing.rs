@@ -14,11 +14,28 @@ use crate::{
         Identity, SharedFrame,
         answers::Answer,
         attach::Address,
+        auth::not_permitted,
         channel::{Channel, ChannelKey},
         limits::MAX_MESSAGE_ID,
         serial::Position,
     },
 };
+
+/// What a publish counts towards rates.
+struct Load {
+    messages: usize,
+    bytes: usize,
+}
+
+/// Messages that somebody wants on a channel.
+pub(super) struct Publish {
+    pub(super) key: ChannelKey,
+    /// What the ids begin with of messages that have none of their own.
+    pub(super) base: String,
+    /// The connection that they are said to come from; none where they came over HTTP.
+    pub(super) publisher: Option<ConnectionId>,
+    pub(super) messages: Vec<Message>,
+}
 
 impl Hub {
     /// Publishes a MESSAGE frame, all of it or nothing.
@@ -30,15 +47,36 @@ impl Hub {
         now: Instant,
     ) -> Result<Answer, ErrorInfo> {
         let key = self.target(caller, frame.channel.as_ref(), Flags::PUBLISH)?;
-        let mut messages = frame.messages;
+        let publish = Publish {
+            key,
+            base: format!("{}:{}", caller.id, serial.0),
+            publisher: Some(caller.id.clone()),
+            messages: frame.messages,
+        };
+        let serials = self.put_on_channel(publish, &caller.principal.identity, now)?;
+        Ok(Answer::Published(PublishResult { serials }))
+    }
+
+    /// Publishes messages on behalf of `identity`, all of them or none. Gives their serials, in order.
+    pub(super) fn put_on_channel(
+        &mut self,
+        publish: Publish,
+        identity: &Identity,
+        now: Instant,
+    ) -> Result<Vec<Option<MessageSerial>>, ErrorInfo> {
+        let Publish { key, base, publisher, mut messages } = publish;
         let limits = &self.config.limits;
         limits.check_count(messages.len())?;
-        limits.check_size(messages.iter().fold(0, |sum, message| sum.saturating_add(size(message))))?;
+        for message in &mut messages {
+            normalize(&mut message.data, &mut message.encoding);
+        }
+        let bytes = messages.iter().fold(0, |sum: usize, message| sum.saturating_add(size(message)));
+        limits.check_size(bytes)?;
         check_ids(&messages)?;
         for message in &mut messages {
-            stamp(message, &caller.principal.identity)?;
+            stamp(message, identity)?;
         }
-        self.check_rates(&caller.id, &key, messages.len(), now)?;
+        self.check_rates(publisher.as_ref(), &key, Load { messages: messages.len(), bytes }, now)?;
 
         let (wall, node) = (self.clock.at(now), self.node.clone());
         let channel = self.channel_mut(&key, now)?;
@@ -52,24 +90,24 @@ impl Hub {
                 *vacant = Some(serial);
             }
             let frame = Frame {
-                id: Some(format!("{}:{}", caller.id, serial.0)),
+                id: Some(base),
                 channel_serial: Some(position.channel_serial(&node)),
-                connection_id: Some(caller.id.clone()),
+                connection_id: publisher.clone(),
                 messages,
                 timestamp: Some(wall),
                 ..Frame::for_channel(Action::Message, key.name.clone())
             };
             let frame = Arc::new(SharedFrame::from(frame));
             // Ids, serials and escapes may make a small publish a large frame.
-            self.config.limits.check_frame(frame.json().len())?;
-            self.deliver(&caller.id, &key, position, frame, now);
+            self.config.limits.check_frame(frame.size())?;
+            self.deliver(publisher.as_ref(), &key, position, frame, now);
         }
-        Ok(Answer::Published(PublishResult { serials }))
+        Ok(serials)
     }
 
     fn deliver(
         &mut self,
-        id: &ConnectionId,
+        publisher: Option<&ConnectionId>,
         key: &ChannelKey,
         position: Position,
         frame: Arc<SharedFrame>,
@@ -77,14 +115,16 @@ impl Hub {
     ) {
         let Some(channel) = self.channels.get_mut(key) else { return };
         let count = frame.frame().messages.len();
-        let before = channel.log.bytes();
+        let bytes = frame.frame().messages.iter().map(size).fold(0, usize::saturating_add);
+        let before = channel.kept_bytes();
         channel.publish(position, frame, now, &self.config.limits, &mut self.out);
         channel.rate.count(count, now);
+        channel.bandwidth.count(bytes, now);
         // What all keep together is bounded by letting this one keep less: the others' clients did nothing for it.
         let others = self.kept_bytes.saturating_sub(before);
-        channel.log.shrink_to(usize::MAX, self.config.limits.replay_bytes_total.saturating_sub(others));
-        self.kept_bytes = others.saturating_add(channel.log.bytes());
-        if let Some(connection) = self.connections.get_mut(id) {
+        channel.shrink_to(self.config.limits.replay_bytes_total.saturating_sub(others));
+        self.kept_bytes = others.saturating_add(channel.kept_bytes());
+        if let Some(connection) = publisher.and_then(|id| self.connections.get_mut(id)) {
             connection.rate.count(count, now);
         }
         self.watch(key, now);
@@ -102,25 +142,42 @@ impl Hub {
         let name = name.ok_or_else(nameless)?;
         let key = caller.key(Address::parse(name)?.channel);
         let attachment = self.channels.get(&key).and_then(|channel| channel.attachment(caller.link, name));
-        if attachment.is_some_and(|attachment| !attachment.modes.contains(mode)) {
-            let why = "the channel is attached without the mode that this needs; attach with it";
-            return Err(ErrorInfo::new(ErrorCode::NOT_PERMITTED, 401, why));
+        let is_allowed = match attachment {
+            // The modes were held against the credentials.
+            Some(attachment) => attachment.modes.contains(mode),
+            None => caller.principal.capability.modes(&key.name).contains(mode),
+        };
+        if !is_allowed {
+            let why = "the credentials do not allow this here, or the channel is attached without the mode for it";
+            return Err(not_permitted(why));
         }
         Ok(key)
     }
 
-    fn check_rates(&self, id: &ConnectionId, key: &ChannelKey, count: usize, now: Instant) -> Result<(), ErrorInfo> {
+    fn check_rates(
+        &self,
+        publisher: Option<&ConnectionId>,
+        key: &ChannelKey,
+        load: Load,
+        now: Instant,
+    ) -> Result<(), ErrorInfo> {
         let limits = &self.config.limits;
         let refuse = |code, what: &str| {
             Err(ErrorInfo::new(code, 429, format!("the {what} carries more messages a second than it may; send fewer")))
         };
-        let of_connection = self.connections.get(id).map(|connection| connection.rate).unwrap_or_default();
-        if !of_connection.has_room(count, limits.connection_rate, now) {
+        let of_connection =
+            publisher.and_then(|id| self.connections.get(id)).map(|connection| connection.rate).unwrap_or_default();
+        if !of_connection.has_room(load.messages, limits.connection_rate, now) {
             return refuse(ErrorCode::CONNECTION_RATE_EXCEEDED, "connection");
         }
-        let of_channel = self.channels.get(key).map(|channel| channel.rate).unwrap_or_default();
-        if !of_channel.has_room(count, limits.channel_rate, now) {
+        let meters = self.channels.get(key).map(|channel| (channel.rate, channel.bandwidth));
+        let (rate, bandwidth) = meters.unwrap_or_default();
+        if !rate.has_room(load.messages, limits.channel_rate, now) {
             return refuse(ErrorCode::CHANNEL_RATE_EXCEEDED, "channel");
+        }
+        if !bandwidth.has_room(load.bytes, limits.channel_bandwidth, now) {
+            let why = "the channel carries more bytes a second than it may; send less";
+            return Err(ErrorInfo::new(ErrorCode::CHANNEL_BANDWIDTH_EXCEEDED, 429, why));
         }
         Ok(())
     }
@@ -161,19 +218,19 @@ fn stamp(message: &mut Message, identity: &Identity) -> Result<(), ErrorInfo> {
     message.connection_key = None;
     message.timestamp = None;
     message.version = None;
-    normalize(&mut message.data, &mut message.encoding);
     Ok(())
 }
 
-/// Turns raw JSON in place of a payload into text, as the cloud does: objects and arrays say so, the rest is a string.
+/// Brings a payload into the form in which it is kept, whatever frame it came in: bytes as bytes, and raw JSON as text.
+/// Of that, objects and arrays say so, as in the cloud, and the rest is a string.
 pub(super) fn normalize(data: &mut Option<Data>, encoding: &mut Option<String>) {
     match data.take() {
         Some(Data::Json(value)) if !value.is_object() && !value.is_array() => {
             *data = Some(Data::Text(value.to_string()))
         }
         Some(other) => {
-            let (wire, steps) = other.into_json_frame(encoding.take());
-            *data = Some(wire);
+            let (kept, steps) = other.into_canonical(encoding.take());
+            *data = Some(kept);
             *encoding = steps;
         }
         None => {}

@@ -1,17 +1,21 @@
 //! The hub on simulated time.
 
+mod apps;
 mod attaching;
+mod authorizing;
 mod connecting;
+mod encodings;
 mod hostile;
 mod presence;
 mod publishing;
+mod rest;
 mod resuming;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::protocol::{
-    ChannelSerial, ConnectionKey, DEVELOPMENT_KEY, Data, Flags, Message, PresenceAction, PresenceMessage,
+    ChannelSerial, ConnectionKey, DEVELOPMENT_KEY, Data, Flags, Format, Message, PresenceAction, PresenceMessage,
 };
 
 /// The wall clock at the start of each test.

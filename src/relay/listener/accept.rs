@@ -20,7 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Sleep,
+    time::{Instant, Sleep},
 };
 
 use crate::relay::Limits;
@@ -79,7 +79,8 @@ impl Listener for GuardedListener {
             log::debug!("cannot turn off Nagle's algorithm for {addr}: {error}");
         }
         let deadline = Box::pin(tokio::time::sleep(self.handshake_timeout));
-        (GuardedStream { stream, gate: Gate::default(), deadline: Some(deadline), _permit: permit }, addr)
+        let patience = self.handshake_timeout;
+        (GuardedStream { stream, gate: Gate::default(), patience, deadline: Some(deadline), _permit: permit }, addr)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -87,17 +88,32 @@ impl Listener for GuardedListener {
     }
 }
 
-/// Says that a socket became a WebSocket, so that its time does not run out.
+/// Says that a socket became a WebSocket, so that its time does not run out, or that it made a request, which gives it
+/// as much time again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gate(Arc<AtomicBool>);
+pub(super) struct Gate(Arc<Signs>);
+
+#[derive(Debug, Default)]
+struct Signs {
+    is_open: AtomicBool,
+    is_renewed: AtomicBool,
+}
 
 impl Gate {
     pub(super) fn open(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_open.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn renew(&self) {
+        self.0.is_renewed.store(true, Ordering::Relaxed);
+    }
+
+    fn take_renewal(&self) -> bool {
+        self.0.is_renewed.swap(false, Ordering::Relaxed)
     }
 
     fn is_open(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_open.load(Ordering::Relaxed)
     }
 }
 
@@ -107,11 +123,13 @@ impl Connected<IncomingStream<'_, GuardedListener>> for Gate {
     }
 }
 
-/// A socket that fails to read when it is no WebSocket in time.
+/// A socket that fails to read when it is no WebSocket, and makes no request, in time.
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     stream: TcpStream,
     gate: Gate,
+    /// How long it may take to become a WebSocket, or to make its next request.
+    patience: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -120,6 +138,12 @@ impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.gate.is_open() {
             self.deadline = None;
+        }
+        if self.gate.take_renewal() {
+            let until = Instant::now() + self.patience;
+            if let Some(deadline) = self.deadline.as_mut() {
+                deadline.as_mut().reset(until);
+            }
         }
         if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

@@ -11,7 +11,7 @@ use web_time::Instant;
 use super::socket::{Item, NotQueued, Outgoing};
 use crate::{
     protocol::{DecodeError, Frame},
-    relay::{ConnectRequest, Hub, LinkId, Output},
+    relay::{ConnectRequest, Hub, LinkId, Output, RestRequest, RestResponse},
 };
 
 /// How long clients have at the end to read the goodbye. A little more than a socket takes to close.
@@ -26,6 +26,8 @@ pub(super) enum Input {
     Frame { link: LinkId, frame: Box<Frame> },
     /// Something came in that is no frame.
     Malformed { link: LinkId, error: DecodeError },
+    /// Somebody asks over HTTP. The answer may be lost when the socket is gone already.
+    Rest { request: Box<RestRequest>, answer: oneshot::Sender<RestResponse> },
     /// The socket is gone. The last that it says, and the only thing after `Open` that is always said.
     Closed { link: LinkId },
 }
@@ -85,6 +87,10 @@ impl Actor {
             }
             Input::Frame { link, frame } => self.hub.handle_frame(link, *frame, now),
             Input::Malformed { link, error } => self.hub.handle_malformed(link, &error, now),
+            Input::Rest { request, answer } => {
+                // An error means that nobody waits for the answer any more.
+                let _ = answer.send(self.hub.rest(&request, now));
+            }
             Input::Closed { link } => self.forget(link, now),
         }
     }

@@ -23,7 +23,7 @@ use tokio::{
 
 use super::actor::Input;
 use crate::{
-    protocol::{Frame, json},
+    protocol::{Format, Frame, WireFrame, json, msgpack},
     relay::{ConnectRequest, Limits, LinkId, SharedFrame},
 };
 
@@ -52,9 +52,9 @@ pub(super) enum Item {
 }
 
 impl Item {
-    fn bytes(&self) -> usize {
+    fn bytes(&self, format: Format) -> usize {
         match self {
-            Self::Frame(frame) => frame.json().len(),
+            Self::Frame(frame) => frame.wire(format).len(),
             Self::Ping => PING_BYTES,
         }
     }
@@ -64,6 +64,7 @@ impl Item {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     queue: mpsc::Sender<Item>,
+    format: Format,
     waiting: Arc<AtomicUsize>,
     max_bytes: usize,
     cut: oneshot::Sender<()>,
@@ -81,7 +82,7 @@ pub(super) enum NotQueued {
 impl Outgoing {
     /// Queues an item; never waits.
     pub(super) fn push(&self, item: Item) -> Result<(), NotQueued> {
-        let bytes = item.bytes();
+        let bytes = item.bytes(self.format);
         // Only this end adds, so nobody else can fill up what is seen free here.
         if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > self.max_bytes {
             return Err(NotQueued::Full);
@@ -104,21 +105,22 @@ impl Outgoing {
 #[derive(Debug)]
 struct Queue {
     items: mpsc::Receiver<Item>,
+    format: Format,
     waiting: Arc<AtomicUsize>,
     cut: oneshot::Receiver<()>,
 }
 
-fn queue(limits: &Limits) -> (Outgoing, Queue) {
+fn queue(limits: &Limits, format: Format) -> (Outgoing, Queue) {
     let (queue, items) = mpsc::channel(limits.queue_frames.max(1));
     let (cut, is_cut) = oneshot::channel();
     let waiting = Arc::new(AtomicUsize::new(0));
-    let outgoing = Outgoing { queue, waiting: Arc::clone(&waiting), max_bytes: limits.queue_bytes, cut };
-    (outgoing, Queue { items, waiting, cut: is_cut })
+    let outgoing = Outgoing { queue, format, waiting: Arc::clone(&waiting), max_bytes: limits.queue_bytes, cut };
+    (outgoing, Queue { items, format, waiting, cut: is_cut })
 }
 
 /// Serves one WebSocket to its end.
 pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door) {
-    let (outgoing, queue) = queue(&door.limits);
+    let (outgoing, queue) = queue(&door.limits, request.wire_format());
     let (opened, link) = oneshot::channel();
     let open = Input::Open { request: Box::new(request), outgoing, opened };
     if door.inbox.send(open).await.is_err() {
@@ -135,8 +137,8 @@ pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door
 /// Reads and writes until one side ends it.
 async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, door: &Door) {
     let (sink, mut stream) = socket.split();
-    let Queue { items, waiting, cut } = queue;
-    let mut writing = std::pin::pin!(write(sink, items, waiting));
+    let Queue { items, format, waiting, cut } = queue;
+    let mut writing = std::pin::pin!(write(sink, items, format, waiting));
     tokio::select! {
         () = read(&mut stream, link, door) => return,
         () = &mut writing => {}
@@ -155,7 +157,7 @@ async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, door: &Door) {
     while let Some(message) = stream.next().await {
         let decoded = match message {
             Ok(Message::Text(text)) => json::decode(&text),
-            Ok(Message::Binary(bytes)) => json::decode(&String::from_utf8_lossy(&bytes)),
+            Ok(Message::Binary(bytes)) => msgpack::decode(&bytes),
             // The library answers pings and closes itself, while it is read on.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
             Err(error) => return log::debug!("{link:?} failed: {error}"),
@@ -184,18 +186,26 @@ fn bounded(mut frame: Frame, most: usize) -> Frame {
     frame
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut items: mpsc::Receiver<Item>, waiting: Arc<AtomicUsize>) {
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut items: mpsc::Receiver<Item>,
+    format: Format,
+    waiting: Arc<AtomicUsize>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while items.recv_many(&mut batch, BATCH).await > 0 {
         for item in batch.drain(..) {
             let message = match &item {
-                Item::Frame(frame) => Message::text(frame.json()),
+                Item::Frame(frame) => match frame.wire(format) {
+                    WireFrame::Text(text) => Message::text(text),
+                    WireFrame::Binary(bytes) => Message::binary(bytes.clone()),
+                },
                 Item::Ping => Message::Ping(Bytes::new()),
             };
             if sink.feed(message).await.is_err() {
                 return;
             }
-            waiting.fetch_sub(item.bytes(), Ordering::Relaxed);
+            waiting.fetch_sub(item.bytes(format), Ordering::Relaxed);
         }
         if sink.flush().await.is_err() {
             return;
@@ -224,14 +234,14 @@ mod tests {
     #[test]
     fn a_queue_is_full_by_frames_or_by_bytes() {
         let mut limits = Limits { queue_frames: 2, ..Limits::default() };
-        let (outgoing, _queue) = queue(&limits);
+        let (outgoing, _queue) = queue(&limits, Format::Json);
         assert_eq!([(); 3].map(|()| outgoing.push(item())), [Ok(()), Ok(()), Err(NotQueued::Full)]);
 
-        limits.queue_bytes = item().bytes();
-        let (outgoing, mut queue) = queue(&limits);
+        limits.queue_bytes = item().bytes(Format::Json);
+        let (outgoing, mut queue) = queue(&limits, Format::Json);
         assert_eq!([(); 2].map(|()| outgoing.push(item())), [Ok(()), Err(NotQueued::Full)]);
         let taken = queue.items.try_recv().unwrap();
-        queue.waiting.fetch_sub(taken.bytes(), Ordering::Relaxed);
+        queue.waiting.fetch_sub(taken.bytes(Format::Json), Ordering::Relaxed);
         assert_eq!(outgoing.push(Item::Ping), Ok(()));
         drop(queue);
         assert_eq!(outgoing.push(Item::Ping), Err(NotQueued::Gone));

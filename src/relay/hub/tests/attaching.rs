@@ -10,7 +10,7 @@ fn attached_tells_position_and_modes() {
     let client = world.connect("");
     let frames = world.attach(&client, "c");
     assert_eq!(frames.len(), 1);
-    assert_eq!(frames[0].flags, Some(Flags::MODES));
+    assert_eq!(frames[0].flags, Some(Flags::MODES | Flags::ANNOTATION_PUBLISH));
     assert_eq!(frames[0].channel_serial.as_ref().map(|serial| serial.as_str().len()), Some(14 + 1 + 3 + 1 + 8));
     assert!(frames[0].params.is_empty() && frames[0].error.is_none());
 }

@@ -74,7 +74,9 @@ fn all_receivers_share_one_frame() {
     }
     assert_eq!(shared.len(), 2);
     assert!(std::sync::Arc::ptr_eq(&shared[0], &shared[1]));
-    assert!(std::ptr::eq(shared[0].json(), shared[1].json()), "encoded once");
+    for format in [Format::Json, Format::MsgPack] {
+        assert!(std::ptr::eq(shared[0].wire(format), shared[1].wire(format)), "encoded once");
+    }
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! Tokens for games: one room, one player, and that player's inbox.
+
+use std::time::Duration;
+
+use serde_json::json;
+use smol_str::SmolStr;
+
+use super::{DEFAULT_TTL, Grant, MAX_TTL};
+use crate::{
+    protocol::{ErrorCode, ErrorInfo},
+    relay::Capability,
+};
+
+/// Longest name of a room and id of a player, in bytes: those of sessions.
+const MAX_NAME: usize = 64;
+
+/// How the relay gives tokens to players.
+///
+/// Whoever reaches the relay gets a token for the room and player that it asks for: the relay knows no accounts. What a
+/// token bars is to speak as another player once connected, and to read another's inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenEndpoint {
+    /// The name of the API key that signs, `APP.KEYID`. Players meet in its application.
+    pub key: SmolStr,
+    /// How long a token is good. Defaults to an hour; a day at most.
+    pub ttl: Duration,
+}
+
+impl TokenEndpoint {
+    /// Tokens of the key with this name.
+    pub fn new(key: impl AsRef<str>) -> Self {
+        Self { key: SmolStr::new(key), ttl: DEFAULT_TTL }
+    }
+}
+
+/// What a player may do: all on the room's channel, hear what comes to its own inbox, and speak to those of others.
+///
+/// # Errors
+/// 40003 for a name that could stand for another channel, or for several.
+pub(in crate::relay) fn grant(room: &str, player: &str, ttl: Duration) -> Result<Grant, ErrorInfo> {
+    if !is_name(room) || !is_name(player) {
+        let why = "room and player must be 1 to 64 letters, digits, '-' and '_'";
+        return Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, why));
+    }
+    let capability = json!({
+        format!("room:{room}"): ["presence", "publish", "subscribe"],
+        format!("room:{room}:to:{player}"): ["subscribe"],
+        format!("room:{room}:to:*"): ["publish"],
+    });
+    let capability = Capability::from_json(&capability)
+        .map_err(|error| ErrorInfo::new(ErrorCode::INTERNAL, 500, error.to_string()))?;
+    Ok(Grant { capability: Some(capability), client_id: Some(player.into()), ttl: ttl.min(MAX_TTL) })
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::Operation::{History, Presence, Publish, Subscribe};
+
+    #[test]
+    fn a_player_hears_its_own_inbox_and_speaks_to_those_of_others_in_its_room_alone() {
+        let grant = grant("otter", "ada", DEFAULT_TTL).unwrap();
+        assert_eq!(grant.client_id, Some("ada".into()));
+        let capability = grant.capability.unwrap();
+        let allowed = |channel: &str| {
+            let operations = [Publish, Subscribe, Presence, History];
+            operations.map(|operation| capability.allows(&channel.into(), operation))
+        };
+        assert_eq!(allowed("room:otter"), [true, true, true, false]);
+        assert_eq!(allowed("room:otter:to:ada"), [true, true, false, false]);
+        assert_eq!(allowed("room:otter:to:bob"), [true, false, false, false]);
+        for channel in ["room:badger", "room:badger:to:ada", "room", "otter", "room:otter:from:ada"] {
+            assert_eq!(allowed(channel), [false; 4], "{channel}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_reach_other_channels_are_refused() {
+        let long = "x".repeat(MAX_NAME + 1);
+        for name in ["", "*", "a:to:bob", "a:*", "a b", "[*]", "ö", "a\n", &long] {
+            for (room, player) in [(name, "ada"), ("otter", name)] {
+                assert_eq!(grant(room, player, DEFAULT_TTL).err().map(|error| error.code.0), Some(40003), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_lives_a_day_at_most() {
+        assert_eq!(grant("otter", "ada", Duration::MAX).unwrap().ttl, MAX_TTL);
+    }
+}
