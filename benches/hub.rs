@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Instant};
 
 use bevy_rooms::{
-    protocol::{Action, DEVELOPMENT_KEY, Frame, Message, MsgSerial, Timestamp},
+    protocol::{Action, DEVELOPMENT_KEY, Format, Frame, Message, MsgSerial, Timestamp},
     relay::{ConnectRequest, Hub, HubConfig, LinkId, Output},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -13,7 +13,7 @@ fn drain(hub: &mut Hub) -> usize {
     let mut bytes = 0;
     while let Some(output) = hub.poll_output() {
         if let Output::Send { frame, .. } = output {
-            bytes += black_box(frame.json()).len();
+            bytes += black_box(frame.wire(Format::Json)).len();
         }
     }
     bytes

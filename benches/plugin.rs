@@ -10,7 +10,7 @@ mod table;
 
 use std::time::{Duration, Instant};
 
-use bevy::prelude::*;
+use bevy::{ecs::schedule::SingleThreadedExecutor, prelude::*};
 use bevy_rooms::prelude::*;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::{Deserialize, Serialize};
@@ -57,14 +57,30 @@ fn idle_frame(c: &mut Criterion) {
     let all_in = |apps: &mut Vec<App>| apps.iter().all(|app| app.world().resource::<Roster>().len() == PLAYERS);
     assert!(table.until(LONG, all_in));
     let mut bare = App::new();
-    bare.add_plugins(MinimalPlugins);
+    bare.add_plugins((MinimalPlugins, bevy::state::app::StatesPlugin)).init_state::<Unrelated>();
+    // Handing a system to another thread costs more than any of these do, and no less without the plugin.
+    single_threaded(&mut bare);
     let mut group = c.benchmark_group("frame");
     group.bench_function("without the plugin", |b| b.iter(|| bare.update()));
     for (name, seat) in [("idle, as host of 100 players", 0), ("idle, as one of 100 players", 1)] {
         let app = &mut table.apps[seat];
+        single_threaded(app);
         group.bench_function(name, |b| b.iter(|| app.update()));
     }
     group.finish();
+}
+
+/// A state of the game's own, which Bevy looks at every frame.
+#[derive(States, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Unrelated {
+    #[default]
+    Only,
+}
+
+fn single_threaded(app: &mut App) {
+    for (_, schedule) in app.world_mut().resource_mut::<Schedules>().iter_mut() {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    }
 }
 
 /// Over a real socket: a relay on its own thread, a sender and a receiver, each with its own background thread.

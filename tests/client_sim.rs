@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bevy_rooms::{
-    client::{ChannelOptions, ChannelState, Command, ConnectionState, Event, Lifetime, OperationId, PresenceCommand},
+    client::{
+        ChannelOptions, ChannelState, Command, ConnectionState, Event, HistoryOf, HistoryPage, HistoryQuery, Lifetime,
+        MemberQuery, OperationId, PresenceCommand,
+    },
     protocol::{ChannelName, Message},
     testing::{ClientIndex, Fault, FaultKind, FaultPlan, SimNet},
 };
@@ -277,4 +280,95 @@ fn closing_leaves_nothing_behind_anywhere() {
     let stats = net.relay_stats();
     assert_eq!((stats.links, stats.connections, stats.channels, stats.messages), (0, 0, 0, 0));
     assert!(!net.step(), "and nothing is going to happen");
+}
+
+fn texts(messages: Vec<Message>) -> Vec<String> {
+    messages.into_iter().filter_map(|message| Some(message.data?.as_text()?.to_owned())).collect()
+}
+
+/// The page that a command is answered with, and what was heard in the meantime.
+fn turn_page(net: &mut SimNet, client: ClientIndex, command: Command) -> (HistoryPage, Vec<Event>) {
+    net.command(client, command);
+    let mut events = net.take_events(client);
+    let Some(answer) = events.iter().position(|event| matches!(event, Event::History { .. })) else {
+        panic!("nobody answered");
+    };
+    match events.remove(answer) {
+        Event::History { outcome: Ok(page), .. } => (page, events),
+        other => panic!("{other:?} is no page"),
+    }
+}
+
+#[test]
+fn a_history_until_attach_and_what_is_heard_since_make_the_whole_stream() {
+    let mut net = SimNet::new(1);
+    let [ada, bob] = ["ada", "bob"].map(|name| net.add_client(SimNet::options(name)));
+    for client in [ada, bob] {
+        net.command(client, Command::Connect);
+    }
+    net.run_for(SECOND);
+    for number in 0..5 {
+        net.command(ada, publish(number, number.to_string()));
+    }
+    net.run_for(SECOND);
+    net.command(bob, attach());
+    net.run_for(SECOND);
+    for number in 5..8 {
+        net.command(ada, publish(number, number.to_string()));
+    }
+    net.run_for(SECOND);
+    let query = HistoryQuery { limit: Some(2), until_attach: true, ..HistoryQuery::default() };
+    let (operation, of) = (OperationId(1), HistoryOf::Messages);
+    let mut command = Command::History { operation, channel: channel(), of, query };
+    let (mut earlier, mut heard, mut pages) = (Vec::new(), Vec::new(), 0);
+    loop {
+        let (page, events) = turn_page(&mut net, bob, command);
+        pages += 1;
+        earlier.extend(texts(page.messages));
+        heard.extend(events);
+        let Some(page) = page.next else { break };
+        command = Command::NextPage { operation, page };
+    }
+    earlier.reverse();
+    let live = heard.into_iter().filter_map(|event| match event {
+        Event::Messages { messages, .. } => Some(texts(messages)),
+        _ => None,
+    });
+    earlier.extend(live.flatten());
+    assert_eq!(earlier, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+    assert!(pages >= 3, "five messages, two at a time");
+}
+
+#[test]
+fn what_is_published_over_http_is_heard_and_members_can_be_asked_for() {
+    let mut net = SimNet::new(2);
+    let [ada, bob] = ["ada", "bob"].map(|name| net.add_client(SimNet::options(name)));
+    net.command(ada, Command::Connect);
+    net.command(ada, enter(1));
+    net.run_for(SECOND);
+    // Without a connection of its own.
+    let messages = vec![Message::new("m", "hello")];
+    net.command(bob, Command::PublishByHttp { operation: OperationId(2), channel: channel(), messages });
+    net.command(bob, Command::Time { operation: OperationId(3) });
+    net.run_for(SECOND);
+    let events = net.take_events(bob);
+    assert!(
+        matches!(&events[0], Event::Published { operation: OperationId(2), outcome: Ok(serials) } if serials.len() == 1)
+    );
+    assert!(matches!(&events[1], Event::Time { outcome: Ok(_), .. }));
+    let heard = net.take_events(ada).into_iter().find_map(|event| match event {
+        Event::Messages { messages, .. } => Some(texts(messages)),
+        _ => None,
+    });
+    assert_eq!(heard, Some(vec!["hello".to_owned()]));
+    net.command(bob, Command::Connect);
+    let query = MemberQuery::default();
+    net.command(bob, Command::Members { operation: OperationId(4), channel: channel(), query });
+    net.run_for(SECOND);
+    let answer = net.take_events(bob).into_iter().find_map(|event| match event {
+        Event::Members { outcome, .. } => Some(outcome.expect("the members")),
+        _ => None,
+    });
+    let names: Vec<_> = answer.expect("an answer").into_iter().filter_map(|word| word.client_id).collect();
+    assert_eq!(names, ["ada".into()]);
 }

@@ -161,6 +161,20 @@ fn messages_reach_those_they_are_for_and_nobody_else() {
 }
 
 #[test]
+fn players_of_one_room_may_write_their_frames_differently() {
+    let mut table = room(&["ada"]);
+    let plugin = RoomsPlugin { format: Format::MsgPack, ..table.plugin("ben") };
+    let ben = table.seat_plugin(plugin, game);
+    command(&mut table.apps[ben], |commands| commands.join_or_host("den", Profile::named("Ben")));
+    assert!(table.until(LONG, |apps| apps.iter().all(|app| app.world().resource::<Roster>().len() == 2)));
+    for app in &mut table.apps {
+        send(app, ToRoom::others(wave("hi")));
+    }
+    let heard = |app: &App, sender: &str| seen(app).waves == [(sender.to_owned(), "hi".to_owned())];
+    assert!(table.until(LONG, |apps| heard(&apps[0], "ben") && heard(&apps[1], "ada")));
+}
+
+#[test]
 fn a_message_may_be_any_kind_of_json() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Anything(serde_json::Value);

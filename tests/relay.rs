@@ -12,7 +12,8 @@ use std::{
 
 use bevy_rooms::{
     protocol::{
-        Action, ConnectionKey, DEVELOPMENT_KEY, Flags, Frame, Message, MsgSerial, PresenceAction, PresenceMessage, json,
+        Action, ConnectionKey, DEVELOPMENT_KEY, Flags, Format, Frame, Message, MsgSerial, PresenceAction,
+        PresenceMessage, WireFrame, json, msgpack,
     },
     relay::{self, Limits, Relay, RelayConfig, RelayError, RelayHandle},
 };
@@ -43,13 +44,15 @@ fn relay() -> RelayHandle {
 
 struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    format: Format,
     serial: i64,
 }
 
 impl Client {
     async fn open(url: &str, query: &str) -> Self {
         let (socket, _) = in_time("connecting", connect_async(format!("{url}/?{query}"))).await.unwrap();
-        Self { socket, serial: 0 }
+        let format = if query.contains("format=msgpack") { Format::MsgPack } else { Format::Json };
+        Self { socket, format, serial: 0 }
     }
 
     /// Connects with the development key and reads CONNECTED.
@@ -67,7 +70,11 @@ impl Client {
     }
 
     async fn send(&mut self, frame: Frame) {
-        self.socket.send(tungstenite::Message::text(json::encode(frame))).await.unwrap();
+        let message = match self.format.encode(frame) {
+            WireFrame::Text(text) => tungstenite::Message::text(text),
+            WireFrame::Binary(bytes) => tungstenite::Message::binary(bytes),
+        };
+        self.socket.send(message).await.unwrap();
     }
 
     async fn send_numbered(&mut self, mut frame: Frame) {
@@ -91,7 +98,14 @@ impl Client {
     async fn next(&mut self) -> Option<Frame> {
         loop {
             match in_time("the next frame", self.socket.next()).await? {
-                Ok(tungstenite::Message::Text(text)) => return Some(json::decode(&text).unwrap()),
+                Ok(tungstenite::Message::Text(text)) => {
+                    assert_eq!(self.format, Format::Json);
+                    return Some(json::decode(&text).unwrap());
+                }
+                Ok(tungstenite::Message::Binary(bytes)) => {
+                    assert_eq!(self.format, Format::MsgPack);
+                    return Some(msgpack::decode(&bytes).unwrap());
+                }
                 Ok(_) => {}
                 Err(_) => return None,
             }
@@ -117,6 +131,20 @@ async fn a_client_connects_attaches_publishes_and_hears_itself() {
     client.send(Frame::new(Action::Close)).await;
     client.expect(Action::Closed).await;
     assert!(client.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_messagepack_gets_binary_frames_and_keeps_its_bytes() {
+    let relay = relay();
+    let mut client = Client::open(&relay.url(), &format!("v=6&format=msgpack&key={DEVELOPMENT_KEY}")).await;
+    client.expect(Action::Connected).await;
+    client.send(Frame::for_channel(Action::Attach, "c".into())).await;
+    client.expect(Action::Attached).await;
+    let mut other = Client::attached(&relay, "").await;
+    let messages = vec![Message::new("bytes", vec![0, 255])];
+    client.send_numbered(Frame { messages, ..Frame::for_channel(Action::Message, "c".into()) }).await;
+    assert_eq!(client.expect(Action::Message).await.messages[0].data, Some(vec![0, 255].into()));
+    assert_eq!(other.expect(Action::Message).await.messages[0].data, Some("AP8=".into()));
 }
 
 #[tokio::test]
@@ -245,13 +273,13 @@ async fn a_socket_that_never_becomes_a_websocket_is_closed() {
 #[tokio::test]
 async fn a_browser_is_told_what_this_is() {
     let relay = relay();
-    for (path, expected) in [("/", "200 OK"), ("/elsewhere", "404 Not Found")] {
+    for (path, status, says) in [("/", "200 OK", "relay"), ("/elsewhere", "404 Not Found", "40400")] {
         let mut browser = TcpStream::connect(relay.addr()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         browser.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         in_time("the answer", browser.read_to_string(&mut answer)).await.unwrap();
-        assert!(answer.contains(expected) && answer.contains("relay"), "{answer}");
+        assert!(answer.contains(status) && answer.contains(says), "{answer}");
     }
 }
 

@@ -1,67 +1,8 @@
-// Starts the programs under test, and waits for what they print.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { homedir } from 'node:os';
-import { createInterface } from 'node:readline';
+// What the tests of the official SDK share: programs, clients and waiting for messages.
 import * as Ably from 'ably';
+import { DEVELOPMENT_KEY } from './programs.js';
 
-const target = `${process.env.CARGO_TARGET_DIR ?? `${homedir()}/.cache/bevy_rooms-target`}/debug`;
-
-/** The key that a relay takes on loopback when it is given none. */
-const DEVELOPMENT_KEY = 'rooms.dev:insecure-development-key';
-
-/** A running program, and the lines that it printed. */
-export class Program {
-  constructor(path, args) {
-    this.process = spawn(`${target}/${path}`, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.lines = [];
-    this.waiting = [];
-    this.ended = once(this.process, 'close');
-    createInterface({ input: this.process.stdout }).on('line', (line) => {
-      this.lines.push(line);
-      this.waiting.forEach((look) => look());
-    });
-    this.process.on('error', (error) => console.error(`${path} could not be started: ${error.message}`));
-  }
-
-  /** Resolves with the first line, past or to come, that `match` gives something for. */
-  line(match) {
-    return new Promise((resolve) => {
-      let seen = 0;
-      const look = () => {
-        while (seen < this.lines.length) {
-          const found = match(this.lines[seen++]);
-          if (found) return resolve(found);
-        }
-      };
-      this.waiting.push(look);
-      look();
-    });
-  }
-
-  /** Resolves with the first JSON event that `match` is true for. */
-  event(match) {
-    return this.line((line) => {
-      const event = JSON.parse(line);
-      return match(event) && event;
-    });
-  }
-
-  /** Ends the program, and resolves with its exit code. */
-  async stop(signal = 'SIGTERM') {
-    this.process.kill(signal);
-    const [code] = await this.ended;
-    return code;
-  }
-}
-
-/** A relay on a free port. */
-export async function relay(...args) {
-  const program = new Program('rooms-relay', ['--listen', '127.0.0.1:0', ...args]);
-  program.url = await program.line((line) => line.match(/http:\/\/[\d.]+:\d+/)?.[0]);
-  program.port = Number(new URL(program.url).port);
-  return program;
-}
+export * from './programs.js';
 
 /** A client of the official SDK. */
 export function client(relay, options = {}) {

@@ -14,7 +14,7 @@ use bevy_rooms::{
     bridge::{self, Runtime},
     plugin::{Clock, Transport},
     prelude::*,
-    protocol::{Timestamp, json},
+    protocol::{Format, Timestamp, WireFrame},
     relay::{ConnectRequest, Hub, HubConfig, LinkId, Output},
     transport::{
         Incoming,
@@ -64,8 +64,14 @@ impl Table {
 
     /// Seats an app; `set_up` adds what the game has. Returns its number.
     pub fn seat(&mut self, player: &str, set_up: impl FnOnce(&mut App)) -> usize {
+        let plugin = self.plugin(player);
+        self.seat_plugin(plugin, set_up)
+    }
+
+    /// Seats an app with a plugin that was set up otherwise. Returns its number.
+    pub fn seat_plugin(&mut self, plugin: RoomsPlugin, set_up: impl FnOnce(&mut App)) -> usize {
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, self.plugin(player)));
+        app.add_plugins((MinimalPlugins, plugin));
         set_up(&mut app);
         self.apps.push(app);
         self.apps.len() - 1
@@ -123,18 +129,19 @@ pub fn messages<M: Message + Clone>(app: &App) -> Vec<M> {
 /// Serves memory sockets with a hub.
 async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<()>) {
     let mut hub = Hub::new(HubConfig::default(), [7; 32], bridge::now(), Timestamp(1_700_000_000_000));
-    let mut links: HashMap<LinkId, mpsc::Sender<Incoming>> = HashMap::new();
-    let (frames, mut inbox) = mpsc::channel::<(LinkId, Option<String>)>(1024);
+    let mut links: HashMap<LinkId, (Format, mpsc::Sender<Incoming>)> = HashMap::new();
+    let (frames, mut inbox) = mpsc::channel::<(LinkId, Option<WireFrame>)>(1024);
     loop {
         while let Some(output) = hub.poll_output() {
             match output {
                 Output::Send { link, frame } => {
-                    if let Some(incoming) = links.get(&link) {
-                        incoming.try_send(Incoming::Text(frame.json().to_owned())).expect("a client that keeps up");
+                    if let Some((format, incoming)) = links.get(&link) {
+                        let wire = frame.wire(*format).clone();
+                        incoming.try_send(Incoming::Frame(wire)).expect("a client that keeps up");
                     }
                 }
                 Output::Ping { link } => {
-                    if let Some(incoming) = links.get(&link) {
+                    if let Some((_, incoming)) = links.get(&link) {
                         let _ = incoming.try_send(Incoming::Activity);
                     }
                 }
@@ -146,12 +153,13 @@ async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<(
             socket = listener.accept() => {
                 let Some(MemorySocket { url, mut end }) = socket else { return };
                 let query = url.split_once('?').map_or("", |(_, query)| query).to_owned();
-                let link = hub.open(&ConnectRequest::from_query(&query), bridge::now());
-                links.insert(link, end.incoming);
+                let request = ConnectRequest::from_query(&query);
+                let link = hub.open(&request, bridge::now());
+                links.insert(link, (request.wire_format(), end.incoming));
                 let frames = frames.clone();
                 tokio::spawn(async move {
-                    while let Some(text) = end.outgoing.recv().await {
-                        if frames.send((link, Some(text))).await.is_err() {
+                    while let Some(wire) = end.outgoing.recv().await {
+                        if frames.send((link, Some(wire))).await.is_err() {
                             return;
                         }
                     }
@@ -159,7 +167,7 @@ async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<(
                 });
             }
             frame = inbox.recv() => match frame {
-                Some((link, Some(text))) => match json::decode(&text) {
+                Some((link, Some(wire))) => match wire.decode() {
                     Ok(frame) => hub.handle_frame(link, frame, bridge::now()),
                     Err(error) => hub.handle_malformed(link, &error, bridge::now()),
                 },

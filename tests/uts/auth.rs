@@ -1,0 +1,6 @@
+//! The cases about tokens.
+
+mod authorize;
+mod callback;
+mod connecting;
+mod expiry;

@@ -1,0 +1,4 @@
+//! The cases about the client as a whole.
+
+mod options;
+mod timeouts;

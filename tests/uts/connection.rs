@@ -1,0 +1,17 @@
+//! The cases about the connection.
+
+mod auto_connect;
+mod backoff;
+mod failures;
+mod fallback;
+mod forwards;
+mod heartbeat;
+mod identity;
+mod network;
+mod opening;
+mod ping;
+mod reason;
+mod reauth;
+mod recovery;
+mod update;
+mod when_state;

@@ -1,0 +1,11 @@
+//! The client against the universal test specifications of the protocol's SDKs: each case a test here, named after its
+//! specification item. A mock transport, a scripted server, and time that moves by hand.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod auth;
+mod channels;
+mod client;
+mod connection;
+mod presence;
+mod support;
