@@ -284,6 +284,38 @@ async fn a_browser_is_told_what_this_is() {
 }
 
 #[tokio::test]
+async fn what_is_published_over_plain_http_arrives_and_one_line_serves_several_requests() {
+    let relay = relay();
+    let mut client = Client::attached(&relay, "").await;
+    let mut line = TcpStream::connect(relay.addr()).await.unwrap();
+    let body = r#"{"name":"a"}"#;
+    let request = |end: &str| {
+        format!(
+            "POST /channels/c/messages?key={DEVELOPMENT_KEY} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://game.example\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n{end}\r\n{body}",
+            body.len()
+        )
+    };
+    line.write_all((request("") + &request("Connection: close\r\n")).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    in_time("the answers", line.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(answer.matches("HTTP/1.1 201 Created").count(), 2, "{answer}");
+    assert_eq!(answer.matches("access-control-allow-origin: http://game.example").count(), 2);
+    for _ in 0..2 {
+        assert_eq!(client.expect(Action::Message).await.messages[0].name.as_deref(), Some("a"));
+    }
+}
+
+#[tokio::test]
+async fn the_sandbox_is_for_loopback_only() {
+    let mut config = RelayConfig::default();
+    config.listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    config.hub.keys = vec!["app.id:secret".parse().unwrap()];
+    config.hub.sandbox = true;
+    assert!(matches!(Relay::bind(config).await, Err(RelayError::SandboxExposed { .. })));
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named() {
     let relay = relay();
     let mut config = RelayConfig::default();
