@@ -33,7 +33,7 @@ pub use self::{
 use crate::{
     bridge::Runtime,
     protocol::Format,
-    session::{Generation, PlayerId, Profile, SessionTiming},
+    session::{Generation, Migration, PlayerId, Profile, SessionTiming},
 };
 
 /// Multiplayer rooms. Add it after `DefaultPlugins` or `MinimalPlugins`.
@@ -65,6 +65,8 @@ pub struct RoomsPlugin {
     pub format: Format,
     /// How long things take in a room.
     pub timing: SessionTiming,
+    /// What becomes of a room that this player founds when its host is gone. Defaults to another player taking over.
+    pub migration: Migration,
     /// Where the background task runs. Defaults to a thread of its own.
     pub runtime: Runtime,
     /// What carries the frames. Defaults to a WebSocket.
@@ -124,6 +126,7 @@ impl RoomsPlugin {
             version: self.version.clone(),
             format: self.format,
             timing: self.timing,
+            migration: self.migration,
             runtime: self.runtime.clone(),
             transport: self.transport.clone(),
             clock: self.clock.clone(),

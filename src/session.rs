@@ -22,8 +22,7 @@
 //! # What it does not do
 //! It does not connect, and never blocks. It trusts those it shares a room with to follow the protocol, though not to be
 //! who they say: the sender of a message is what the server stamped on it. Nothing that comes over the wire makes it
-//! panic or grow without bound. It does not replace a host that vanished: the room then ends with
-//! [`CloseReason::HostLost`]. Terms, reigns and claims are there; an election only has to make the claim.
+//! panic or grow without bound.
 
 mod admission;
 mod claim;
@@ -31,6 +30,7 @@ mod config;
 mod connection;
 mod document;
 mod early;
+mod election;
 mod event;
 mod follow;
 mod host;
@@ -59,7 +59,7 @@ use serde_json::Value;
 use smol_str::{SmolStr, format_smolstr};
 use web_time::Instant;
 
-pub use config::{Profile, SessionConfig, SessionTiming, Wish};
+pub use config::{Migration, Profile, SessionConfig, SessionTiming, Wish};
 pub use document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
 pub use event::{
     CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent, SessionStatus, Target,
@@ -82,7 +82,7 @@ use peer::Peer;
 use promise::Promise;
 use replica::Replica;
 use request::Requests;
-use talk::Heard;
+use talk::{Heard, Publish};
 use timer::{Timer, Timers};
 
 /// Most timers handled in one step. Each handler sets its timer later than now, so that this is never reached; it keeps
@@ -125,6 +125,8 @@ pub struct Session {
     wants_welcome: bool,
     /// Set from a loss of continuity until a welcome or a new reign made it good.
     lost_continuity: bool,
+    /// When the room as this player knows it was last seen to have a host.
+    alive_at: Option<Instant>,
     /// Whether the game has to be told that messages may be missing.
     missed: bool,
     /// Whether the game was told of an interruption.
@@ -181,6 +183,7 @@ impl Session {
             last_hello: None,
             wants_welcome: true,
             lost_continuity: false,
+            alive_at: None,
             missed: false,
             interrupted: false,
             goodbyes: VecDeque::new(),
@@ -209,7 +212,8 @@ impl Session {
             Event::Messages { channel, messages } => {
                 let inbox = channel == self.inbox_channel;
                 if inbox || channel == self.room_channel {
-                    messages.into_iter().for_each(|message| self.hear_message(inbox, message, now));
+                    let mut publish = Publish::default();
+                    messages.into_iter().for_each(|message| self.hear_message(inbox, message, &mut publish, now));
                 }
             }
             Event::Presence { channel, members } if channel == self.room_channel => self.hear_presence(&members, now),
@@ -242,6 +246,8 @@ impl Session {
             match timer {
                 Timer::Hello => self.say_hello(now),
                 Timer::Silence => self.hear_silence(now),
+                Timer::Election => self.elect(now),
+                Timer::Counter => self.counter(now),
                 Timer::Claim => self.advance_claim(now),
                 Timer::Lapse => self.lapse_claims(now),
                 Timer::Lease => self.send_lease(now),
@@ -260,6 +266,9 @@ impl Session {
     pub fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
         if !self.joined {
             return Err(SessionError::NotJoined);
+        }
+        if !self.is_host() {
+            return Err(SessionError::NotHost);
         }
         let Role::Host(lead) = &mut self.role else { return Err(SessionError::NotHost) };
         lead.set_shared(key, value)
@@ -314,9 +323,11 @@ impl Session {
             self.outgoing.drop_urgent();
             return;
         }
-        self.publish_state(now);
+        let interval = self.config.timing.publish_interval;
+        self.publish_state(interval, now);
+        let held = self.is_held();
+        self.say_hand_over(now);
         if !self.outgoing.is_idle() {
-            let (held, interval) = (self.is_held(), self.config.timing.publish_interval);
             self.outgoing.flush(&self.config.room, interval, held, now, &mut self.commands);
         }
     }
@@ -327,12 +338,13 @@ impl Session {
             return;
         }
         if self.line.is_up() {
-            self.publish_state(now);
+            let at_once = std::time::Duration::ZERO;
+            self.publish_state(at_once, now);
             if self.joined {
                 self.say_goodbye();
             }
-            let (held, zero) = (self.is_held(), std::time::Duration::ZERO);
-            self.outgoing.flush(&self.config.room, zero, held, now, &mut self.commands);
+            let held = self.is_held();
+            self.outgoing.flush(&self.config.room, at_once, held, now, &mut self.commands);
         }
         self.close(CloseReason::Left);
     }
@@ -370,7 +382,7 @@ impl Session {
 
     /// Whether this player is the room's host.
     pub fn is_host(&self) -> bool {
-        self.joined && matches!(self.role, Role::Host(_))
+        self.joined && matches!(self.role, Role::Host(_)) && self.host.as_ref() == Some(&self.config.player)
     }
 
     /// Who hosts the room; `None` outside a room.

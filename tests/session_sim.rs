@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 use bevy_rooms::{
     client::Command,
     session::{
-        CloseReason, Generation, PlayerId, Profile, RoomName, Session, SessionConfig, SessionEvent, SessionStatus,
-        SessionTiming, Stamp, Target, Wish,
+        CloseReason, Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionEvent,
+        SessionStatus, SessionTiming, Stamp, Target, Wish,
     },
     testing::{ClientIndex, FaultKind, FaultPlan, SimNet},
 };
@@ -50,6 +50,7 @@ impl World {
             generation: Generation(1),
             profile: Profile::named(name),
             wish,
+            migration: Migration::Automatic,
             fingerprint: String::new(),
             timing: SessionTiming::default(),
         };

@@ -82,6 +82,7 @@ impl RoomsLink {
             generation: self.next_generation(),
             profile,
             wish,
+            migration: self.settings.migration,
             fingerprint: format!("version {:?}, {types}", self.settings.version),
             timing: self.settings.timing,
         };

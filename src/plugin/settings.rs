@@ -8,7 +8,7 @@ use crate::{
     bridge::{self, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
     protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
-    session::{Generation, PlayerId, SessionTiming},
+    session::{Generation, Migration, PlayerId, SessionTiming},
     transport::{Connector, Link},
 };
 
@@ -148,6 +148,7 @@ pub(super) struct Settings {
     pub(super) version: String,
     pub(super) format: Format,
     pub(super) timing: SessionTiming,
+    pub(super) migration: Migration,
     pub(super) runtime: Runtime,
     pub(super) transport: Transport,
     pub(super) clock: Clock,

@@ -13,7 +13,7 @@ use super::{
     lead::Lead,
     line::member_data,
     outgoing::{Content, Lane},
-    promise::Leader,
+    promise::{Leader, OpenClaim},
     talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
     timer::Timer,
     wire::{Hello, RESERVED, Refused, Request},
@@ -55,7 +55,8 @@ impl Session {
         {
             // This host missed a claim: it claims above it.
             let lapses_at = now + self.config.timing.gather * 2;
-            self.promise.hear_claim(Leader { reign: best, player: from.player.clone() }, lapses_at);
+            let leader = Leader { reign: best, player: from.player.clone() };
+            self.promise.hear_claim(OpenClaim { leader, stamp: None, lapses_at });
             self.timers.set(Timer::Lapse, lapses_at);
             return self.reclaim(now);
         }
@@ -196,6 +197,7 @@ impl Session {
     pub(super) fn hear_presence(&mut self, words: &[PresenceMessage], now: Instant) {
         for word in words {
             self.line.hear_presence(word);
+            self.notice_host_leave(word, now);
             let Role::Host(lead) = &self.role else { continue };
             let player = word.client_id.as_ref().and_then(PlayerId::from_client_id);
             let (Some(player), Some(connection)) = (player, &word.connection_id) else { continue };
@@ -218,6 +220,32 @@ impl Session {
             }
         }
         self.consider_founding(now);
+    }
+
+    /// Marks the seats of those lost who are not there as a new reign begins, the old host's too.
+    pub(super) fn mark_absent(&mut self, now: Instant) {
+        let Role::Host(lead) = &self.role else { return };
+        let (old_host, line) = (self.host.as_ref(), &self.line);
+        let absent = |seat: &&Seat| {
+            let shown = line.shows_process(&seat.player, seat.generation)
+                || line.shows_connection(&seat.connection, &seat.player);
+            seat.player != self.config.player && (old_host == Some(&seat.player) || (line.synced && !shown))
+        };
+        let absent: Vec<Seat> = lead.working.roster.iter().filter(absent).cloned().collect();
+        for seat in absent {
+            self.mark(Seat { status: SeatStatus::Lost, ..seat }, now);
+        }
+    }
+
+    /// Gives up the seats of those who said goodbye while nobody led.
+    pub(super) fn give_up_left_seats(&mut self) {
+        let Role::Host(lead) = &self.role else { return };
+        let gone = |player: &&PlayerId| {
+            let seat = lead.working.roster.get(player);
+            seat.is_some_and(|seat| !self.line.shows_connection(&seat.connection, player))
+        };
+        let gone: Vec<PlayerId> = self.goodbyes.iter().filter(gone).cloned().collect();
+        gone.iter().for_each(|player| self.give_up_seat(player, LeaveReason::Left));
     }
 
     /// Looks after seats whose players presence does not show, and gives up those that were lost for too long.

@@ -1,7 +1,7 @@
-//! Claims: founding a room, and a host's claim to lead it anew.
+//! Claims: founding a room, taking a host's place, and a host's claim to lead anew.
 //!
-//! Owns the way from the decision to claim to the reign: sent, come back with its serial, gathered. An election adds one
-//! more reason to [claim](Session::make_claim); the rest stays.
+//! Owns the way from the decision to claim to the reign: sent, come back with its serial, gathered. Who decides to claim
+//! a host's place, and when, is `election.rs`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use web_time::Instant;
 
 use super::{
     CloseReason, Reign, Role, Session, Term, Wish,
-    promise::{Leader, Promise},
+    promise::{Leader, OpenClaim, Promise},
     replica::Replica,
     talk::Origin,
     timer::Timer,
@@ -71,7 +71,7 @@ impl Session {
     /// Says that this player wants to lead.
     pub(super) fn make_claim(&mut self, incarnation: Option<MessageSerial>, term: Term, now: Instant) {
         let (stamp, led) = match &self.role {
-            Role::Host(lead) => (lead.published(), true),
+            Role::Host(lead) => (lead.published().cloned(), true),
             _ => (self.replica.stamp().cloned(), false),
         };
         let generation = self.config.generation;
@@ -92,26 +92,29 @@ impl Session {
         let incarnation = claim.incarnation.clone().unwrap_or_else(|| since.clone());
         let reign = Reign { incarnation, term: claim.term, since };
         if from.own {
-            return self.hear_own_claim(&claim, reign, now);
+            return self.hear_own_claim(claim, reign, now);
         }
-        if self.joined && !founding && !self.roster().contains(&from.player) {
-            self.stats.impostors += 1;
+        if !self.may_lead(&reign, &from.player) {
             return;
         }
         let lapses_at = now + self.config.timing.gather + OPEN_CLAIM;
-        if !self.promise.hear_claim(Leader { reign, player: from.player.clone() }, lapses_at) {
+        let leader = Leader { reign, player: from.player.clone() };
+        if !self.promise.hear_claim(OpenClaim { leader, stamp: claim.stamp, lapses_at }) {
             self.stats.stale += 1;
             return self.answer_stale(now);
         }
         self.timers.set(Timer::Lapse, lapses_at);
+        self.timers.stop(Timer::Election);
         if self.claim.as_ref().is_some_and(|own| own.reign.is_some()) {
             self.withdraw_claim(now);
         }
-        self.hear_sign_of_life(now);
-        self.reclaim_if_leading(now);
+        if let Role::Arriving { .. } = self.role {
+            self.hear_sign_of_life(now);
+        }
+        self.answer_claim(now);
     }
 
-    fn hear_own_claim(&mut self, claim: &Claim, reign: Reign, now: Instant) {
+    fn hear_own_claim(&mut self, claim: Claim, reign: Reign, now: Instant) {
         let Some(own) = &mut self.claim else { return };
         if own.reign.is_some() || own.term != claim.term || own.incarnation != claim.incarnation {
             return;
@@ -119,11 +122,13 @@ impl Session {
         let gathered_at = now + self.config.timing.gather;
         let leader = Leader { reign: reign.clone(), player: self.config.player.clone() };
         own.reign = Some(reign);
-        if self.promise.hear_claim(leader, gathered_at + OPEN_CLAIM) {
+        let lapses_at = gathered_at + OPEN_CLAIM;
+        if self.promise.hear_claim(OpenClaim { leader, stamp: claim.stamp, lapses_at }) {
             self.timers.set(Timer::Claim, gathered_at);
-            self.timers.set(Timer::Lapse, gathered_at + OPEN_CLAIM);
+            self.timers.set(Timer::Lapse, lapses_at);
         } else {
             self.withdraw_claim(now);
+            self.answer_claim(now);
         }
     }
 
@@ -137,8 +142,15 @@ impl Session {
         match self.role {
             Role::Host(_) => self.timers.set(Timer::Claim, again),
             Role::Arriving { .. } => self.timers.hasten(Timer::Silence, again),
+            // Once a better claim has lapsed it goes on.
             Role::Peer(_) | Role::Closed => {}
         }
+    }
+
+    /// Forgets the own claim: what answers there are to it cannot be known.
+    pub(super) fn drop_claim(&mut self) {
+        self.claim = None;
+        self.timers.stop(Timer::Claim);
     }
 
     /// Makes the claim that is due, leads on one that has gathered, or gives up one that did not come back.
@@ -148,6 +160,7 @@ impl Session {
             Some(unheard) => {
                 self.claim = Some(unheard);
                 self.withdraw_claim(now);
+                self.retry_election(now);
             }
             None => self.claim_anew(now),
         }
@@ -156,8 +169,9 @@ impl Session {
     /// Forgets claims that nobody led on.
     pub(super) fn lapse_claims(&mut self, now: Instant) {
         self.promise.lapse(now);
-        if let Some(at) = self.promise.lapses_at() {
-            self.timers.set(Timer::Lapse, at);
+        match self.promise.lapses_at() {
+            Some(at) => self.timers.set(Timer::Lapse, at),
+            None => self.go_on_electing(now),
         }
     }
 }

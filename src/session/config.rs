@@ -43,6 +43,24 @@ pub enum Wish {
     JoinOrHost,
 }
 
+/// What becomes of a room whose host is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Migration {
+    /// Another player takes over with the state as it was. The default.
+    #[default]
+    Automatic,
+    /// The room closes with [`CloseReason::HostLost`](super::CloseReason::HostLost): at once where the host said goodbye,
+    /// else after its lease and the grace period. For games whose host holds what nobody else may.
+    Never,
+}
+
+impl Migration {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a session is made with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionConfig {
@@ -56,6 +74,8 @@ pub struct SessionConfig {
     pub profile: Profile,
     /// What it wants to be.
     pub wish: Wish,
+    /// What becomes of the room without its host. It counts for the room that this player founds.
+    pub migration: Migration,
     /// Stands for the game's message types and version; players whose fingerprint differs from the host's are refused.
     pub fingerprint: String,
     /// How long things take.
@@ -73,6 +93,9 @@ pub struct SessionTiming {
     pub self_fence: Duration,
     /// How long a claimant waits for better claims. Defaults to 750 ms: over twice a slow round trip.
     pub gather: Duration,
+    /// How much later than the one before it each player in the roster's order claims a vanished host's place. Defaults
+    /// to 500 ms: the claim of the one before is heard by then.
+    pub stagger: Duration,
     /// How often a player says hello until it is welcome. Defaults to 2 s.
     pub hello_interval: Duration,
     /// How long a joiner waits for a sign of life before it takes the room for one without a host. Defaults to 10 s.
@@ -103,6 +126,7 @@ impl SessionTiming {
             lease_interval: self.lease_interval.min(LONGEST),
             self_fence: self.self_fence.min(LONGEST),
             gather: self.gather.min(LONGEST),
+            stagger: self.stagger.min(LONGEST / 2048),
             hello_interval: self.hello_interval.min(LONGEST),
             founding_wait: self.founding_wait.min(LONGEST),
             founding_wait_alone: self.founding_wait_alone.min(LONGEST),
@@ -122,6 +146,7 @@ impl Default for SessionTiming {
             lease_interval: Duration::from_millis(1500),
             self_fence: Duration::from_millis(3500),
             gather: Duration::from_millis(750),
+            stagger: Duration::from_millis(500),
             hello_interval: Duration::from_secs(2),
             founding_wait: Duration::from_secs(10),
             founding_wait_alone: Duration::from_millis(400),

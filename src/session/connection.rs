@@ -107,8 +107,9 @@ impl Session {
     fn go_down(&mut self, reason: Option<ErrorInfo>, now: Instant) {
         self.outgoing.drop_urgent();
         // What was claimed may not have been heard, and better claims may not be.
-        self.claim = None;
-        self.timers.stop(Timer::Claim);
+        self.drop_claim();
+        self.timers.stop(Timer::Election);
+        self.timers.stop(Timer::Counter);
         match &mut self.role {
             Role::Arriving { silent_since } => {
                 *silent_since = None;
@@ -129,6 +130,7 @@ impl Session {
             Role::Arriving { .. } => self.want_welcome_at(now),
             Role::Peer(_) => {
                 self.lost_continuity = true;
+                self.be_patient(now);
                 self.want_welcome(now);
             }
             Role::Host(_) => {
@@ -157,7 +159,7 @@ impl Session {
         }
     }
 
-    fn note_failed(&mut self, content: Content, error: &ErrorInfo) {
+    pub(super) fn note_failed(&mut self, content: Content, error: &ErrorInfo) {
         match content {
             Content::Game { kind, sequence } => {
                 sequence.into_iter().for_each(|sequence| self.heard.note_failed(sequence));
@@ -176,7 +178,10 @@ impl Session {
         self.last_step = now;
         match &mut self.role {
             Role::Arriving { silent_since } => *silent_since = silent_since.map(|_| now),
-            Role::Peer(_) => self.restart_lease(now),
+            Role::Peer(_) => {
+                self.drop_claim();
+                self.restart_lease(now);
+            }
             Role::Host(_) => self.suspend(now),
             Role::Closed => {}
         }

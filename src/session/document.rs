@@ -19,7 +19,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use super::{
-    Generation, PlayerId,
+    Generation, Migration, PlayerId,
     roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
 };
 
@@ -60,6 +60,9 @@ pub(super) struct Document {
     /// The game's values.
     #[serde(default)]
     pub shared: BTreeMap<SmolStr, Value>,
+    /// What becomes of the room without its host; its founder's choice, which never changes.
+    #[serde(default, skip_serializing_if = "Migration::is_default")]
+    pub migration: Migration,
 }
 
 /// What a document held before it changed, for each entry that did.

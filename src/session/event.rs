@@ -212,6 +212,12 @@ pub enum SessionError {
     /// Only the host may do this.
     #[error("only the host changes the shared state; send the host a message instead")]
     NotHost,
+    /// The room's host was to lead it alone; see [`Migration::Never`](super::Migration::Never).
+    #[error("this room does not change its host; found it with Migration::Automatic to hand it over")]
+    NoMigration,
+    /// The player is not there at the moment.
+    #[error("the player {0} is lost at the moment; wait until it returns, or choose another")]
+    PlayerLost(PlayerId),
     /// Nobody with that id is on the roster.
     #[error("there is no player {0} in the room")]
     UnknownPlayer(PlayerId),

@@ -17,9 +17,15 @@ use super::{
     timer::Timer,
     wire::{Lease, State, StateBody, Welcome},
 };
+use crate::protocol::{ErrorCode, ErrorInfo};
 
 /// Shortest time between leases that answer stale words: at most 5 a second.
 const MIN_LEASE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Why what a host said does not count.
+pub(super) fn replaced() -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "another player took over as host before this went out")
+}
 
 impl Session {
     /// Leads on a claim that held: founds the room, or goes on with it in a new term.
@@ -32,10 +38,18 @@ impl Session {
                 (lead.snapshot_due, lead.snapshot_at) = (true, None);
                 lead.welcomes.clear();
             }
-            _ => self.role = Role::Host(Box::new(Lead::new(reign, self.replica.document().clone()))),
+            _ => {
+                let held = self.replica.stamp().cloned();
+                let mut document = self.replica.document().clone();
+                if held.is_none() {
+                    document.migration = self.config.migration;
+                }
+                self.role = Role::Host(Box::new(Lead::new(reign, document, held)));
+                self.mark_absent(now);
+            }
         }
         self.wants_welcome = false;
-        for timer in [Timer::Silence, Timer::Hello, Timer::Behind] {
+        for timer in [Timer::Silence, Timer::Election, Timer::Counter, Timer::Hello, Timer::Behind] {
             self.timers.stop(timer);
         }
         self.refresh_own_seat();
@@ -66,14 +80,16 @@ impl Session {
         }
     }
 
-    /// Takes in the echo of an own state.
-    pub(super) fn hear_own_state(&mut self, state: State, now: Instant) {
-        let Role::Host(lead) = &mut self.role else { return };
+    /// Takes in the echo of an own state, and tells whether it counts.
+    pub(super) fn hear_own_state(&mut self, state: State, now: Instant) -> bool {
+        let current = self.promise.best().is_none_or(|best| best.reign == state.reign);
+        let Role::Host(lead) = &mut self.role else { return current };
         if state.reign != lead.reign {
-            return;
+            return current;
         }
         let stamp = Stamp { reign: state.reign, version: state.version };
-        let opens = lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
+        let obeyed = self.promise.claimed().is_none();
+        let opens = obeyed && lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
         let offer = match state.body {
             StateBody::Snapshot { snapshot } => self.replica.offer_snapshot(stamp, snapshot),
             StateBody::Patch { base, patch } => self.replica.offer_patch(base, stamp, patch),
@@ -87,6 +103,7 @@ impl Session {
         } else if opens {
             self.activate(now);
         }
+        current
     }
 
     /// Takes in the echo of an own lease.
@@ -95,7 +112,9 @@ impl Session {
         if lease.reign != lead.reign {
             return;
         }
-        let restored = matches!(lead.phase, Phase::Suspended { from_beat } if lease.beat >= from_beat);
+        // Whoever claims its place is heard out first.
+        let obeyed = self.promise.claimed().is_none();
+        let restored = obeyed && matches!(lead.phase, Phase::Suspended { from_beat } if lease.beat >= from_beat);
         self.hear_echo(now);
         if restored {
             self.activate(now);
@@ -106,6 +125,7 @@ impl Session {
         if let Role::Host(lead) = &self.role
             && lead.is_active()
         {
+            self.alive_at = Some(now);
             self.timers.set(Timer::Fence, now + self.config.timing.self_fence);
         }
     }
@@ -114,14 +134,18 @@ impl Session {
     fn activate(&mut self, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         lead.phase = Phase::Active;
+        self.alive_at = Some(now);
         self.lost_continuity = false;
         self.timers.set(Timer::Fence, now + self.config.timing.self_fence);
-        if !self.joined {
+        if self.joined {
+            self.set_host(self.config.player.clone(), self.term());
+        } else {
             self.join(true, now);
         }
         self.followed = self.replica.stamp().map(|stamp| stamp.reign.clone());
         self.refresh_own_seat();
         self.consider_resumed();
+        self.give_up_left_seats();
         self.check_seats(now);
         self.apply_requests();
     }
@@ -158,36 +182,38 @@ impl Session {
 
     /// Stops acting, and claims to lead anew once others had time to be heard.
     pub(super) fn reclaim(&mut self, now: Instant) {
+        self.reclaim_at(now + self.config.timing.gather);
+    }
+
+    /// Stops acting, and claims to lead anew.
+    pub(super) fn reclaim_at(&mut self, at: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         lead.phase = Phase::Reclaiming;
+        lead.successor = None;
         self.claim = None;
         self.timers.stop(Timer::Fence);
         self.timers.stop(Timer::Lease);
-        self.timers.set(Timer::Claim, now + self.config.timing.gather);
+        self.timers.set(Timer::Claim, at);
     }
 
-    /// Claims above a claim that was heard while leading: nobody else holds a better state than a host that lives.
-    pub(super) fn reclaim_if_leading(&mut self, now: Instant) {
-        if let Role::Host(lead) = &self.role
-            && lead.phase != Phase::Reclaiming
-        {
-            self.reclaim(now);
-        }
-    }
-
-    /// Makes the claim for which the host stopped acting.
+    /// Makes the claim for which the host stopped acting, or goes on where nobody took over.
     pub(super) fn claim_anew(&mut self, now: Instant) {
-        let Role::Host(lead) = &self.role else { return };
+        let Role::Host(lead) = &mut self.role else { return };
+        if lead.phase == Phase::HandingOver {
+            lead.phase = Phase::Suspended { from_beat: lead.beat.saturating_add(1) };
+            return self.timers.set(Timer::Lease, now);
+        }
         if lead.phase != Phase::Reclaiming {
             return;
         }
+        let reign = lead.reign.clone();
         if !self.line.is_up() {
             return self.timers.set(Timer::Claim, now + self.config.timing.gather);
         }
-        let known = self.promise.best().filter(|best| best.reign.incarnation == lead.reign.incarnation);
-        let term = known.map_or(lead.reign.term, |best| best.reign.term.max(lead.reign.term));
-        let incarnation = Some(lead.reign.incarnation.clone());
-        self.make_claim(incarnation, Term(term.0.saturating_add(1)), now);
+        let next = self.promise.next_term().filter(|(incarnation, _)| *incarnation == reign.incarnation);
+        let above = Term(reign.term.0.saturating_add(1));
+        let term = next.map_or(above, |(_, term)| term.max(above));
+        self.make_claim(Some(reign.incarnation), term, now);
     }
 
     /// Becomes a peer of whoever leads now, with the state that was confirmed last.
@@ -195,7 +221,12 @@ impl Session {
         let next = if self.joined { Role::Peer(Peer::new(now)) } else { Role::Arriving { silent_since: Some(now) } };
         let Role::Host(lead) = std::mem::replace(&mut self.role, next) else { return };
         self.claim = None;
-        for timer in [Timer::Claim, Timer::Lease, Timer::Fence, Timer::Seats] {
+        // What was said along with a state that nobody gets is not said either.
+        let replaced = replaced();
+        for content in self.outgoing.drop_waiting() {
+            self.note_failed(content, &replaced);
+        }
+        for timer in [Timer::Claim, Timer::Counter, Timer::Lease, Timer::Fence, Timer::Seats] {
             self.timers.stop(timer);
         }
         if self.joined {
@@ -255,13 +286,15 @@ impl Session {
     }
 
     /// Publishes what the host changed, before everything that it said meanwhile, and then welcomes the newcomers.
-    pub(super) fn publish_state(&mut self, now: Instant) {
+    ///
+    /// Not before `interval` is over since the last publish.
+    pub(super) fn publish_state(&mut self, interval: Duration, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         let waits = lead.is_dirty() || !lead.welcomes.is_empty();
         if !waits
             || !matches!(lead.phase, Phase::Active | Phase::Opening)
             || lead.snapshot_at.is_some_and(|at| at > now)
-            || !self.outgoing.is_ready(&Lane::Room, self.config.timing.publish_interval, now)
+            || !self.outgoing.is_ready(&Lane::Room, interval, now)
         {
             return;
         }

@@ -24,8 +24,10 @@ pub(super) enum Phase {
     Active,
     /// Does not act until a lease from this one on comes back.
     Suspended { from_beat: u64 },
-    /// Missed something: does not act until it has claimed to lead anew.
+    /// Missed something, or somebody claims its place: does not act until it has claimed to lead anew.
     Reclaiming,
+    /// Has named a successor: does not act, and waits for its claim.
+    HandingOver,
 }
 
 /// What a host keeps beside what everybody has.
@@ -38,6 +40,10 @@ pub(super) struct Lead {
     /// What differs from what was published last.
     unpublished: Changes,
     pub version: Version,
+    /// The last state that may have reached anybody.
+    published: Option<Stamp>,
+    /// Who is to lead once everything is published.
+    pub successor: Option<PlayerId>,
     /// Whether the next state goes out whole: nobody can be sure to have its base.
     pub snapshot_due: bool,
     /// Not before this, so that a server that refuses snapshots is not asked ten times a second.
@@ -59,14 +65,17 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    pub(super) fn new(reign: Reign, working: Document) -> Self {
+    /// Leads on from `working`, the state `held`; without one the room is founded.
+    pub(super) fn new(reign: Reign, working: Document, held: Option<Stamp>) -> Self {
         Self {
             reign,
             phase: Phase::Opening,
             shared_size: working.shared.iter().map(|(key, value)| entry_size(key, value)).sum(),
             working,
             unpublished: Changes::default(),
-            version: Version::default(),
+            version: held.as_ref().map_or(Version::default(), |stamp| stamp.version),
+            published: held,
+            successor: None,
             snapshot_due: true,
             snapshot_at: None,
             beat: 0,
@@ -84,9 +93,9 @@ impl Lead {
         self.phase == Phase::Active
     }
 
-    /// The state that was published last; `None` before the first.
-    pub(super) fn published(&self) -> Option<Stamp> {
-        (self.version > Version::default()).then(|| Stamp { reign: self.reign.clone(), version: self.version })
+    /// The best state that anybody may have of this host; `None` before a room's first.
+    pub(super) fn published(&self) -> Option<&Stamp> {
+        self.published.as_ref()
     }
 
     /// Gives or takes a seat, and tells what was there.
@@ -152,6 +161,7 @@ impl Lead {
             StateBody::Patch { base: Stamp { reign: self.reign.clone(), version: self.version }, patch }
         };
         self.version = version;
+        self.published = Some(Stamp { reign: self.reign.clone(), version });
         self.snapshot_due = false;
         self.snapshot_at = None;
         Some((version, body))

@@ -6,7 +6,7 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    CloseReason, InterruptReason, LeaveReason, PlayerId, Reign, Role, Session, Stamp, Wish,
+    CloseReason, LeaveReason, PlayerId, Reign, Role, Session, Stamp, Wish,
     claim::MAX_TERM_STEP,
     document::Changes,
     promise::{Promise, Standing},
@@ -29,20 +29,31 @@ const MIN_HELLO_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a state may stay behind what a lease announced.
 const BEHIND: Duration = Duration::from_millis(300);
 
+/// What tells that the host does not come back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Its lease ran out, it said goodbye, or it named a successor.
+    ForSure,
+    /// Presence says that its connection is gone; it may be back on another.
+    Disconnected,
+}
+
 /// A player who follows a host.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// When the host was heard last, or the clock was started anew.
-    last_sign: Instant,
-    /// Whether the lease has run out.
+    /// When the host was heard last, or the clock of its lease was started anew.
+    pub lease_from: Instant,
+    /// Whether the game was told that the host is silent.
     pub host_silent: bool,
+    /// Why another player is to take the host's place, if one is.
+    pub gone: Option<Gone>,
     /// What a lease announced that is not here.
     announced: Option<Stamp>,
 }
 
 impl Peer {
     pub(super) fn new(now: Instant) -> Self {
-        Self { last_sign: now, host_silent: false, announced: None }
+        Self { lease_from: now, host_silent: false, gone: None, announced: None }
     }
 }
 
@@ -96,6 +107,7 @@ impl Session {
             self.promise = Promise::default();
             self.replica = Replica::default();
         }
+        self.consider_yielding(reign, now);
         if let Some(best) = self.promise.best()
             && best.reign.incarnation == reign.incarnation
             && reign.term.0 > best.reign.term.0.saturating_add(MAX_TERM_STEP)
@@ -120,6 +132,7 @@ impl Session {
             self.step_down(now);
         }
         self.withdraw_claim(now);
+        self.alive_at = Some(now);
         self.hear_sign_of_life(now);
         if standing == Standing::Better {
             self.want_welcome(now);
@@ -128,9 +141,12 @@ impl Session {
     }
 
     /// Whether somebody may lead as far as this player knows: only those with a seat lead within one incarnation.
-    fn may_lead(&mut self, reign: &Reign, player: &PlayerId) -> bool {
+    ///
+    /// A player that may have missed the admission of others takes anybody's word.
+    pub(super) fn may_lead(&mut self, reign: &Reign, player: &PlayerId) -> bool {
         let own = self.stamp().is_some_and(|stamp| stamp.reign.incarnation == reign.incarnation);
-        let may = !own || self.roster().contains(player);
+        let missed = self.wants_welcome || self.lost_continuity;
+        let may = !own || missed || self.roster().contains(player);
         self.stats.impostors += u64::from(!may);
         may
     }
@@ -143,56 +159,37 @@ impl Session {
                 self.consider_founding(now);
             }
             Role::Peer(peer) => {
-                peer.last_sign = now;
-                peer.host_silent = false;
+                (peer.lease_from, peer.host_silent, peer.gone) = (now, false, None);
                 self.timers.set(Timer::Silence, now + self.config.timing.lease);
+                self.timers.stop(Timer::Election);
+                self.timers.stop(Timer::Counter);
                 self.consider_resumed();
             }
             Role::Host(_) | Role::Closed => {}
         }
     }
 
-    /// The lease of the host, or the patience of one who arrives, has run out.
-    pub(super) fn hear_silence(&mut self, now: Instant) {
-        let timing = self.config.timing;
-        let up = self.line.is_up();
-        match &mut self.role {
-            Role::Arriving { .. } => self.consider_founding(now),
-            // The clock runs only while the host could be heard.
-            Role::Peer(_) if !up => {}
-            Role::Peer(peer) => {
-                let lost_at = peer.last_sign + timing.lease + timing.grace;
-                if now >= lost_at {
-                    return self.close(CloseReason::HostLost);
-                }
-                peer.host_silent = true;
-                self.timers.set(Timer::Silence, lost_at);
-                self.tell_interrupted(InterruptReason::HostSilent);
-            }
-            Role::Host(_) | Role::Closed => {}
-        }
-    }
-
-    /// Starts the clock of the host's lease anew.
-    pub(super) fn restart_lease(&mut self, now: Instant) {
-        if let Role::Peer(peer) = &mut self.role {
-            peer.last_sign = now;
-            let wait = if peer.host_silent { self.config.timing.grace } else { Duration::ZERO };
-            self.timers.set(Timer::Silence, now + self.config.timing.lease + wait);
-        }
-    }
-
-    pub(super) fn hear_state(&mut self, from: &Origin, state: State, now: Instant) {
+    /// Takes in a host's state, and tells whether it counts.
+    pub(super) fn hear_state(&mut self, from: &Origin, state: State, now: Instant) -> bool {
+        let wanted = self.wants_welcome;
         if !self.may_lead(&state.reign, &from.player) || !self.heed(&state.reign, from, now) {
-            return;
+            return false;
         }
         let stamp = Stamp { reign: state.reign, version: state.version };
+        let whole = matches!(state.body, StateBody::Snapshot { .. });
         let offer = match state.body {
             StateBody::Patch { base, patch } => self.replica.offer_patch(base, stamp, patch),
             StateBody::Snapshot { snapshot } => self.replica.offer_snapshot(stamp, snapshot),
         };
         match offer {
-            Offer::Applied(changes) => self.follow(&changes, now),
+            Offer::Applied(changes) => {
+                if whole && !wanted {
+                    // It brings all that a welcome would.
+                    self.wants_welcome = false;
+                    self.timers.stop(Timer::Hello);
+                }
+                self.follow(&changes, now);
+            }
             Offer::Kept => self.want_welcome(now),
             Offer::Stale => self.stats.stale += 1,
             Offer::Broken => {
@@ -200,6 +197,7 @@ impl Session {
                 self.want_welcome(now);
             }
         }
+        true
     }
 
     pub(super) fn hear_lease(&mut self, from: &Origin, lease: Lease, now: Instant) {
@@ -272,7 +270,7 @@ impl Session {
         self.close(CloseReason::Refused(refused.refusal));
     }
 
-    pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave) {
+    pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave, now: Instant) {
         let Some(seat) = self.roster().get(&from.player) else { return };
         // A goodbye from an older connection or process means nothing.
         if seat.connection != from.connection || seat.generation != leave.generation || from.own {
@@ -285,8 +283,7 @@ impl Session {
         self.goodbyes.push_back(from.player.clone());
         match self.role {
             Role::Host(_) => self.give_up_seat(&from.player, LeaveReason::Left),
-            // An election begins here.
-            Role::Peer(_) if self.host.as_ref() == Some(&from.player) => self.close(CloseReason::HostLost),
+            Role::Peer(_) if self.host.as_ref() == Some(&from.player) => self.hear_host_leave(now),
             _ => {}
         }
     }

@@ -4,7 +4,9 @@
 
 use web_time::Instant;
 
-use super::{PlayerId, Reign};
+use crate::protocol::MessageSerial;
+
+use super::{PlayerId, Reign, Stamp, Term};
 
 /// A reign and whose it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,18 +28,30 @@ pub(super) enum Standing {
     Impostor,
 }
 
+/// A claim that may be led soon.
+#[derive(Clone, Debug)]
+pub(super) struct OpenClaim {
+    pub leader: Leader,
+    /// The state that the claimant holds.
+    pub stamp: Option<Stamp>,
+    /// Until when it keeps others from leading.
+    pub lapses_at: Instant,
+}
+
 /// The best reign that was led, and the best claim that may be led soon.
 #[derive(Debug, Default)]
 pub(super) struct Promise {
     led: Option<Leader>,
-    claimed: Option<(Leader, Instant)>,
+    claimed: Option<OpenClaim>,
+    /// The highest term claimed, also where the claim lapsed: whoever made it may still lead.
+    highest: Option<Reign>,
 }
 
 impl Promise {
     /// The best reign heard of.
     pub(super) fn best(&self) -> Option<&Leader> {
         // A claim is noted only while it is better than what is led.
-        self.claimed.as_ref().map(|(leader, _)| leader).or(self.led.as_ref())
+        self.claimed.as_ref().map(|claim| &claim.leader).or(self.led.as_ref())
     }
 
     /// The best reign that is led.
@@ -45,16 +59,30 @@ impl Promise {
         self.led.as_ref()
     }
 
+    /// The term of the next claim in the best incarnation heard of: above everything claimed or led there.
+    pub(super) fn next_term(&self) -> Option<(MessageSerial, Term)> {
+        let best = &self.best()?.reign;
+        let claimed = self.highest.as_ref().filter(|claimed| claimed.incarnation == best.incarnation);
+        let top = claimed.map_or(best.term, |claimed| claimed.term.max(best.term));
+        Some((best.incarnation.clone(), Term(top.0.saturating_add(1))))
+    }
+
+    /// The best claim that may be led soon.
+    pub(super) fn claimed(&self) -> Option<&OpenClaim> {
+        self.claimed.as_ref()
+    }
+
     /// When the claim that counts lapses unless it is led.
     pub(super) fn lapses_at(&self) -> Option<Instant> {
-        self.claimed.as_ref().map(|(_, until)| *until)
+        self.claimed.as_ref().map(|claim| claim.lapses_at)
     }
 
     /// Hears a claim, and tells whether it is the best so far.
-    pub(super) fn hear_claim(&mut self, leader: Leader, lapses_at: Instant) -> bool {
-        let better = self.best().is_none_or(|best| leader.reign.is_better_than(&best.reign));
+    pub(super) fn hear_claim(&mut self, claim: OpenClaim) -> bool {
+        let better = self.best().is_none_or(|best| claim.leader.reign.is_better_than(&best.reign));
         if better {
-            self.claimed = Some((leader, lapses_at));
+            self.highest = Some(claim.leader.reign.clone());
+            self.claimed = Some(claim);
         }
         better
     }
@@ -91,6 +119,10 @@ mod tests {
 
     use super::{super::Term, *};
 
+    fn claim(leader: Leader, lapses_at: Instant) -> OpenClaim {
+        OpenClaim { leader, stamp: None, lapses_at }
+    }
+
     fn leader(player: &str, term: u64, since: &str) -> Leader {
         let reign = Reign { incarnation: "1".into(), term: Term(term), since: since.into() };
         Leader { reign, player: PlayerId::new(player).unwrap() }
@@ -104,9 +136,9 @@ mod tests {
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Better);
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
         assert_eq!(promise.hear_host(&ada.reign, &bob.player), Standing::Impostor);
-        assert!(promise.hear_claim(bob.clone(), now + Duration::from_secs(1)));
+        assert!(promise.hear_claim(claim(bob.clone(), now + Duration::from_secs(1))));
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
-        assert!(!promise.hear_claim(leader("zoe", 2, "6"), now), "the later claim for a term is worse");
+        assert!(!promise.hear_claim(claim(leader("zoe", 2, "6"), now)), "the later claim for a term is worse");
         assert_eq!(promise.hear_host(&bob.reign, &bob.player), Standing::Better);
         promise.lapse(now + Duration::from_secs(9));
         assert_eq!(promise.best(), Some(&bob));
@@ -118,10 +150,11 @@ mod tests {
         let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
         let mut promise = Promise::default();
         promise.hear_host(&ada.reign, &ada.player);
-        promise.hear_claim(bob, now + Duration::from_secs(1));
+        promise.hear_claim(claim(bob, now + Duration::from_secs(1)));
         promise.lapse(now);
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
         promise.lapse(now + Duration::from_secs(1));
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
+        assert_eq!(promise.next_term(), Some(("1".into(), Term(3))), "the lapsed claim's term stays taken");
     }
 }

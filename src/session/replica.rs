@@ -61,6 +61,12 @@ impl Replica {
         &self.document
     }
 
+    /// Takes the next snapshot for better, whatever it is. The document stays until it comes.
+    pub(super) fn forget_stamp(&mut self) {
+        self.stamp = None;
+        self.kept.clear();
+    }
+
     pub(super) fn kept(&self) -> usize {
         self.kept.len()
     }

@@ -13,6 +13,7 @@ use super::{
     Generation, MAX_DEPTH, MAX_PLAYERS, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Stamp, Target,
     document::{is_shallow, json_fits, json_size},
     early::EarlyMessage,
+    host::replaced,
     outgoing::{Content, Lane, MAX_PUBLISH_SIZE},
     parts,
     request::MAX_REQUESTS,
@@ -116,9 +117,19 @@ impl Heard {
     }
 }
 
+/// What is known of the publish that is being heard.
+#[derive(Debug, Default)]
+pub(super) struct Publish {
+    /// Who published a state in it that does not count.
+    void: Option<ConnectionId>,
+}
+
 impl Session {
     /// Takes in one message of the room's channel or the inbox.
-    pub(super) fn hear_message(&mut self, inbox: bool, message: Message, now: Instant) {
+    ///
+    /// What a host says in a frame belongs to the state of that frame: where the state does not count, since another
+    /// host leads by now, what was said with it does not either.
+    pub(super) fn hear_message(&mut self, inbox: bool, message: Message, publish: &mut Publish, now: Instant) {
         if matches!(self.role, Role::Closed) || message.action.is_some_and(|action| action != MessageAction::Create) {
             return;
         }
@@ -134,17 +145,34 @@ impl Session {
             return self.note_malformed("a message with bytes for data");
         };
         if name.starts_with(RESERVED) {
-            self.hear_room_message(inbox, &from, &name, &data, now);
+            let counts = self.hear_room_message(inbox, &from, &name, &data, now);
+            if !counts {
+                publish.void = Some(from.connection);
+            }
+        } else if publish.void.as_ref() == Some(&from.connection) {
+            self.drop_void(&from, &name, message.extras.as_ref());
         } else {
             self.hear_game(inbox, from, name.into(), data, message.extras, now);
         }
     }
 
-    fn hear_room_message(&mut self, inbox: bool, from: &Origin, name: &str, data: &Value, now: Instant) {
+    /// Drops what a host said in a frame whose state does not count; where it was this player, the game is told.
+    fn drop_void(&mut self, from: &Origin, kind: &str, extras: Option<&Extras>) {
+        self.stats.stale += 1;
+        if from.own {
+            if let Some((_, sequence)) = stamps(extras) {
+                self.heard.note_failed(sequence);
+            }
+            self.tell(SessionEvent::SendFailed { kind: kind.into(), reason: replaced() });
+        }
+    }
+
+    /// Takes in a message about the room, and tells whether it is anything but a state that does not count.
+    fn hear_room_message(&mut self, inbox: bool, from: &Origin, name: &str, data: &Value, now: Instant) -> bool {
         let message = match RoomMessage::decode(name, data) {
             Ok(Some(RoomMessage::Part(part))) => {
                 let kind = part.kind.clone();
-                let Some(text) = self.joiner.take(&from.connection, part) else { return };
+                let Some(text) = self.joiner.take(&from.connection, part) else { return true };
                 let whole = serde_json::from_str(&text).and_then(|data| RoomMessage::decode(&kind, &data));
                 whole.map(|message| message.filter(|message| !matches!(message, RoomMessage::Part(_))))
             }
@@ -152,17 +180,24 @@ impl Session {
         };
         let message = match message {
             Ok(Some(message)) => message,
-            Ok(None) => return log::debug!("a message {name:?} about the room is not known here"),
-            Err(error) => return self.note_malformed(&format!("{name}: {error}")),
+            Ok(None) => {
+                log::debug!("a message {name:?} about the room is not known here");
+                return true;
+            }
+            Err(error) => {
+                self.note_malformed(&format!("{name}: {error}"));
+                return true;
+            }
         };
         let to_inbox = matches!(message, RoomMessage::Welcome(_) | RoomMessage::Refused(_) | RoomMessage::Request(_));
         if to_inbox != inbox {
-            return self.note_malformed("a message about the room on a channel where it does not belong");
+            self.note_malformed("a message about the room on a channel where it does not belong");
+            return true;
         }
         let superseded = self.roster().get(&from.player).is_some_and(|seat| message.generation() < seat.generation);
         if superseded && !matches!(message, RoomMessage::Hello(_)) {
             self.stats.stale += 1;
-            return;
+            return !matches!(message, RoomMessage::State(_));
         }
         if let RoomMessage::State(state) = &message
             && !self.joined
@@ -172,17 +207,19 @@ impl Session {
         match message {
             RoomMessage::Hello(hello) => self.hear_hello(from, hello, now),
             RoomMessage::Claim(claim) => self.hear_claim(from, claim, now),
-            RoomMessage::Leave(leave) => self.hear_leave(from, &leave),
+            RoomMessage::HandOver(hand_over) => self.hear_hand_over(from, &hand_over, now),
+            RoomMessage::Leave(leave) => self.hear_leave(from, &leave, now),
             RoomMessage::Request(request) => self.hear_request(from, request, now),
-            RoomMessage::State(state) if from.own => self.hear_own_state(state, now),
+            RoomMessage::State(state) if from.own => return self.hear_own_state(state, now),
             RoomMessage::Lease(lease) if from.own => self.hear_own_lease(&lease, now),
-            RoomMessage::State(state) => self.hear_state(from, state, now),
+            RoomMessage::State(state) => return self.hear_state(from, state, now),
             RoomMessage::Lease(lease) => self.hear_lease(from, lease, now),
             RoomMessage::Welcome(welcome) => self.hear_welcome(from, welcome, now),
             RoomMessage::Refused(refused) => self.hear_refused(from, refused),
             // Parts do not nest.
             RoomMessage::Part(_) => {}
         }
+        true
     }
 
     fn hear_game(
@@ -198,11 +235,8 @@ impl Session {
             self.early.keep(EarlyMessage { inbox, from, kind, data, extras });
             return;
         }
-        let header = |name| extras.as_ref().and_then(|extras| extras.get(HEADERS)?.get(name)?.as_str());
-        let number = |name| header(name).and_then(|text| text.parse().ok());
-        let stamps = number(GENERATION).map(Generation).zip(number(SEQUENCE));
-        let to_others = header(TO) == Some(OTHERS);
-        if let Some((generation, sequence)) = stamps {
+        let to_others = header(extras.as_ref(), TO) == Some(OTHERS);
+        if let Some((generation, sequence)) = stamps(extras.as_ref()) {
             if from.own && !inbox && generation == self.config.generation && self.heard.hear_echo(sequence) {
                 self.lose_continuity(now);
             }
@@ -343,6 +377,16 @@ impl Session {
         self.stats.malformed += 1;
         log::warn!("room {}: dropped {what}", self.config.room);
     }
+}
+
+fn header<'a>(extras: Option<&'a Extras>, name: &str) -> Option<&'a str> {
+    extras?.get(HEADERS)?.get(name)?.as_str()
+}
+
+/// Which process said a message of the game, and its number there.
+fn stamps(extras: Option<&Extras>) -> Option<(Generation, u64)> {
+    let number = |name| header(extras, name).and_then(|text| text.parse().ok());
+    number(GENERATION).map(Generation).zip(number(SEQUENCE))
 }
 
 /// The payload that carries a game's JSON, and its encoding: text as text, `null` as nothing, so that a plain client reads

@@ -9,6 +9,10 @@ pub(super) enum Timer {
     Hello,
     /// When silence has lasted: to found or give up while arriving, to miss the host while in the room.
     Silence,
+    /// When it is this player's turn to claim the place of a host that is gone.
+    Election,
+    /// When to claim above a claimant who holds an older state.
+    Counter,
     /// When the own claim is to be made, is withdrawn for want of an echo, or has gathered long enough.
     Claim,
     /// When somebody's claim lapses that was never led.
@@ -26,9 +30,11 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Silence,
+        Self::Election,
+        Self::Counter,
         Self::Claim,
         Self::Lapse,
         Self::Lease,

@@ -118,6 +118,15 @@ pub(super) struct Request {
     pub data: Value,
 }
 
+/// Another player is to lead, since the host wants it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HandOver {
+    pub generation: Generation,
+    pub reign: Reign,
+    pub to: PlayerId,
+}
+
 /// A clean goodbye.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -198,6 +207,7 @@ room_messages! {
     State = "room.state",
     Lease = "room.lease",
     Request = "room.request",
+    HandOver = "room.handOver",
     Leave = "room.leave",
     Part = "room.part",
 }

@@ -78,6 +78,7 @@ pub fn config(player: &str, wish: Wish) -> SessionConfig {
         generation: Generation(1),
         profile: Profile::named(player.to_uppercase()),
         wish,
+        migration: Migration::Automatic,
         fingerprint: "v1".into(),
         timing: SessionTiming::default(),
     }

@@ -138,32 +138,17 @@ fn a_host_that_resumes_goes_on_in_its_term() {
 }
 
 #[test]
-fn a_silent_host_is_missed_after_its_lease_and_given_up_after_the_grace_period() {
-    let mut bus = Bus::with_players(&["ada", "bob"]);
-    bus.take_log(1);
-    bus.kill(0);
-    bus.run(3 * SECOND);
-    assert_eq!(bus.take_log(1), []);
-    bus.run(3 * SECOND);
-    assert_eq!(bus.take_log(1), [SessionEvent::Interrupted { reason: InterruptReason::HostSilent }]);
-    bus.run(28 * SECOND);
-    assert_eq!(bus.take_log(1), []);
-    bus.run(3 * SECOND);
-    assert_eq!(bus.take_log(1), [SessionEvent::Closed(CloseReason::HostLost)]);
-}
-
-#[test]
 fn a_host_that_comes_back_in_time_is_followed_again() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
     bus.nodes[0].frozen = true;
-    bus.run(10 * SECOND);
+    bus.run(3 * SECOND);
     bus.take_log(1);
     bus.nodes[0].frozen = false;
     bus.run(2 * SECOND);
-    assert_eq!(bus.take_log(1), [SessionEvent::Resumed { continuity: Continuity::Kept }]);
+    assert_eq!(bus.take_log(1), []);
     bus.session(0).set_shared("a", json!(1)).unwrap();
     bus.run(SECOND);
-    assert_eq!(bus.session(1).shared("a"), Some(&json!(1)));
+    assert_eq!((bus.session(1).term(), bus.session(1).shared("a")), (Term(1), Some(&json!(1))));
 }
 
 #[test]
@@ -182,24 +167,10 @@ fn the_lease_runs_only_while_the_peer_could_hear_the_host() {
 }
 
 #[test]
-fn a_host_that_leaves_ends_the_room() {
+fn a_room_is_founded_anew_after_everyone_left() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
     let now = bus.now;
-    bus.session(0).set_shared("last", json!(1)).unwrap();
-    bus.session(0).leave(now);
-    assert_eq!(bus.session(0).status(), SessionStatus::Closed);
-    bus.run(SECOND);
-    let log = bus.take_log(1);
-    assert!(log.contains(&SessionEvent::SharedChanged { key: "last".into() }), "the last word is heard");
-    assert_eq!(log.last(), Some(&SessionEvent::Closed(CloseReason::HostLost)));
-    assert_eq!(bus.session(1).poll_timeout(), None);
-}
-
-#[test]
-fn a_room_is_founded_anew_after_its_host_left() {
-    let mut bus = Bus::with_players(&["ada", "bob"]);
-    let now = bus.now;
-    bus.session(0).leave(now);
+    (0..2).for_each(|node| bus.session(node).leave(now));
     bus.run(SECOND);
     let zoe = bus.add(config("zoe", Wish::JoinOrHost));
     bus.until(3 * SECOND, |bus| bus.session(zoe).is_host());
