@@ -15,8 +15,12 @@
 //! * Events that the ECS does not take wait in a backlog of bounded length. Beyond it, messages and presence are
 //!   dropped and counted, and an [`Event::Overflow`] says so as soon as there is room.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
+//!
+//! The background task holds a [`BridgeEnd`]. Whoever takes one by [`Bridge::pair`] does the task's work by hand, with the
+//! same queues and the same bounds: so a simulation replaces the thread, the socket and the clock, and nothing else.
 
 mod driver;
+mod end;
 mod errands;
 mod queue;
 mod runtime;
@@ -28,8 +32,11 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-pub use self::runtime::{Runtime, now};
 use self::{driver::Driver, queue::EventReceiver, runtime::Task};
+pub use self::{
+    end::BridgeEnd,
+    runtime::{Runtime, now},
+};
 use crate::{
     client::{Client, ClientOptions, Command, Event},
     transport::Connector,
@@ -66,7 +73,8 @@ pub struct Bridge {
     commands: mpsc::Sender<Command>,
     events: EventReceiver,
     traffic: Arc<Traffic>,
-    _task: Task,
+    /// `None` where somebody drives the other end by hand.
+    _task: Option<Task>,
 }
 
 impl Bridge {
@@ -80,12 +88,18 @@ impl Bridge {
         runtime: &Runtime,
         seed: u64,
     ) -> Result<Self, BridgeError> {
+        let (bridge, end) = Self::pair();
+        let task = runtime.spawn(Driver::new(Client::new(options, seed), connector, end).run())?;
+        Ok(Self { _task: Some(task), ..bridge })
+    }
+
+    /// A bridge without a background task, and the end that the task would hold.
+    pub fn pair() -> (Self, BridgeEnd) {
         let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
         let (outbox, events) = queue::pair();
         let traffic = Arc::new(Traffic::default());
-        let driver = Driver::new(Client::new(options, seed), connector, outbox, Arc::clone(&traffic));
-        let task = runtime.spawn(driver.run(inbox))?;
-        Ok(Self { commands, events, traffic, _task: task })
+        let end = BridgeEnd::new(inbox, outbox, Arc::clone(&traffic));
+        (Self { commands, events, traffic, _task: None }, end)
     }
 
     /// Hands a command over.

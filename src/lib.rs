@@ -66,7 +66,7 @@
 //! | [`client`] | connection, channels, presence, outbox, timers; sans-IO | `protocol` |
 //! | [`transport`] | sockets: native, in memory | `protocol` (errors) |
 //! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
-//! | [`testing`] | clients and a hub on simulated time | `client`, `relay`'s hub, `protocol` |
+//! | [`testing`] | apps, clients and a hub on simulated time | `plugin`, `session`, `bridge`, `client`, `relay`'s hub, `protocol` |
 //! | [`protocol`] | frames, messages, presence, errors; pure data | – |
 //!
 //! # Features
@@ -74,7 +74,7 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `relay` | the relay, its binary `rooms-relay`, and running it inside the game | off |
-//! | `testing` | [`testing`]: simulated time and network | off |
+//! | `testing` | [`testing`]: apps on a simulated network and clock, to test games with | off |
 //! | `wayland` | Wayland beside X11 for the examples' windows | off |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

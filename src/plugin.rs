@@ -73,6 +73,8 @@ pub struct RoomsPlugin {
     pub transport: Transport,
     /// What the room's timers go by. Defaults to the machine's monotonic clock.
     pub clock: Clock,
+    /// What all jitter is drawn from. Defaults to the machine's randomness; a number makes a test repeatable.
+    pub seed: Option<u64>,
 }
 
 /// When the plugin's systems run. Order your own systems by these sets where it matters.
@@ -130,6 +132,7 @@ impl RoomsPlugin {
             runtime: self.runtime.clone(),
             transport: self.transport.clone(),
             clock: self.clock.clone(),
+            seed: self.seed,
         }
     }
 }

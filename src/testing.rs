@@ -1,10 +1,59 @@
-//! Clients and a relay on simulated time and a simulated network, with faults from a seed.
+//! Games on a simulated network and clock: losing a host or a line, tested in milliseconds.
 //!
-//! [`SimNet`] runs the real [`Client`](crate::client::Client) and the relay's real [`Hub`](crate::relay::Hub) in one
-//! thread. Frames travel as the JSON text that they are on a socket. Nothing waits: time jumps to whatever happens
-//! next, so minutes of play with faults take milliseconds, and a seed that found a fault finds it again.
+//! A [`Rig`] runs any number of Bevy apps, each with the real plugin, session and client, against the relay's real hub, in
+//! one thread. Frames travel as the text that they are on a socket. Nothing waits: time jumps from one thing that happens
+//! to the next. All chance comes from a seed, so a run that found a fault finds it again.
 //!
-//! It is public so that a game can put its own rules to the same test.
+//! ```
+//! use std::time::Duration;
+//!
+//! use bevy::prelude::*;
+//! use bevy_rooms::{prelude::*, testing::Rig};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Resource, Clone, Default, Serialize, Deserialize)]
+//! struct Score(u32);
+//!
+//! // What the game adds to its app; yours calls what your `main` calls.
+//! fn game(app: &mut App) {
+//!     app.share_resource::<Score>();
+//! }
+//!
+//! // Three players in one room; the first hosts it.
+//! let (mut rig, [ada, ben, cy]) = Rig::room(7, ["ada", "ben", "cy"], game);
+//!
+//! // The host scores while the line of one player is gone.
+//! rig.cut(cy, Duration::from_secs(5));
+//! rig.world_mut(ada).resource_mut::<Score>().0 = 40;
+//! rig.run_until(Duration::from_secs(1), |rig| rig.resource::<Score>(ben).0 == 40)?;
+//! assert_eq!(rig.resource::<Score>(cy).0, 0);
+//!
+//! // It comes back by itself, and has missed nothing.
+//! rig.run_until(Duration::from_secs(15), |rig| rig.resource::<Score>(cy).0 == 40)?;
+//! let resumed = rig.recorded::<RoomResumed>(cy);
+//! assert!(matches!(resumed, [RoomResumed { continuity: Continuity::Kept }]));
+//! # Ok::<(), bevy_rooms::testing::TimedOut>(())
+//! ```
+//!
+//! | what happens | how |
+//! | --- | --- |
+//! | a line drops | [`cut`](Rig::cut), or a [`Fault`] with [`inflict`](Rig::inflict) |
+//! | a line is slow, jumpy or narrow | [`set_link`](Rig::set_link) |
+//! | players cannot reach the relay, and nobody is told | [`partition`](Rig::partition), [`heal`](Rig::heal) |
+//! | a game hangs, and its line goes on | [`stall`](Rig::stall), [`thaw`](Rig::thaw) |
+//! | a process stands still | [`freeze`](Rig::freeze), [`thaw`](Rig::thaw) |
+//! | a process dies, and is started again | [`kill`](Rig::kill), [`restart`](Rig::restart) |
+//! | an app is closed | [`close`](Rig::close) |
+//! | the relay dies, and is started again | [`restart_relay`](Rig::restart_relay) |
+//! | all kinds of things, at any time | [`set_faults`](Rig::set_faults) |
+//!
+//! What comes of it is in the apps' worlds: [`resource`](Rig::resource), [`state`](Rig::state), [`host`](Rig::host), and
+//! for messages, which Bevy drops after two frames, [`recorded`](Rig::recorded). A condition that does not come to hold is
+//! a [`TimedOut`] that shows where each app stands.
+//!
+//! # Without apps
+//!
+//! [`SimNet`] is the same network for bare [`Client`](crate::client::Client)s.
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,10 +74,13 @@
 //! ```
 
 mod faults;
+mod halt;
 mod net;
+mod rig;
 mod wire;
 
 pub use self::{
     faults::{Direction, Fault, FaultKind, FaultPlan, LinkConditions},
     net::{ClientIndex, SimNet},
+    rig::{AppIndex, Recorder, Rig, TimedOut},
 };

@@ -1,13 +1,12 @@
 //! The background task: owns the client and its socket, and carries frames, commands, events and time between them.
 
-use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio::sync::mpsc;
 
 use super::{
-    Traffic,
+    BridgeEnd,
     errands::{Answer, Errands},
-    queue::EventSender,
     runtime,
 };
 use crate::{
@@ -27,8 +26,7 @@ pub(super) struct Driver<C> {
     connector: C,
     socket: Option<Socket>,
     errands: Errands,
-    events: EventSender,
-    traffic: Arc<Traffic>,
+    end: BridgeEnd,
 }
 
 /// The current socket, and the frames that it has not taken yet. The client's outbox bounds them.
@@ -49,17 +47,17 @@ enum Wake {
 }
 
 impl<C: Connector> Driver<C> {
-    pub(super) fn new(client: Client, connector: C, events: EventSender, traffic: Arc<Traffic>) -> Self {
+    pub(super) fn new(client: Client, connector: C, end: BridgeEnd) -> Self {
         let format = client.format();
         let errands = Errands::new(&client.options().credentials);
-        Self { client, format, connector, socket: None, errands, events, traffic }
+        Self { client, format, connector, socket: None, errands, end }
     }
 
     /// Runs until the ECS side is gone, then says goodbye.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) async fn run(mut self) {
         loop {
             self.pump();
-            match self.wait(&mut commands).await {
+            match self.wait().await {
                 Wake::Command(Some(command)) => self.client.handle_command(command, runtime::now()),
                 Wake::Command(None) => break,
                 Wake::Incoming(incoming) => self.take_in(incoming),
@@ -76,19 +74,19 @@ impl<C: Connector> Driver<C> {
         }
     }
 
-    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
+    async fn wait(&mut self) -> Wake {
         let deadline = self.client.poll_timeout();
-        let ecs_room = self.events.room();
+        let (ecs_room, events_wait) = (self.end.events.room(), self.end.events.is_waiting());
         let (incoming, outgoing, has_pending) = match &mut self.socket {
             Some(socket) => (Some(&mut socket.link.incoming), Some(&socket.link.outgoing), !socket.pending.is_empty()),
             None => (None, None, false),
         };
         tokio::select! {
-            command = commands.recv() => Wake::Command(command),
+            command = self.end.commands.recv() => Wake::Command(command),
             item = next(incoming) => Wake::Incoming(item),
             () = has_room(outgoing), if has_pending => Wake::SocketHasRoom,
             answer = self.errands.next() => Wake::Errand(answer),
-            () = ecs_room.notified(), if self.events.is_waiting() => Wake::EcsHasRoom,
+            () = ecs_room.notified(), if events_wait => Wake::EcsHasRoom,
             () = runtime::sleep_until(deadline) => Wake::Timeout,
         }
     }
@@ -99,11 +97,11 @@ impl<C: Connector> Driver<C> {
         match incoming {
             Some(Incoming::Opened) => self.client.handle_opened(transport, now),
             Some(Incoming::Frame(wire)) => {
-                self.traffic.received(wire.len());
+                self.end.traffic.received(wire.len());
                 match wire.decode() {
                     Ok(frame) => self.client.handle_frame(transport, frame, now),
                     Err(error) => {
-                        self.traffic.malformed.fetch_add(1, Relaxed);
+                        self.end.traffic.malformed.fetch_add(1, Relaxed);
                         self.client.handle_malformed(transport, &error, now);
                     }
                 }
@@ -134,14 +132,14 @@ impl<C: Connector> Driver<C> {
         while let Some(output) = self.client.poll_output() {
             match output {
                 Output::Open { transport, url } => {
-                    self.traffic.sockets.fetch_add(1, Relaxed);
+                    self.end.traffic.sockets.fetch_add(1, Relaxed);
                     let link = self.connector.open(&url);
                     self.socket = Some(Socket { transport, link, pending: VecDeque::new() });
                 }
                 Output::Send { transport, frame } => {
                     if let Some(socket) = self.socket.as_mut().filter(|socket| socket.transport == transport) {
                         let wire = self.format.encode(frame);
-                        self.traffic.sent(wire.len());
+                        self.end.traffic.sent(wire.len());
                         socket.pending.push_back(wire);
                     }
                 }
@@ -160,11 +158,9 @@ impl<C: Connector> Driver<C> {
             socket.flush();
         }
         while let Some(event) = self.client.poll_event() {
-            if !self.events.push(event) {
-                self.traffic.dropped.fetch_add(1, Relaxed);
-            }
+            self.end.tell(event);
         }
-        self.events.flush();
+        self.end.flush();
     }
 
     /// Gives the socket up. What was sent just before, such as a goodbye, goes out where the socket has room.

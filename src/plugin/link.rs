@@ -87,7 +87,7 @@ impl RoomsLink {
             timing: self.settings.timing,
         };
         let now = self.settings.clock.now();
-        let mut session = Session::new(config, random_seed(), now);
+        let mut session = Session::new(config, self.next_seed(), now);
         if let Some(change) = self.connection.clone() {
             session.handle_event(Event::Connection(change), now);
         }
@@ -103,16 +103,24 @@ impl RoomsLink {
         generation
     }
 
-    fn start_bridge(&self) -> Result<Bridge, RoomError> {
+    /// A number that nobody can guess, or the next one of a test's.
+    fn next_seed(&mut self) -> u64 {
+        let Some(next) = &mut self.settings.seed else { return random_seed() };
+        std::mem::replace(next, next.wrapping_add(1))
+    }
+
+    fn start_bridge(&mut self) -> Result<Bridge, RoomError> {
+        let seed = self.next_seed();
         let options = self.settings.connect.client_options(&self.settings.player);
         let options = ClientOptions { format: self.settings.format, ..options };
         let runtime = &self.settings.runtime;
         let started = match &self.settings.transport {
-            Transport::Custom(make) => Bridge::start(options, make(), runtime, random_seed()),
+            Transport::Driven(make) => Ok(make(options)),
+            Transport::Custom(make) => Bridge::start(options, make(), runtime, seed),
             #[cfg(not(target_arch = "wasm32"))]
             Transport::Platform => crate::transport::native::NativeConnector::new()
                 .map_err(|error| crate::bridge::BridgeError::Tls(error.to_string()))
-                .and_then(|connector| Bridge::start(options, connector, runtime, random_seed())),
+                .and_then(|connector| Bridge::start(options, connector, runtime, seed)),
         };
         started.map_err(|error| RoomError::NoBackgroundTask { why: error.to_string() })
     }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use web_time::Instant;
 
 use crate::{
-    bridge::{self, Runtime},
+    bridge::{self, Bridge, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
     protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
     session::{Generation, Migration, PlayerId, SessionTiming},
@@ -86,12 +86,20 @@ pub enum Transport {
     Platform,
     /// One that the game gives; see [`Transport::custom`].
     Custom(Arc<dyn Fn() -> Box<dyn Connector> + Send + Sync>),
+    /// Whatever drives the other end of a bridge that the game gives; see [`Transport::driven`].
+    Driven(Arc<dyn Fn(ClientOptions) -> Bridge + Send + Sync>),
 }
 
 impl Transport {
     /// A transport of the game's own, made anew for each connection.
     pub fn custom<C: Connector>(make: impl Fn() -> C + Send + Sync + 'static) -> Self {
         Self::Custom(Arc::new(move || Box::new(make())))
+    }
+
+    /// No background task and no runtime: the game makes the client of these options and drives it by hand, as a
+    /// simulation does. `make` gives one end of [`Bridge::pair`] and keeps the other.
+    pub fn driven(make: impl Fn(ClientOptions) -> Bridge + Send + Sync + 'static) -> Self {
+        Self::Driven(Arc::new(make))
     }
 }
 
@@ -100,6 +108,7 @@ impl fmt::Debug for Transport {
         f.write_str(match self {
             Self::Platform => "Platform",
             Self::Custom(_) => "Custom",
+            Self::Driven(_) => "Driven",
         })
     }
 }
@@ -152,4 +161,5 @@ pub(super) struct Settings {
     pub(super) runtime: Runtime,
     pub(super) transport: Transport,
     pub(super) clock: Clock,
+    pub(super) seed: Option<u64>,
 }

@@ -1,6 +1,6 @@
 //! What can go wrong on a simulated network, and how often.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
@@ -12,16 +12,26 @@ pub struct LinkConditions {
     pub latency: Duration,
     /// Most that is added to it, at random. What is sent first still arrives first. Defaults to 10 ms.
     pub jitter: Duration,
+    /// Bytes of frames a second that get through, each way; what is more waits. Where more waits on the way down than the
+    /// relay's limits allow for one socket, the relay cuts the client off. Defaults to any number.
+    pub bandwidth: Option<NonZeroU32>,
+}
+
+impl LinkConditions {
+    /// The default with so many bytes a second: a slow reader.
+    pub fn slow(bandwidth: NonZeroU32) -> Self {
+        Self { bandwidth: Some(bandwidth), ..Self::default() }
+    }
 }
 
 impl Default for LinkConditions {
     fn default() -> Self {
-        Self { latency: Duration::from_millis(20), jitter: Duration::from_millis(10) }
+        Self { latency: Duration::from_millis(20), jitter: Duration::from_millis(10), bandwidth: None }
     }
 }
 
 /// A way of the traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// From the client to the relay.
     Up,
@@ -44,6 +54,12 @@ pub enum Fault {
     Truncate(Direction),
     /// The socket breaks, and none can be had for this time.
     Refuse(Duration),
+    /// Nothing gets through for this time, nor does a new socket, and nobody is told: the client is cut off from the relay
+    /// by a partition of the network. What was sent meanwhile over a socket that still stands arrives afterwards.
+    Isolate(Duration),
+    /// The client's process stands still for this time, as one that was sent SIGSTOP, or a page that a browser froze: it
+    /// reads nothing, sends nothing, and its timers do not run. The relay goes on sending.
+    Freeze(Duration),
 }
 
 /// A fault without its particulars.
@@ -61,6 +77,10 @@ pub enum FaultKind {
     Truncate,
     /// [`Fault::Refuse`], for up to 20 s.
     Refuse,
+    /// [`Fault::Isolate`], for up to 40 s: beyond the time after which silence is noticed.
+    Isolate,
+    /// [`Fault::Freeze`], for up to 20 s: beyond a host's lease.
+    Freeze,
     /// The relay starts anew with nothing in its memory, after up to 5 s.
     RestartRelay,
 }
@@ -69,6 +89,19 @@ impl FaultKind {
     /// All that lose nothing for good: a client that comes back in time has all messages.
     pub const LINES: [Self; 6] = [Self::Cut, Self::CutAfter, Self::Stall, Self::Delay, Self::Truncate, Self::Refuse];
 
+    /// All there are. A relay that starts anew has forgotten what was said, so not everything is kept.
+    pub const ALL: [Self; 9] = [
+        Self::Cut,
+        Self::CutAfter,
+        Self::Stall,
+        Self::Delay,
+        Self::Truncate,
+        Self::Refuse,
+        Self::Isolate,
+        Self::Freeze,
+        Self::RestartRelay,
+    ];
+
     pub(super) fn roll(self, rng: &mut ChaCha8Rng) -> Rolled {
         let mut up_to = |most: u64| Duration::from_millis(rng.random_range(0..=most * 1000));
         Rolled::Line(match self {
@@ -76,6 +109,8 @@ impl FaultKind {
             Self::Stall => Fault::Stall(up_to(40)),
             Self::Delay => Fault::Delay(up_to(8)),
             Self::Refuse => Fault::Refuse(up_to(20)),
+            Self::Isolate => Fault::Isolate(up_to(40)),
+            Self::Freeze => Fault::Freeze(up_to(20)),
             Self::RestartRelay => return Rolled::RestartRelay(up_to(5)),
             Self::CutAfter => Fault::CutAfter(rng.random_range(0..=12)),
             Self::Truncate if rng.random() => Fault::Truncate(Direction::Up),

@@ -1,16 +1,20 @@
 //! The simulated network: who is on it, and what happens next.
 
+mod trouble;
+
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
 use super::{
-    faults::{Direction, Fault, FaultPlan, LinkConditions, Rolled},
+    faults::{Direction, FaultPlan, LinkConditions},
+    halt::Halt,
     wire::{Parcel, SocketId, Wire},
 };
 use crate::{
+    bridge::TrafficSnapshot,
     client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, HttpRequest, HttpResponse, Output},
     protocol::{DEVELOPMENT_KEY, ErrorCode, ErrorInfo, Format, Timestamp},
     relay::{self, ConnectRequest, Hub, HubConfig, HubStats, RestRequest},
@@ -51,6 +55,25 @@ struct Node {
     refused_until: Instant,
     events: Vec<Event>,
     socket: Option<SocketId>,
+    /// Cut off from the relay.
+    isolated: Halt,
+    /// The process stands still.
+    frozen: Halt,
+    /// The process is no more.
+    dead: bool,
+    traffic: TrafficSnapshot,
+}
+
+impl Node {
+    /// When it acts by itself next.
+    fn next_at(&self) -> Option<Instant> {
+        let timeout = self.client.poll_timeout().filter(|_| !self.frozen.is_on() && !self.dead);
+        [timeout, self.isolated.end(), self.frozen.end()].into_iter().flatten().min()
+    }
+
+    fn is_due(&self, at: Instant) -> bool {
+        !self.dead && !self.frozen.is_on() && self.client.poll_timeout().is_some_and(|due| due <= at)
+    }
 }
 
 impl SimNet {
@@ -92,14 +115,20 @@ impl SimNet {
             refused_until: self.now,
             events: Vec::new(),
             socket: None,
+            isolated: Halt::No,
+            frozen: Halt::No,
+            dead: false,
+            traffic: TrafficSnapshot::default(),
         });
         ClientIndex(self.nodes.len() - 1)
     }
 
-    /// Hands a command to a client.
+    /// Hands a command to a client. One that was [killed](Self::kill) takes none.
     pub fn command(&mut self, client: ClientIndex, command: Command) {
-        self.nodes[client.0].client.handle_command(command, self.now);
-        self.drain_client(client.0);
+        if !self.nodes[client.0].dead {
+            self.nodes[client.0].client.handle_command(command, self.now);
+            self.drain_client(client.0);
+        }
     }
 
     /// Takes what the client told since the last time.
@@ -115,6 +144,11 @@ impl SimNet {
     /// All clients.
     pub fn clients(&self) -> impl Iterator<Item = ClientIndex> + use<> {
         (0..self.nodes.len()).map(ClientIndex)
+    }
+
+    /// What went over a client's line so far.
+    pub fn traffic(&self, client: ClientIndex) -> TrafficSnapshot {
+        self.nodes[client.0].traffic
     }
 
     /// How much the relay holds.
@@ -134,7 +168,7 @@ impl SimNet {
 
     /// When something happens next, unless a command comes before.
     pub fn next_at(&self) -> Option<Instant> {
-        let clients = self.nodes.iter().filter_map(|node| node.client.poll_timeout());
+        let clients = self.nodes.iter().filter_map(Node::next_at);
         let fault = self.plan.as_ref().map(|(_, at)| *at);
         clients.chain(self.hub.poll_timeout()).chain(self.wire.next()).chain(fault).min().map(|at| at.max(self.now))
     }
@@ -143,6 +177,7 @@ impl SimNet {
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_at() else { return false };
         self.now = at;
+        self.end_halts();
         if let Some((socket, direction, parcel)) = self.wire.arrive(at) {
             match direction {
                 Direction::Up => self.arrive_at_relay(socket, parcel),
@@ -156,7 +191,7 @@ impl SimNet {
             self.strike(plan);
         } else {
             for index in 0..self.nodes.len() {
-                if self.nodes[index].client.poll_timeout().is_some_and(|due| due <= at) {
+                if self.nodes[index].is_due(at) {
                     self.nodes[index].client.handle_timeout(at);
                     self.drain_client(index);
                 }
@@ -191,53 +226,6 @@ impl SimNet {
         true
     }
 
-    /// Sets how the way of a client is from now on.
-    pub fn set_link(&mut self, client: ClientIndex, link: LinkConditions) {
-        self.nodes[client.0].link = link;
-    }
-
-    /// Breaks a client's socket, if it has one. Short for [`Fault::Cut`].
-    pub fn cut(&mut self, client: ClientIndex) {
-        self.inflict(client, Fault::Cut);
-    }
-
-    /// Lets something go wrong for a client. Without a socket only [`Fault::Refuse`] does anything.
-    pub fn inflict(&mut self, client: ClientIndex, fault: Fault) {
-        let node = &mut self.nodes[client.0];
-        if let Fault::Refuse(time) = fault {
-            node.refused_until = node.refused_until.max(self.now + time);
-        }
-        if let Some(socket) = node.socket {
-            self.wire.inflict(socket, fault, node.link, self.now, &mut self.rng);
-        }
-    }
-
-    /// Lets things go wrong by themselves from now on; `None` ends it.
-    pub fn set_faults(&mut self, plan: Option<FaultPlan>) {
-        self.plan = plan.map(|plan| {
-            let at = self.now + plan.wait(&mut self.rng);
-            (plan, at)
-        });
-    }
-
-    /// The relay starts anew with nothing in its memory, and takes sockets again after `down`.
-    pub fn restart_relay(&mut self, down: Duration) {
-        let wall = WALL_START.plus(self.elapsed());
-        self.hub = Hub::new(self.config.clone(), self.rng.random(), self.now, wall);
-        self.relay_down_until = self.now + down;
-        self.wire.lose_relay(self.now + LinkConditions::default().latency);
-    }
-
-    fn strike(&mut self, plan: FaultPlan) {
-        let victims: Vec<ClientIndex> = self.clients().collect();
-        match (plan.pick(&mut self.rng), victims.choose(&mut self.rng)) {
-            (Some(Rolled::Line(fault)), Some(&victim)) => self.inflict(victim, fault),
-            (Some(Rolled::RestartRelay(down)), _) => self.restart_relay(down),
-            _ => {}
-        }
-        self.set_faults(Some(plan));
-    }
-
     fn arrive_at_relay(&mut self, id: SocketId, parcel: Parcel) {
         let now = self.now;
         let Some(socket) = self.wire.get_mut(id) else { return };
@@ -268,10 +256,17 @@ impl SimNet {
         let node = &mut self.nodes[index];
         match parcel {
             Parcel::Opened => node.client.handle_opened(transport, now),
-            Parcel::Frame(wire) => match wire.decode() {
-                Ok(frame) => node.client.handle_frame(transport, frame, now),
-                Err(error) => node.client.handle_malformed(transport, &error, now),
-            },
+            Parcel::Frame(wire) => {
+                node.traffic.frames_in += 1;
+                node.traffic.bytes_in += wire.len() as u64;
+                match wire.decode() {
+                    Ok(frame) => node.client.handle_frame(transport, frame, now),
+                    Err(error) => {
+                        node.traffic.malformed += 1;
+                        node.client.handle_malformed(transport, &error, now);
+                    }
+                }
+            }
             Parcel::Ping => node.client.handle_activity(transport, now),
             Parcel::Gone => {
                 let reason = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the simulated socket is gone");
@@ -288,12 +283,16 @@ impl SimNet {
                 Output::Open { transport, url } => {
                     let id = self.wire.add(index, transport, self.now);
                     self.nodes[index].socket = Some(id);
+                    self.nodes[index].traffic.sockets += 1;
                     let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
                     self.send(id, Direction::Up, Parcel::Dial(query));
                 }
                 Output::Send { transport, frame } => {
                     if let Some(id) = self.wire.of_client(index, transport) {
-                        let wire = self.nodes[index].client.format().encode(frame);
+                        let node = &mut self.nodes[index];
+                        let wire = node.client.format().encode(frame);
+                        node.traffic.frames_out += 1;
+                        node.traffic.bytes_out += wire.len() as u64;
                         self.send(id, Direction::Up, Parcel::Frame(wire));
                     }
                 }
@@ -330,6 +329,7 @@ impl SimNet {
                 relay::Output::Send { link, frame } => {
                     if let Some((id, format)) = self.format_of_link(link) {
                         self.send(id, Direction::Down, Parcel::Frame(frame.wire(format).clone()));
+                        self.cut_off_if_slow(id, link);
                     }
                 }
                 relay::Output::Ping { link } => {
@@ -343,6 +343,16 @@ impl SimNet {
                     }
                 }
             }
+        }
+    }
+
+    /// Does to a slow reader what the relay's listener does.
+    fn cut_off_if_slow(&mut self, id: SocketId, link: relay::LinkId) {
+        let (frames, bytes) = self.wire.backlog(id, self.now);
+        let limits = &self.config.limits;
+        if frames > limits.queue_frames || bytes > limits.queue_bytes {
+            self.wire.cut_off(id, self.now + LinkConditions::default().latency);
+            self.hub.handle_closed(link, self.now);
         }
     }
 

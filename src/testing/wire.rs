@@ -1,6 +1,9 @@
 //! Sockets between clients and the relay, and what is on its way through them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -25,6 +28,16 @@ pub(super) enum Parcel {
     Ping,
     /// The other end is gone.
     Gone,
+}
+
+impl Parcel {
+    /// What it counts towards bandwidth and the relay's queue.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Frame(wire) => wire.len(),
+            Self::Dial(_) | Self::Opened | Self::Ping | Self::Gone => 0,
+        }
+    }
 }
 
 /// One socket.
@@ -53,11 +66,36 @@ struct Lane {
     deaf: bool,
     /// The next frame is cut short.
     truncate: bool,
+    /// When a narrow link has sent all that it was given.
+    busy_until: Instant,
+    /// What a narrow link has not sent yet: when it will have, and how many bytes that is.
+    waiting: VecDeque<(Instant, usize)>,
+    /// Frames that are held up, and their bytes.
+    held: (usize, usize),
 }
 
 impl Lane {
     fn new(now: Instant) -> Self {
-        Self { last: now, cut: false, deaf: false, truncate: false }
+        let waiting = VecDeque::new();
+        Self { last: now, cut: false, deaf: false, truncate: false, busy_until: now, waiting, held: (0, 0) }
+    }
+
+    /// When so many bytes have left the sender.
+    fn depart(&mut self, bytes: usize, link: LinkConditions, now: Instant) -> Instant {
+        let Some(bandwidth) = link.bandwidth else { return now };
+        let takes = Duration::from_secs_f64(bytes as f64 / f64::from(bandwidth.get()));
+        self.busy_until = self.busy_until.max(now) + takes;
+        self.waiting.push_back((self.busy_until, bytes));
+        self.busy_until
+    }
+
+    /// Frames and bytes that have not left the sender.
+    fn backlog(&mut self, now: Instant) -> (usize, usize) {
+        while self.waiting.front().is_some_and(|(left, _)| *left <= now) {
+            self.waiting.pop_front();
+        }
+        let waiting: usize = self.waiting.iter().map(|(_, bytes)| bytes).sum();
+        (self.waiting.len() + self.held.0, waiting + self.held.1)
     }
 }
 
@@ -74,9 +112,16 @@ impl Socket {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     sockets: BTreeMap<SocketId, Socket>,
-    parcels: BTreeMap<(Instant, u64), (SocketId, Direction, Parcel)>,
+    parcels: Parcels,
+    /// What would have arrived, were it not held up.
+    held: Parcels,
+    /// The ways on which everything is held up, by client.
+    holds: BTreeSet<(usize, Direction)>,
     count: u64,
 }
+
+/// What is on its way, by when it arrives and in the order in which it was sent.
+type Parcels = BTreeMap<(Instant, u64), (SocketId, Direction, Parcel)>;
 
 impl Wire {
     fn number(&mut self) -> u64 {
@@ -134,7 +179,55 @@ impl Wire {
                 truncate(wire, rng);
             }
         }
-        self.put(id, direction, parcel, now + link.latency + link.jitter.mul_f64(rng.random_range(0.0..=1.0)));
+        let left = socket.lane(direction).depart(parcel.bytes(), link, now);
+        self.put(id, direction, parcel, left + link.latency + link.jitter.mul_f64(rng.random_range(0.0..=1.0)));
+    }
+
+    /// Frames and bytes that wait at the relay for a client to read them.
+    pub(super) fn backlog(&mut self, id: SocketId, now: Instant) -> (usize, usize) {
+        self.sockets.get_mut(&id).map_or((0, 0), |socket| socket.down.backlog(now))
+    }
+
+    /// Holds everything up that goes this way, also what is on its way already.
+    pub(super) fn hold(&mut self, client: usize, direction: Direction) {
+        if !self.holds.insert((client, direction)) {
+            return;
+        }
+        let sockets = &self.sockets;
+        let caught = self.parcels.extract_if(.., |_, (id, way, _)| {
+            *way == direction && sockets.get(id).is_some_and(|socket| socket.client == client)
+        });
+        let caught: Vec<_> = caught.collect();
+        for ((at, number), (id, direction, parcel)) in caught {
+            self.hold_up(id, direction, parcel, (at, number));
+        }
+    }
+
+    fn hold_up(&mut self, id: SocketId, direction: Direction, parcel: Parcel, key: (Instant, u64)) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            let (frames, bytes) = &mut socket.lane(direction).held;
+            *frames += 1;
+            *bytes += parcel.bytes();
+        }
+        self.held.insert(key, (id, direction, parcel));
+    }
+
+    /// Lets go on what was held up; it arrives from `from` on.
+    pub(super) fn release(&mut self, client: usize, direction: Direction, from: Instant) {
+        if !self.holds.remove(&(client, direction)) {
+            return;
+        }
+        let sockets = &self.sockets;
+        let released = self.held.extract_if(.., |_, (id, way, _)| {
+            *way == direction && sockets.get(id).is_none_or(|socket| socket.client == client)
+        });
+        for ((at, number), parcel) in released {
+            self.parcels.insert((at.max(from), number), parcel);
+        }
+        for socket in self.sockets.values_mut().filter(|socket| socket.client == client) {
+            let lane = socket.lane(direction);
+            (lane.held, lane.last) = ((0, 0), lane.last.max(from));
+        }
     }
 
     /// The sender closes its end: what was sent arrives, then the other end learns of it.
@@ -146,6 +239,12 @@ impl Wire {
         now: Instant,
         rng: &mut ChaCha8Rng,
     ) {
+        // A socket that is given up before anybody answered never was.
+        if self.held.values().any(|(of, _, parcel)| *of == id && matches!(parcel, Parcel::Dial(_))) {
+            self.held.retain(|_, (of, ..)| *of != id);
+            self.sockets.remove(&id);
+            return;
+        }
         self.send(id, from, Parcel::Gone, link, now, rng);
         let back = if from == Direction::Up { Direction::Down } else { Direction::Up };
         if let Some(socket) = self.sockets.get_mut(&id) {
@@ -160,7 +259,11 @@ impl Wire {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         let lane = socket.lane(direction);
         lane.last = lane.last.max(at);
-        self.parcels.insert((lane.last, number), (id, direction, parcel));
+        let key = (lane.last, number);
+        match self.holds.contains(&(socket.client, direction)) {
+            true => self.hold_up(id, direction, parcel, key),
+            false => _ = self.parcels.insert(key, (id, direction, parcel)),
+        }
     }
 
     pub(super) fn inflict(
@@ -180,6 +283,16 @@ impl Wire {
             Fault::CutAfter(frames) => socket.frames_left = Some(frames),
             Fault::Truncate(direction) => socket.lane(direction).truncate = true,
             Fault::Delay(time) => self.delay(id, time, now),
+            // The network holds up all sockets of the client, and the ones to come.
+            Fault::Isolate(_) | Fault::Freeze(_) => {}
+        }
+    }
+
+    /// The relay cuts a socket off: what waits is lost, and the client learns of it.
+    pub(super) fn cut_off(&mut self, id: SocketId, learn: Instant) {
+        self.tear(id, [true, true], learn);
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.up.deaf = true;
         }
     }
 
@@ -189,6 +302,7 @@ impl Wire {
         for (direction, lost) in [Direction::Up, Direction::Down].into_iter().zip(lost) {
             if lost {
                 self.parcels.retain(|_, (of, way, _)| (*of, *way) != (id, direction));
+                self.held.retain(|_, (of, way, _)| (*of, *way) != (id, direction));
             }
             self.put(id, direction, Parcel::Gone, learn);
             if let Some(socket) = self.sockets.get_mut(&id) {

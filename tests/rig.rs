@@ -1,0 +1,326 @@
+//! The rig that games are tested with: each thing that can go wrong has its effect, and a seed repeats its run.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use bevy::prelude::*;
+use bevy_rooms::{
+    prelude::*,
+    relay::HubConfig,
+    session::InterruptReason,
+    testing::{AppIndex, Fault, FaultKind, FaultPlan, LinkConditions, Recorder, Rig},
+};
+use serde::{Deserialize, Serialize};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Far longer than anything takes that should happen.
+const LONG: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Wave(u32);
+
+#[derive(Resource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Score(u32);
+
+#[derive(Resource, Default)]
+struct Frames {
+    count: u32,
+    longest: Duration,
+}
+
+fn game(app: &mut App) {
+    app.add_room_message::<Wave>()
+        .share_resource::<Score>()
+        .add_plugins(Recorder::<FromRoom<Wave>>::default())
+        .init_resource::<Frames>()
+        .add_systems(Update, |time: Res<Time<Real>>, mut frames: ResMut<Frames>| {
+            frames.count += 1;
+            frames.longest = frames.longest.max(time.delta());
+        });
+}
+
+fn three() -> (Rig, [AppIndex; 3]) {
+    Rig::room(7, ["ada", "ben", "cy"], game)
+}
+
+fn say(rig: &mut Rig, app: AppIndex, number: u32) {
+    rig.world_mut(app).write_message(ToRoom::others(Wave(number)));
+}
+
+fn heard(rig: &Rig, app: AppIndex) -> Vec<u32> {
+    rig.recorded::<FromRoom<Wave>>(app).iter().map(|wave| wave.0).collect()
+}
+
+fn connection(rig: &Rig, app: AppIndex) -> ConnectionState {
+    rig.resource::<Room>(app).connection
+}
+
+fn status(rig: &Rig, seen_by: AppIndex, app: AppIndex) -> Option<PlayerStatus> {
+    rig.resource::<Roster>(seen_by).get(rig.player(app)).map(|player| player.status)
+}
+
+#[test]
+fn a_room_of_players_has_the_first_as_its_host() {
+    let (rig, [ada, ben, cy]) = three();
+    assert!(rig.is_host(ada) && !rig.is_host(ben));
+    assert_eq!(rig.host(cy), Some(rig.player(ada)));
+    let roster: Vec<&str> = rig.resource::<Roster>(cy).iter().map(|player| player.id.as_str()).collect();
+    assert_eq!(roster, ["ada", "ben", "cy"]);
+}
+
+#[test]
+fn frames_pass_at_the_set_time_and_bevys_clock_follows() {
+    let (mut rig, [ada, ..]) = three();
+    rig.set_frame_time(Duration::from_millis(20));
+    rig.frame();
+    rig.world_mut(ada).insert_resource(Frames::default());
+    rig.run_for(10 * SECOND);
+    let frames = rig.resource::<Frames>(ada);
+    assert_eq!((frames.count, frames.longest), (500, Duration::from_millis(20)));
+}
+
+/// Everything that the apps of a run with faults can tell.
+fn story(seed: u64) -> String {
+    let (mut rig, apps) = Rig::room(seed, ["ada", "ben", "cy"], game);
+    let kinds = vec![FaultKind::Cut, FaultKind::Delay, FaultKind::CutAfter, FaultKind::Freeze, FaultKind::Isolate];
+    rig.set_faults(Some(FaultPlan { every: 3 * SECOND, kinds }));
+    for number in 0..60 {
+        rig.world_mut(apps[0]).resource_mut::<Score>().0 = number;
+        say(&mut rig, apps[1], number);
+        rig.run_for(SECOND / 2);
+    }
+    let tell = |app: AppIndex| {
+        let (interrupted, resumed) = (rig.recorded::<RoomInterrupted>(app), rig.recorded::<RoomResumed>(app));
+        format!("{:?} {interrupted:?} {resumed:?} {:?} {:?}", heard(&rig, app), rig.traffic(app), rig.state(app))
+    };
+    format!("{rig}\n{}", apps.map(tell).join("\n"))
+}
+
+#[test]
+fn equal_seeds_make_equal_runs_and_others_make_others() {
+    let stories = [1, 2, 3].map(story);
+    assert_eq!([1, 2, 3].map(story), stories);
+    assert!(stories[0] != stories[1] && stories[1] != stories[2]);
+}
+
+#[test]
+fn a_cut_line_comes_back_and_nothing_is_missing() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.cut(ben, 5 * SECOND);
+    for number in 0..20 {
+        say(&mut rig, ada, number);
+        rig.run_for(SECOND / 10);
+    }
+    assert!(connection(&rig, ben) != ConnectionState::Connected);
+    assert!(matches!(
+        rig.recorded::<RoomInterrupted>(ben),
+        [RoomInterrupted { reason: InterruptReason::Disconnected(_) }]
+    ));
+    rig.run_until(15 * SECOND, |rig| heard(rig, ben).len() == 20).unwrap();
+    assert_eq!(heard(&rig, ben), (0..20).collect::<Vec<_>>());
+    assert_eq!(rig.recorded::<RoomResumed>(ben), [RoomResumed { continuity: Continuity::Kept }]);
+    assert_eq!(rig.recorded::<RoomInterrupted>(cy), []);
+}
+
+#[test]
+fn a_stalled_app_has_no_frames_and_keeps_its_line() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.stall(ben);
+    let before = rig.resource::<Frames>(ben).count;
+    rig.run_for(100 * SECOND);
+    assert_eq!(rig.resource::<Frames>(ben).count, before);
+    assert_eq!(rig.traffic(ben).sockets, 1);
+    assert_eq!(status(&rig, ada, ben), Some(PlayerStatus::Present));
+    say(&mut rig, ada, 1);
+    rig.run_for(SECOND);
+    assert!(heard(&rig, ben).is_empty());
+    rig.thaw(ben);
+    rig.run_for(SECOND);
+    assert_eq!(heard(&rig, ben), [1]);
+    assert!(rig.resource::<Frames>(ben).longest > 100 * SECOND);
+}
+
+#[test]
+fn a_frozen_process_does_nothing_and_hears_everything_afterwards() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.freeze(ben);
+    let sent = rig.traffic(ben).frames_out;
+    say(&mut rig, ada, 1);
+    rig.run_for(10 * SECOND);
+    assert_eq!((heard(&rig, ben), heard(&rig, cy)), (vec![], vec![1]));
+    assert_eq!(rig.traffic(ben).frames_out, sent, "its client stands still too");
+    rig.thaw(ben);
+    rig.run_until(5 * SECOND, |rig| heard(rig, ben) == [1]).unwrap();
+}
+
+#[test]
+fn a_frozen_host_is_missed_after_its_lease() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.freeze(ada);
+    let took = rig.run_until(10 * SECOND, |rig| !rig.recorded::<RoomInterrupted>(ben).is_empty()).unwrap();
+    assert!((3 * SECOND..7 * SECOND).contains(&took), "{took:?}");
+    assert_eq!(rig.recorded::<RoomInterrupted>(ben)[0].reason, InterruptReason::HostSilent);
+}
+
+#[test]
+fn a_killed_app_is_lost_within_the_relays_patience_and_not_before() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.kill(ben);
+    assert!(!rig.is_running(ben));
+    let took = rig.run_until(LONG, |rig| status(rig, ada, ben) == Some(PlayerStatus::Lost)).unwrap();
+    assert!((14 * SECOND..18 * SECOND).contains(&took), "a resume was possible for 15 s: {took:?}");
+}
+
+#[test]
+fn a_killed_host_interrupts_the_room() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.kill(ada);
+    rig.run_until(10 * SECOND, |rig| [ben, cy].into_iter().all(|app| !rig.recorded::<RoomInterrupted>(app).is_empty()))
+        .unwrap();
+}
+
+#[test]
+fn a_closed_app_says_goodbye() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.close(ben);
+    let gone = |rig: &Rig| status(rig, ada, ben) != Some(PlayerStatus::Present);
+    rig.run_until(2 * SECOND, gone).unwrap();
+}
+
+#[test]
+fn a_restarted_app_has_its_seat_again() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.world_mut(ada).resource_mut::<Score>().0 = 7;
+    rig.restart(ben);
+    assert_eq!((rig.state(ben), rig.resource::<Score>(ben).0), (RoomState::Outside, 0));
+    rig.command(ben, |commands| commands.join_room("den", Profile::named("ben")));
+    rig.run_until(5 * SECOND, |rig| rig.state(ben) == RoomState::Joined).unwrap();
+    assert_eq!(rig.resource::<Score>(ben).0, 7);
+    let roster: Vec<&str> = rig.resource::<Roster>(ada).iter().map(|player| player.id.as_str()).collect();
+    assert_eq!(roster, ["ada", "ben", "cy"]);
+}
+
+#[test]
+fn who_is_partitioned_is_told_by_nobody_and_notices_the_silence() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.partition(&[ben, cy]);
+    say(&mut rig, ada, 1);
+    rig.run_for(3 * SECOND);
+    assert_eq!((heard(&rig, ben), connection(&rig, ben)), (vec![], ConnectionState::Connected));
+    let silent = rig.run_until(LONG, |rig| connection(rig, ben) != ConnectionState::Connected).unwrap();
+    assert!(silent > 10 * SECOND, "15 s of silence are promised at most: {silent:?}");
+    rig.run_for(30 * SECOND);
+    assert!(connection(&rig, ben) != ConnectionState::Connected, "new sockets do not get through either");
+    rig.heal();
+    rig.run_until(LONG, |rig| [ben, cy].iter().all(|app| heard(rig, *app) == [1])).unwrap();
+}
+
+#[test]
+fn a_short_partition_holds_up_what_is_sent_both_ways() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.partition(&[ben]);
+    say(&mut rig, ada, 1);
+    say(&mut rig, ben, 2);
+    rig.run_for(2 * SECOND);
+    assert_eq!((heard(&rig, ada), heard(&rig, ben)), (vec![], vec![]));
+    rig.heal();
+    rig.run_for(SECOND);
+    assert_eq!((heard(&rig, ada), heard(&rig, ben)), (vec![2], vec![1]));
+    assert_eq!(rig.traffic(ben).sockets, 1, "the socket stood");
+}
+
+#[test]
+fn a_slow_link_takes_its_time_and_keeps_the_order() {
+    let (mut rig, [ada, ben, cy]) = three();
+    let latency = 2 * SECOND;
+    rig.set_link(ben, LinkConditions { latency, ..LinkConditions::default() });
+    for number in 0..10 {
+        say(&mut rig, ada, number);
+        rig.frame();
+    }
+    rig.run_for(SECOND);
+    assert_eq!((heard(&rig, ben).len(), heard(&rig, cy).len()), (0, 10));
+    rig.run_for(2 * SECOND);
+    assert_eq!(heard(&rig, ben), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reader_that_is_too_slow_is_cut_off_and_catches_up_when_it_is_fast_again() {
+    let mut config = HubConfig::default();
+    config.limits.queue_bytes = 4096;
+    let mut rig = Rig::with_relay(7, config);
+    let [ada, ben] = ["ada", "ben"].map(|player| rig.add(player, game));
+    for app in [ada, ben] {
+        rig.command(app, |commands| commands.join_or_host("den", Profile::named("somebody")));
+        rig.run_until(LONG, |rig| rig.state(app) == RoomState::Joined).unwrap();
+    }
+    rig.set_link(ben, LinkConditions::slow(NonZeroU32::new(500).unwrap()));
+    let mut sent = 0;
+    while connection(&rig, ben) == ConnectionState::Connected {
+        assert!(sent < 600, "{rig}");
+        say(&mut rig, ada, sent);
+        sent += 1;
+        rig.run_for(SECOND / 10);
+    }
+    rig.set_link(ben, LinkConditions::default());
+    rig.run_until(LONG, |rig| heard(rig, ben).len() >= sent as usize).unwrap();
+    assert_eq!(heard(&rig, ben), (0..sent).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_relay_that_starts_anew_has_the_room_again_with_the_state_that_was() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.world_mut(ada).resource_mut::<Score>().0 = 40;
+    rig.run_for(SECOND);
+    rig.restart_relay(2 * SECOND);
+    rig.run_for(SECOND);
+    assert!([ada, ben, cy].iter().all(|app| connection(&rig, *app) != ConnectionState::Connected));
+    rig.run_until(LONG, |rig| [ada, ben, cy].iter().all(|app| !rig.recorded::<RoomResumed>(*app).is_empty())).unwrap();
+    assert_eq!(rig.recorded::<RoomResumed>(ben), [RoomResumed { continuity: Continuity::Lost }]);
+    rig.world_mut(ada).resource_mut::<Score>().0 += 1;
+    rig.run_until(LONG, |rig| [ben, cy].iter().all(|app| rig.resource::<Score>(*app).0 == 41)).unwrap();
+}
+
+#[test]
+fn faults_that_end_by_themselves_do() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.inflict(ben, Fault::Freeze(2 * SECOND));
+    say(&mut rig, ada, 1);
+    rig.run_for(SECOND);
+    assert!(heard(&rig, ben).is_empty());
+    rig.run_for(2 * SECOND);
+    assert_eq!(heard(&rig, ben), [1]);
+    rig.inflict(ben, Fault::Isolate(2 * SECOND));
+    say(&mut rig, ada, 2);
+    rig.run_for(SECOND);
+    assert_eq!(heard(&rig, ben), [1]);
+    rig.run_for(2 * SECOND);
+    assert_eq!(heard(&rig, ben), [1, 2]);
+}
+
+#[test]
+fn what_does_not_come_to_be_is_told_with_what_the_apps_show() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.kill(cy);
+    rig.freeze(ben);
+    let error = rig.run_until(SECOND, |rig| rig.is_host(ben)).unwrap_err().to_string();
+    for part in ["within 1s", "ada: Joined, the line is Connected, ada hosts in term 1", "frozen", "cy: does not run"] {
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    }
+    assert!(rig.is_host(ada));
+}
+
+#[test]
+fn twenty_apps_play_a_minute_without_losing_anything() {
+    let names: [String; 20] = std::array::from_fn(|number| format!("player-{number}"));
+    let (mut rig, apps) = Rig::room(7, names.each_ref().map(String::as_str), game);
+    for number in 0..60 {
+        say(&mut rig, apps[number as usize % 20], number);
+        rig.run_for(SECOND);
+    }
+    rig.run_for(SECOND);
+    for (place, app) in apps.into_iter().enumerate() {
+        let expected: Vec<u32> = (0..60).filter(|number| *number as usize % 20 != place).collect();
+        assert_eq!(heard(&rig, app), expected);
+    }
+}
