@@ -133,13 +133,21 @@ pub struct Session {
     interrupted: bool,
     /// Those who said goodbye lately.
     goodbyes: VecDeque<PlayerId>,
-    events: VecDeque<SessionEvent>,
+    events: VecDeque<Told>,
     commands: VecDeque<Command>,
     /// Parts are numbered by message.
     last_part: u64,
     /// What [`roster`](Self::roster) shows outside a room.
     nobody: Roster,
     stats: SessionStats,
+}
+
+/// Something to tell the game.
+#[derive(Debug)]
+struct Told {
+    event: SessionEvent,
+    /// Whether it is a request, which a player that hosts no more must not act on: its sender makes it again.
+    request: bool,
 }
 
 #[derive(Debug)]
@@ -325,10 +333,10 @@ impl Session {
         }
         let interval = self.config.timing.publish_interval;
         self.publish_state(interval, now);
-        let held = self.is_held();
+        let hold = self.hold();
         self.say_hand_over(now);
         if !self.outgoing.is_idle() {
-            self.outgoing.flush(&self.config.room, interval, held, now, &mut self.commands);
+            self.outgoing.flush(&self.config.room, interval, hold, now, &mut self.commands);
         }
     }
 
@@ -343,8 +351,8 @@ impl Session {
             if self.joined {
                 self.say_goodbye();
             }
-            let held = self.is_held();
-            self.outgoing.flush(&self.config.room, at_once, held, now, &mut self.commands);
+            let hold = self.hold();
+            self.outgoing.flush(&self.config.room, at_once, hold, now, &mut self.commands);
         }
         self.close(CloseReason::Left);
     }
@@ -356,7 +364,7 @@ impl Session {
 
     /// The next thing to tell the game.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
-        self.events.pop_front()
+        self.events.pop_front().map(|told| told.event)
     }
 
     /// When to step and flush at the latest; `None` once closed.

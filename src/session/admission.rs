@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    LeaveReason, MAX_PLAYERS, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Wish,
+    LeaveReason, MAX_PLAYERS, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Told, Wish,
     claim::MAX_TERM_STEP,
     document::{Applied, json_fits},
     lead::Lead,
@@ -345,7 +345,8 @@ impl Session {
         if kind.starts_with(RESERVED) {
             return self.note_malformed("a request of a reserved kind");
         }
-        self.tell(SessionEvent::Message { sender, kind, data });
+        // The callers see to it that there is room.
+        self.events.push_back(Told { event: SessionEvent::Message { sender, kind, data }, request: true });
     }
 
     /// Sends requests that are new or were not confirmed in time.

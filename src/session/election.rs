@@ -36,6 +36,7 @@ impl Session {
     /// The lease of the host, or the patience of one who arrives, has run out.
     pub(super) fn hear_silence(&mut self, now: Instant) {
         let timing = self.config.timing;
+        self.return_to_own_room();
         let (up, may_stand) = (self.line.is_up(), self.may_stand());
         match &mut self.role {
             Role::Arriving { .. } => self.consider_founding(now),
@@ -91,11 +92,25 @@ impl Session {
         }
     }
 
-    /// Whether this player may take the host's place.
+    /// An older founding was heard of and then fell silent before it could be entered: the room that this player is in goes
+    /// on.
+    fn return_to_own_room(&mut self) {
+        let Some(stamp) = self.replica.stamp().filter(|_| self.joined && self.line.is_up()) else { return };
+        let other = self.promise.best().is_some_and(|best| best.reign.incarnation != stamp.reign.incarnation);
+        if other && matches!(self.role, Role::Peer(_)) {
+            let (reign, player) = (stamp.reign.clone(), self.config.player.clone());
+            self.promise = Promise::default();
+            self.promise.hear_host(&reign, &player);
+        }
+    }
+
+    /// Whether this player may take the host's place: it has a seat in the room that it would lead.
     fn may_stand(&self) -> bool {
         let document = self.replica.document();
         let own = document.roster.get(&self.config.player);
+        let held = self.replica.stamp().map(|stamp| &stamp.reign.incarnation);
         self.joined
+            && held == self.promise.best().map(|best| &best.reign.incarnation)
             && document.migration == Migration::Automatic
             && own.is_some_and(|seat| seat.generation == self.config.generation)
     }

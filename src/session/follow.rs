@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use super::{
-    CloseReason, LeaveReason, PlayerId, Refusal, Role, SeatStatus, Session, SessionEvent, Term,
+    CloseReason, LeaveReason, PlayerId, Refusal, Role, SeatStatus, Session, SessionEvent, Term, Told,
     document::{Changes, Document},
     roster::Seat,
     talk::MAX_EVENTS,
@@ -127,7 +127,7 @@ impl Session {
     /// Tells the game something. A game that takes no events loses them, and not its memory; the end it still hears.
     pub(super) fn tell(&mut self, event: SessionEvent) {
         if self.events.len() < 2 * MAX_EVENTS || matches!(event, SessionEvent::Closed(_)) {
-            self.events.push_back(event);
+            self.events.push_back(Told { event, request: false });
         } else {
             self.stats.overflowed += 1;
         }

@@ -11,7 +11,7 @@ use super::{
     Reign, Role, Seat, SeatStatus, Session, Stamp, Term,
     document::Changes,
     lead::{Lead, Phase},
-    outgoing::{Content, Lane},
+    outgoing::{Content, Hold, Lane},
     peer::Peer,
     replica::Offer,
     timer::Timer,
@@ -221,10 +221,13 @@ impl Session {
         let next = if self.joined { Role::Peer(Peer::new(now)) } else { Role::Arriving { silent_since: Some(now) } };
         let Role::Host(lead) = std::mem::replace(&mut self.role, next) else { return };
         self.claim = None;
-        // What was said along with a state that nobody gets is not said either.
-        let replaced = replaced();
-        for content in self.outgoing.drop_waiting() {
-            self.note_failed(content, &replaced);
+        self.events.retain(|told| !told.request);
+        if self.host.as_ref() == Some(&self.config.player) {
+            // What was said along with a state that nobody gets is not said either.
+            let replaced = replaced();
+            for content in self.outgoing.drop_waiting() {
+                self.note_failed(content, &replaced);
+            }
         }
         for timer in [Timer::Claim, Timer::Counter, Timer::Lease, Timer::Fence, Timer::Seats] {
             self.timers.stop(timer);
@@ -264,14 +267,23 @@ impl Session {
         self.timers.set(Timer::Lease, now + self.config.timing.lease_interval);
     }
 
-    /// Whether what waits has to go on waiting: a host says nothing but leases while it does not act.
-    pub(super) fn is_held(&self) -> bool {
-        matches!(&self.role, Role::Host(lead) if !lead.is_active() && lead.phase != Phase::Opening)
+    /// What has to go on waiting: a host says nothing but leases while it does not act, and opens with its first state
+    /// alone, since what is said along with a state counts only if that does.
+    pub(super) fn hold(&self) -> Hold {
+        match &self.role {
+            Role::Host(lead) => match lead.phase {
+                Phase::Active => Hold::Nothing,
+                Phase::Opening => Hold::AllButState,
+                Phase::Suspended { .. } | Phase::Reclaiming | Phase::HandingOver => Hold::Everything,
+            },
+            _ => Hold::Nothing,
+        }
     }
 
     /// When the next publish is due.
     pub(super) fn next_publish(&self, interval: Duration) -> Option<Instant> {
-        if !self.line.is_up() || self.is_held() {
+        let hold = self.hold();
+        if !self.line.is_up() || hold == Hold::Everything {
             return None;
         }
         let state = match &self.role {
@@ -282,7 +294,8 @@ impl Session {
             }
             _ => None,
         };
-        [state, self.outgoing.next_publish(interval)].into_iter().flatten().min()
+        let waiting = self.outgoing.next_publish(interval).filter(|_| hold == Hold::Nothing);
+        [state, waiting].into_iter().flatten().min()
     }
 
     /// Publishes what the host changed, before everything that it said meanwhile, and then welcomes the newcomers.

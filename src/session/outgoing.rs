@@ -52,6 +52,15 @@ pub(super) enum Content {
     Other,
 }
 
+/// What of all that waits stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    Nothing,
+    /// Everything but states at the front of the room's channel.
+    AllButState,
+    Everything,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(Message, Content)>,
@@ -122,24 +131,29 @@ impl Outgoing {
         self.waiting == 0 && self.urgent.is_empty()
     }
 
-    /// Publishes what is due. `held` keeps back what waits and lets only the urgent go.
+    /// Publishes what is due and not held back, and all that is urgent.
     pub(super) fn flush(
         &mut self,
         room: &RoomName,
         interval: Duration,
-        held: bool,
+        hold: Hold,
         now: Instant,
         commands: &mut VecDeque<Command>,
     ) {
-        if !held && self.waiting > 0 {
-            let due = |queue: &&mut Queue| {
+        if hold != Hold::Everything && self.waiting > 0 {
+            let due = |queue: &Queue| {
                 !queue.waiting.is_empty() && queue.last_publish.is_none_or(|last| now.duration_since(last) >= interval)
             };
             let mut batches = Vec::new();
-            for (lane, queue) in &mut self.queues {
-                if due(&queue) {
+            for (lane, queue) in self.queues.iter_mut().filter(|(_, queue)| due(queue)) {
+                let states = queue.waiting.iter().take_while(|(_, content)| *content == Content::State).count();
+                let batch: VecDeque<_> = match hold {
+                    Hold::Nothing => std::mem::take(&mut queue.waiting),
+                    _ => queue.waiting.drain(..states).collect(),
+                };
+                if !batch.is_empty() {
                     queue.last_publish = Some(now);
-                    batches.push((lane.clone(), std::mem::take(&mut queue.waiting)));
+                    batches.push((lane.clone(), batch));
                 }
             }
             for (lane, batch) in batches {
@@ -236,7 +250,7 @@ mod tests {
 
     fn publishes(outgoing: &mut Outgoing, now: Instant) -> Vec<usize> {
         let mut commands = VecDeque::new();
-        outgoing.flush(&RoomName::new("r").unwrap(), INTERVAL, false, now, &mut commands);
+        outgoing.flush(&RoomName::new("r").unwrap(), INTERVAL, Hold::Nothing, now, &mut commands);
         let count = |command| match command {
             Command::Publish { messages, .. } => messages.len(),
             other => panic!("{other:?}"),

@@ -171,7 +171,7 @@ impl Session {
 
     /// Takes in a host's state, and tells whether it counts.
     pub(super) fn hear_state(&mut self, from: &Origin, state: State, now: Instant) -> bool {
-        let wanted = self.wants_welcome;
+        let needs_no_welcome = matches!(self.role, Role::Peer(_)) && !self.wants_welcome;
         if !self.may_lead(&state.reign, &from.player) || !self.heed(&state.reign, from, now) {
             return false;
         }
@@ -183,7 +183,7 @@ impl Session {
         };
         match offer {
             Offer::Applied(changes) => {
-                if whole && !wanted {
+                if whole && needs_no_welcome {
                     // It brings all that a welcome would.
                     self.wants_welcome = false;
                     self.timers.stop(Timer::Hello);
