@@ -98,12 +98,15 @@ pub mod prelude {
     pub use crate::{
         client::{ConnectionState, Credentials, Endpoint, TokenCallback},
         plugin::{
-            Connect, FromRoom, Host, HostChanged, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerJoined, PlayerLeft,
-            PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed,
-            RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry, ToRoom,
-            host_changed, in_room, is_host, is_peer,
+            Connect, FromRoom, Host, HostChanged, HostPlayer, LocalPlayer, Newcomer, OwnPlayer, Player, PlayerJoined,
+            PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt, RoomError,
+            RoomInterrupted, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster,
+            RosterEntry, Spectator, ToRoom, host_changed, in_room, is_host, is_peer,
         },
         protocol::Format,
-        session::{CloseReason, Continuity, LeaveReason, PlayerId, Profile, Refusal, RoomName},
+        session::{
+            Admission, CloseReason, Continuity, LeaveReason, Listing, Newcomers, PlayerId, Profile, Refusal, RoomName,
+            RoomRules,
+        },
     };
 }

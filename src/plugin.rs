@@ -6,6 +6,7 @@
 mod app_ext;
 mod commands;
 mod conditions;
+mod control;
 pub mod diagnostics;
 mod link;
 mod messages;
@@ -23,11 +24,14 @@ pub use self::{
     app_ext::RoomsAppExt,
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
+    control::{Newcomer, RoomControlExt},
     messages::{
         FromRoom, HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomError,
         RoomInterrupted, RoomResumed, ToRoom,
     },
-    resources::{Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry},
+    resources::{
+        Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry, Spectator,
+    },
     settings::{Clock, Connect, Transport},
 };
 use crate::{
@@ -135,6 +139,7 @@ fn add_types_and_messages(app: &mut App) {
     app.register_type::<Player>()
         .register_type::<PlayerStatus>()
         .register_type::<HostPlayer>()
+        .register_type::<Spectator>()
         .register_type::<OwnPlayer>()
         .add_message::<PlayerJoined>()
         .add_message::<PlayerLost>()

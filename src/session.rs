@@ -29,9 +29,11 @@ mod admission;
 mod claim;
 mod config;
 mod connection;
+mod control;
 mod document;
 mod early;
 mod event;
+mod fingerprint;
 mod follow;
 mod host;
 mod id;
@@ -44,6 +46,7 @@ mod promise;
 mod replica;
 mod request;
 mod roster;
+mod rules;
 mod stats;
 mod talk;
 #[cfg(test)]
@@ -62,10 +65,13 @@ use web_time::Instant;
 pub use config::{Profile, SessionConfig, SessionTiming, Wish};
 pub use document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
 pub use event::{
-    CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent, SessionStatus, Target,
+    Admission, CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent,
+    SessionStatus, Target,
 };
+pub use fingerprint::Fingerprint;
 pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
 pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
+pub use rules::{Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
 pub use stats::SessionStats;
 
 use crate::{
@@ -133,10 +139,16 @@ pub struct Session {
     goodbyes: VecDeque<PlayerId>,
     events: VecDeque<SessionEvent>,
     commands: VecDeque<Command>,
+    /// Whether the game says who is admitted.
+    asks_game: bool,
+    /// Whether the host asked to wait.
+    waiting: bool,
     /// Parts are numbered by message.
     last_part: u64,
     /// What [`roster`](Self::roster) shows outside a room.
     nobody: Roster,
+    /// What [`rules`](Self::rules) shows outside a room.
+    no_rules: RoomRules,
     stats: SessionStats,
 }
 
@@ -186,8 +198,11 @@ impl Session {
             goodbyes: VecDeque::new(),
             events: VecDeque::new(),
             commands: VecDeque::new(),
+            asks_game: false,
+            waiting: false,
             last_part: 0,
             nobody: Roster::default(),
+            no_rules: RoomRules::default(),
             stats: SessionStats::default(),
         };
         for channel in [session.room_channel.clone(), session.inbox_channel.clone()] {

@@ -47,20 +47,26 @@ impl RoomsCommandsExt for Commands<'_, '_> {
 }
 
 fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
-    let types = world.get_resource::<Registry>().map(Registry::fingerprint).unwrap_or_default();
+    let registry = world.get_resource::<Registry>();
+    let fingerprint = registry.map(Registry::fingerprint).unwrap_or_default();
+    let asks_game = registry.is_some_and(|registry| !registry.admission_rules.is_empty());
     let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
         log::error!("a room was asked for without RoomsPlugin; add the plugin to the app");
         return;
     };
     let entered = RoomName::new(room)
         .map_err(RoomError::from)
-        .and_then(|room| link.enter(room.clone(), profile.clone(), wish, &types).map(|()| room));
+        .and_then(|room| link.enter(room.clone(), profile.clone(), wish, fingerprint).map(|()| room));
+    if let Some(session) = &mut link.session {
+        session.ask_before_admitting(asks_game);
+    }
     match entered {
         Ok(room) => {
             world.resource_mut::<LocalPlayer>().profile = profile;
             let mut resource = world.resource_mut::<Room>();
             resource.name = Some(room);
             resource.interrupted = false;
+            resource.waiting = false;
             super::receive::set_state(world, RoomState::Arriving);
         }
         Err(error) => report(world, error),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     bridge::{Bridge, SendRefused, TrafficSnapshot},
     client::{ClientOptions, Command, ConnectionChange, ConnectionState, Event},
-    session::{Generation, Profile, RoomName, Session, SessionConfig, SessionEvent, Wish},
+    session::{Fingerprint, Generation, Profile, RoomName, Session, SessionConfig, SessionEvent, Wish},
 };
 
 /// The connection of this app and the session in its room. One of each at most.
@@ -66,23 +66,25 @@ impl RoomsLink {
 
     /// Enters a room: connects where there is no connection yet.
     ///
-    /// `types` stands for the game's messages and shared resources.
-    pub(super) fn enter(&mut self, room: RoomName, profile: Profile, wish: Wish, types: &str) -> Result<(), RoomError> {
+    /// `fingerprint` stands for the game's messages and shared resources.
+    pub(super) fn enter(
+        &mut self,
+        room: RoomName,
+        profile: Profile,
+        wish: Wish,
+        fingerprint: Fingerprint,
+    ) -> Result<(), RoomError> {
         if let Some(session) = &self.session {
             return Err(RoomError::AlreadyInRoom { room: session.room().to_string() });
         }
-        if self.bridge.is_none() {
-            self.run_local_relay();
-            self.bridge = Some(self.start_bridge()?);
-        }
-        self.send(Command::Connect);
+        self.connect()?;
         let config = SessionConfig {
             room,
             player: self.settings.player.clone(),
             generation: self.next_generation(),
             profile,
             wish,
-            fingerprint: format!("version {:?}, {types}", self.settings.version),
+            fingerprint: Fingerprint { version: self.settings.version.clone(), ..fingerprint }.to_string(),
             timing: self.settings.timing,
         };
         let now = self.settings.clock.now();
@@ -92,6 +94,16 @@ impl RoomsLink {
         }
         self.session = Some(session);
         self.hand_over_commands();
+        Ok(())
+    }
+
+    /// Connects where there is no connection yet.
+    pub(super) fn connect(&mut self) -> Result<(), RoomError> {
+        if self.bridge.is_none() {
+            self.run_local_relay();
+            self.bridge = Some(self.start_bridge()?);
+        }
+        self.send(Command::Connect);
         Ok(())
     }
 

@@ -250,6 +250,7 @@ impl Session {
             return self.want_welcome(now);
         }
         self.wants_welcome = false;
+        self.waiting = false;
         self.lost_continuity = false;
         self.timers.stop(Timer::Hello);
         if self.joined {
@@ -269,7 +270,7 @@ impl Session {
             self.stats.impostors += 1;
             return;
         }
-        self.close(CloseReason::Refused(refused.refusal));
+        self.close(refused.refusal.into());
     }
 
     pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave) {

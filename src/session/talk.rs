@@ -48,7 +48,7 @@ const TO: &str = "to";
 const OTHERS: &str = "others";
 
 /// Where a message came from, as the server stamped it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub player: PlayerId,
     pub connection: ConnectionId,
@@ -155,7 +155,10 @@ impl Session {
             Ok(None) => return log::debug!("a message {name:?} about the room is not known here"),
             Err(error) => return self.note_malformed(&format!("{name}: {error}")),
         };
-        let to_inbox = matches!(message, RoomMessage::Welcome(_) | RoomMessage::Refused(_) | RoomMessage::Request(_));
+        let to_inbox = matches!(
+            message,
+            RoomMessage::Welcome(_) | RoomMessage::Refused(_) | RoomMessage::Wait(_) | RoomMessage::Request(_)
+        );
         if to_inbox != inbox {
             return self.note_malformed("a message about the room on a channel where it does not belong");
         }
@@ -180,6 +183,7 @@ impl Session {
             RoomMessage::Lease(lease) => self.hear_lease(from, lease, now),
             RoomMessage::Welcome(welcome) => self.hear_welcome(from, welcome, now),
             RoomMessage::Refused(refused) => self.hear_refused(from, refused),
+            RoomMessage::Wait(wait) => self.hear_wait(from, &wait),
             // Parts do not nest.
             RoomMessage::Part(_) => {}
         }
@@ -196,6 +200,10 @@ impl Session {
     ) {
         if !self.joined {
             self.early.keep(EarlyMessage { inbox, from, kind, data, extras });
+            return;
+        }
+        if !from.own && self.is_removed(&from.player) {
+            self.stats.impostors += 1;
             return;
         }
         let header = |name| extras.as_ref().and_then(|extras| extras.get(HEADERS)?.get(name)?.as_str());

@@ -3,6 +3,7 @@
 mod arriving;
 mod bus;
 mod continuity;
+mod control;
 mod hostile;
 mod requests;
 mod seats;
