@@ -98,15 +98,16 @@ pub mod prelude {
     pub use crate::{
         client::{ConnectionState, Credentials, Endpoint, TokenCallback},
         plugin::{
-            Connect, FromRoom, Host, HostChanged, HostPlayer, LocalPlayer, Newcomer, OwnPlayer, Player, PlayerJoined,
-            PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt, RoomError,
-            RoomInterrupted, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster,
-            RosterEntry, Spectator, ToRoom, host_changed, in_room, is_host, is_peer,
+            Connect, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Newcomer, OwnPlayer, Player,
+            PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt,
+            RoomError, RoomInterrupted, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin,
+            RoomsSystems, Roster, RosterEntry, Spectator, ToRoom, host_changed, in_room, is_host, is_peer, random_code,
+            random_name, random_room,
         },
         protocol::Format,
         session::{
-            Admission, CloseReason, Continuity, LeaveReason, Listing, Newcomers, PlayerId, Profile, Refusal, RoomName,
-            RoomRules,
+            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, Listing, Newcomers, PlayerId,
+            Profile, Refusal, RoomName, RoomRules,
         },
     };
 }

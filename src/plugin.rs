@@ -8,8 +8,10 @@ mod commands;
 mod conditions;
 mod control;
 pub mod diagnostics;
+mod identity;
 mod link;
 mod messages;
+mod names;
 mod players;
 mod receive;
 mod resources;
@@ -19,16 +21,18 @@ mod shared;
 
 use bevy::{prelude::*, state::app::StatesPlugin};
 
-use self::{app_ext::Registry, link::RoomsLink, settings::Settings};
+use self::{app_ext::Registry, identity::Own, link::RoomsLink, settings::Settings};
 pub use self::{
     app_ext::RoomsAppExt,
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
     control::{Newcomer, RoomControlExt},
+    identity::Identity,
     messages::{
         FromRoom, HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomError,
         RoomInterrupted, RoomResumed, ToRoom,
     },
+    names::{random_code, random_name, random_room},
     resources::{
         Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry, Spectator,
     },
@@ -57,10 +61,13 @@ use crate::{
 pub struct RoomsPlugin {
     /// Where to connect. Defaults to the relay on this machine; see [`Connect::Local`].
     pub connect: Connect,
-    /// Who we are. Defaults to a new random id for each run.
+    /// Where our player id comes from, so that we have our seat again after a restart. Defaults to a new id for each run;
+    /// set it to [`Identity::remembered`] with the game's name.
+    pub identity: Identity,
+    /// Who we are, where the game knows, such as from an account. Defaults to what `identity` says.
     pub player: Option<PlayerId>,
-    /// Which process of the player this is; a higher one takes the seat over. Defaults to the milliseconds since 1970,
-    /// so that the process that was started last has the seat.
+    /// Which process of the player this is; a higher one takes the seat over. Defaults to what `identity` remembers, and
+    /// else to the milliseconds since 1970, so that the process that was started last has the seat.
     pub generation: Option<Generation>,
     /// The version of the game's messages. Players whose versions differ are not admitted. Defaults to empty.
     pub version: String,
@@ -121,10 +128,15 @@ impl Plugin for RoomsPlugin {
 
 impl RoomsPlugin {
     fn settings(&self) -> Settings {
+        let own = match self.player.clone() {
+            Some(player) => Own { player, generation: identity::by_the_clock(), hold: None },
+            None => self.identity.take(),
+        };
         Settings {
             connect: self.connect.clone(),
-            player: self.player.clone().unwrap_or_else(commands::random_player),
-            generation: self.generation.unwrap_or_else(|| Generation(link::unix_millis())),
+            player: own.player,
+            generation: self.generation.unwrap_or(own.generation),
+            _hold: own.hold,
             version: self.version.clone(),
             format: self.format,
             timing: self.timing,
