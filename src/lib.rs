@@ -100,14 +100,14 @@ pub mod prelude {
         plugin::{
             Connect, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Newcomer, OwnPlayer, Player,
             PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt,
-            RoomError, RoomInterrupted, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin,
+            RoomError, RoomInterrupted, RoomList, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin,
             RoomsSystems, Roster, RosterEntry, Spectator, ToRoom, host_changed, in_room, is_host, is_peer, random_code,
             random_name, random_room,
         },
         protocol::Format,
         session::{
-            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, Listing, Newcomers, PlayerId,
-            Profile, Refusal, RoomName, RoomRules,
+            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, ListedRoom, Listing, Newcomers,
+            PlayerId, Profile, Refusal, RoomName, RoomRules,
         },
     };
 }

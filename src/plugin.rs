@@ -10,6 +10,7 @@ mod control;
 pub mod diagnostics;
 mod identity;
 mod link;
+mod list;
 mod messages;
 mod names;
 mod players;
@@ -28,6 +29,7 @@ pub use self::{
     conditions::{host_changed, in_room, is_host, is_peer},
     control::{Newcomer, RoomControlExt},
     identity::Identity,
+    list::RoomList,
     messages::{
         FromRoom, HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomError,
         RoomInterrupted, RoomResumed, ToRoom,
@@ -108,7 +110,8 @@ impl Plugin for RoomsPlugin {
             .init_resource::<Registry>()
             .init_resource::<Room>()
             .init_resource::<Host>()
-            .init_resource::<Roster>();
+            .init_resource::<Roster>()
+            .init_resource::<RoomList>();
         add_types_and_messages(app);
         app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))
             .add_systems(Startup, tell_registration_errors)

@@ -30,6 +30,7 @@ mod claim;
 mod config;
 mod connection;
 mod control;
+mod directory;
 mod document;
 mod early;
 mod event;
@@ -65,6 +66,7 @@ use smol_str::{SmolStr, format_smolstr};
 use web_time::Instant;
 
 pub use config::{Profile, SessionConfig, SessionTiming, Wish};
+pub use directory::{LIST_CHANNEL, ListedRoom, MAX_LISTED, RoomDirectory};
 pub use document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
 pub use event::{
     Admission, CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent,

@@ -2,7 +2,7 @@
 
 use bevy::prelude::*;
 
-use super::{LocalPlayer, Room, RoomError, RoomState, app_ext::Registry, link::RoomsLink};
+use super::{LocalPlayer, Room, RoomError, RoomState, app_ext::Registry, link::RoomsLink, list};
 use crate::session::{PlayerId, Profile, RoomName, Wish};
 
 /// What a game asks of its room, on [`Commands`].
@@ -23,6 +23,13 @@ pub trait RoomsCommandsExt {
 
     /// Leaves the room, or stops arriving.
     fn leave_room(&mut self);
+
+    /// Watches the public list of rooms, in a room or outside: what is on it shows in the resource
+    /// [`RoomList`](super::RoomList). Connects where there is no connection yet.
+    fn watch_rooms(&mut self);
+
+    /// Watches the list no more; [`RoomList`](super::RoomList) is empty then.
+    fn unwatch_rooms(&mut self);
 }
 
 impl RoomsCommandsExt for Commands<'_, '_> {
@@ -43,6 +50,14 @@ impl RoomsCommandsExt for Commands<'_, '_> {
 
     fn leave_room(&mut self) {
         self.queue(leave);
+    }
+
+    fn watch_rooms(&mut self) {
+        self.queue(|world: &mut World| list::watch(world, true));
+    }
+
+    fn unwatch_rooms(&mut self) {
+        self.queue(|world: &mut World| list::watch(world, false));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bevy::prelude::*;
 
-use super::{RoomError, app_ext::Registry, commands::report, link::RoomsLink};
+use super::{RoomError, app_ext::Registry, commands::report, link::RoomsLink, list};
 use crate::session::{Admission, Listing, Newcomers, PlayerId, Profile, Session, SessionError};
 
 /// Somebody new who wants into the room that we host, as a rule of
@@ -52,7 +52,9 @@ pub trait RoomControlExt {
     /// Lifts a ban.
     fn unban(&mut self, player: &PlayerId);
 
-    /// Puts the room on the public list, or shows it otherwise there. It stays on the list while somebody hosts it.
+    /// Puts the room on the public list, or shows it otherwise there, with its title and data, its host, players and
+    /// capacity; see [`watch_rooms`](super::RoomsCommandsExt::watch_rooms). It stays on the list for as long as somebody
+    /// hosts it. At most 1 KiB of JSON; changes are shown once a second.
     fn list_room(&mut self, listing: Listing);
 
     /// Takes the room off the public list.
@@ -93,6 +95,7 @@ impl RoomControlExt for Commands<'_, '_> {
 
     fn list_room(&mut self, listing: Listing) {
         control(self, "list the room", move |session| session.set_listing(Some(listing)));
+        self.queue(list::try_again);
     }
 
     fn unlist_room(&mut self) {

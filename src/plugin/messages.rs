@@ -169,6 +169,12 @@ pub enum RoomError {
         /// Why not.
         error: SessionError,
     },
+    /// The public list of rooms can neither be watched nor show our room.
+    #[error("the list of rooms cannot be had: {why}")]
+    NoList {
+        /// Why.
+        why: String,
+    },
     /// A rule of [`add_admission_rule`](super::RoomsAppExt::add_admission_rule) that could not run.
     #[error("an admission rule could not run, and {player} has to wait: {why}")]
     RuleFailed {

@@ -10,7 +10,7 @@ use super::{
     commands::report,
     control,
     link::{Received, RoomsLink},
-    players,
+    list, players,
 };
 use crate::{
     client::{ConnectionChange, ConnectionState},
@@ -47,6 +47,9 @@ pub(super) fn apply(world: &mut World) {
         apply_event(world, event);
     }
     players::sync(world);
+    if std::mem::take(&mut received.list) {
+        list::show(world);
+    }
     give_back(world, received);
 }
 

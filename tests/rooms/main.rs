@@ -4,4 +4,5 @@
 mod table;
 
 mod control;
+mod list;
 mod seats;
