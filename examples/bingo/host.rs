@@ -239,3 +239,6 @@ fn call(mut table: ResMut<Table>, mut desk: ResMut<Desk>) {
         warn!("the round cannot go on: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,4 +11,6 @@ mod host;
 mod net;
 mod report;
 mod rules;
+#[path = "../../tests/support/table.rs"]
+mod table;
 mod view;

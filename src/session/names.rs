@@ -2,7 +2,7 @@
 //!
 //! Random names are made from a seed, which the caller takes from wherever it has randomness.
 
-use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use smol_str::SmolStr;
 
@@ -98,7 +98,9 @@ pub fn random_player(seed: u64) -> String {
 }
 
 fn animals(seed: u64, count: usize) -> Vec<&'static str> {
-    ANIMALS.sample(&mut ChaCha8Rng::seed_from_u64(seed), count).copied().collect()
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut left = ANIMALS.to_vec();
+    (0..count).map(|_| left.swap_remove(random.random_range(0..left.len()))).collect()
 }
 
 /// A code in two halves.
