@@ -51,6 +51,10 @@
 //!   [`PlayerJoined`](plugin::PlayerJoined) and [`RoomInterrupted`](plugin::RoomInterrupted), each with a typed reason.
 //! * **Players are entities** with a [`Player`](plugin::Player), to which a game adds components of its own.
 //!   `World::clear_entities` removes them, and in Bevy 0.19 resources too: despawn what is yours instead.
+//! * **A seat is kept** for a while when a player is gone, and a game that remembers its players
+//!   ([`Identity::remembered`](plugin::Identity::remembered)) has them back on it after a crash or a restart.
+//! * **The host controls the room** ([`RoomControlExt`](plugin::RoomControlExt)): capacity, lock, kicks, bans, latecomers, and
+//!   whether it is on the public list that others [watch](plugin::RoomsCommandsExt::watch_rooms).
 //! * **What goes out** in one frame goes out together, and arrives whole or not at all.
 //! * **The line** is kept by a background thread: a stalled frame loses no connection, and a dropped line is resumed.
 //!
@@ -98,12 +102,16 @@ pub mod prelude {
     pub use crate::{
         client::{ConnectionState, Credentials, Endpoint, TokenCallback},
         plugin::{
-            Connect, FromRoom, Host, HostChanged, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerJoined, PlayerLeft,
-            PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed,
-            RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry, ToRoom,
-            host_changed, in_room, is_host, is_peer,
+            Connect, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Newcomer, OwnPlayer, Player,
+            PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt,
+            RoomError, RoomInterrupted, RoomList, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin,
+            RoomsSystems, Roster, RosterEntry, Spectator, ToRoom, host_changed, in_room, is_host, is_peer, random_code,
+            random_name, random_room,
         },
         protocol::Format,
-        session::{CloseReason, Continuity, LeaveReason, PlayerId, Profile, Refusal, RoomName},
+        session::{
+            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, ListedRoom, Listing, Newcomers,
+            PlayerId, Profile, Refusal, RoomName, RoomRules,
+        },
     };
 }

@@ -6,9 +6,13 @@
 mod app_ext;
 mod commands;
 mod conditions;
+mod control;
 pub mod diagnostics;
+mod identity;
 mod link;
+mod list;
 mod messages;
+mod names;
 mod players;
 mod receive;
 mod resources;
@@ -18,16 +22,22 @@ mod shared;
 
 use bevy::{prelude::*, state::app::StatesPlugin};
 
-use self::{app_ext::Registry, link::RoomsLink, settings::Settings};
+use self::{app_ext::Registry, identity::Own, link::RoomsLink, settings::Settings};
 pub use self::{
     app_ext::RoomsAppExt,
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
+    control::{Newcomer, RoomControlExt},
+    identity::Identity,
+    list::RoomList,
     messages::{
         FromRoom, HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomError,
         RoomInterrupted, RoomResumed, ToRoom,
     },
-    resources::{Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry},
+    names::{random_code, random_name, random_room},
+    resources::{
+        Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry, Spectator,
+    },
     settings::{Clock, Connect, Transport},
 };
 use crate::{
@@ -53,10 +63,13 @@ use crate::{
 pub struct RoomsPlugin {
     /// Where to connect. Defaults to the relay on this machine; see [`Connect::Local`].
     pub connect: Connect,
-    /// Who we are. Defaults to a new random id for each run.
+    /// Where our player id comes from, so that we have our seat again after a restart. Defaults to a new id for each run;
+    /// set it to [`Identity::remembered`] with the game's name.
+    pub identity: Identity,
+    /// Who we are, where the game knows, such as from an account. Defaults to what `identity` says.
     pub player: Option<PlayerId>,
-    /// Which process of the player this is; a higher one takes the seat over. Defaults to the milliseconds since 1970,
-    /// so that the process that was started last has the seat.
+    /// Which process of the player this is; a higher one takes the seat over. Defaults to what `identity` remembers, and
+    /// else to the milliseconds since 1970, so that the process that was started last has the seat.
     pub generation: Option<Generation>,
     /// The version of the game's messages. Players whose versions differ are not admitted. Defaults to empty.
     pub version: String,
@@ -101,7 +114,8 @@ impl Plugin for RoomsPlugin {
             .init_resource::<Registry>()
             .init_resource::<Room>()
             .init_resource::<Host>()
-            .init_resource::<Roster>();
+            .init_resource::<Roster>()
+            .init_resource::<RoomList>();
         add_types_and_messages(app);
         app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))
             .add_systems(Startup, tell_registration_errors)
@@ -121,10 +135,15 @@ impl Plugin for RoomsPlugin {
 
 impl RoomsPlugin {
     fn settings(&self) -> Settings {
+        let own = match self.player.clone() {
+            Some(player) => Own { player, generation: identity::by_the_clock(), hold: None },
+            None => self.identity.take(),
+        };
         Settings {
             connect: self.connect.clone(),
-            player: self.player.clone().unwrap_or_else(commands::random_player),
-            generation: self.generation.unwrap_or_else(|| Generation(link::unix_millis())),
+            player: own.player,
+            generation: self.generation.unwrap_or(own.generation),
+            _hold: own.hold,
             version: self.version.clone(),
             format: self.format,
             timing: self.timing,
@@ -141,6 +160,7 @@ fn add_types_and_messages(app: &mut App) {
     app.register_type::<Player>()
         .register_type::<PlayerStatus>()
         .register_type::<HostPlayer>()
+        .register_type::<Spectator>()
         .register_type::<OwnPlayer>()
         .add_message::<PlayerJoined>()
         .add_message::<PlayerLost>()

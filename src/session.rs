@@ -28,15 +28,20 @@ mod admission;
 mod claim;
 mod config;
 mod connection;
+mod control;
+mod directory;
 mod document;
 mod early;
 mod election;
 mod event;
+mod fingerprint;
 mod follow;
 mod host;
 mod id;
+mod invite;
 mod lead;
 mod line;
+mod names;
 mod outgoing;
 mod parts;
 mod peer;
@@ -44,6 +49,7 @@ mod promise;
 mod replica;
 mod request;
 mod roster;
+mod rules;
 mod stats;
 mod talk;
 #[cfg(test)]
@@ -60,12 +66,18 @@ use smol_str::{SmolStr, format_smolstr};
 use web_time::Instant;
 
 pub use config::{Migration, Profile, SessionConfig, SessionTiming, Wish};
+pub use directory::{LIST_CHANNEL, ListedRoom, MAX_LISTED, RoomDirectory};
 pub use document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
 pub use event::{
-    CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent, SessionStatus, Target,
+    Admission, CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent,
+    SessionStatus, Target,
 };
+pub use fingerprint::Fingerprint;
 pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
+pub use invite::{Invite, InviteError};
+pub use names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
 pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
+pub use rules::{Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
 pub use stats::SessionStats;
 
 use crate::{
@@ -135,10 +147,16 @@ pub struct Session {
     goodbyes: VecDeque<PlayerId>,
     events: VecDeque<Told>,
     commands: VecDeque<Command>,
+    /// Whether the game says who is admitted.
+    asks_game: bool,
+    /// Whether the host asked to wait.
+    waiting: bool,
     /// Parts are numbered by message.
     last_part: u64,
     /// What [`roster`](Self::roster) shows outside a room.
     nobody: Roster,
+    /// What [`rules`](Self::rules) shows outside a room.
+    no_rules: RoomRules,
     stats: SessionStats,
 }
 
@@ -197,8 +215,11 @@ impl Session {
             goodbyes: VecDeque::new(),
             events: VecDeque::new(),
             commands: VecDeque::new(),
+            asks_game: false,
+            waiting: false,
             last_part: 0,
             nobody: Roster::default(),
+            no_rules: RoomRules::default(),
             stats: SessionStats::default(),
         };
         for channel in [session.room_channel.clone(), session.inbox_channel.clone()] {

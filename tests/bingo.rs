@@ -22,6 +22,7 @@ fn bingo() -> Command {
     path.push(format!("bingo{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(path);
     command.args(["--headless", "--json", "--automark"]);
+    command.env("BINGO_DATA", env!("CARGO_TARGET_TMPDIR"));
     command.env_remove("ABLY_API_KEY").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

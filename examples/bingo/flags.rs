@@ -1,18 +1,16 @@
 //! The command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use bevy_rooms::prelude::*;
 use clap::Parser;
-
-use crate::names;
 
 /// 90-ball bingo for friends: one hosts a room, the others join it.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "bingo", version)]
 pub struct Flags {
-    /// The room [default: three random animals]
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| RoomName::new(text))]
+    /// The room's name or code, or a link that invites to it [default: three random animals]
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| Invite::read(text).map(|invite| invite.room))]
     pub room: Option<RoomName>,
     /// Who I am [default: two random animals]
     #[arg(long, value_name = "NAME")]
@@ -23,6 +21,9 @@ pub struct Flags {
     /// Join the room; told so where nobody hosts it. With neither: join, or host where nobody does
     #[arg(long, requires = "room")]
     pub join: bool,
+    /// The address of the game's web page, https://…; invites are then links to it
+    #[arg(long, value_name = "URL", value_parser = page)]
+    pub page: Option<String>,
     /// The relay, ws://… or wss://… [default: one on this machine, started by whoever comes first]
     #[arg(long, value_name = "URL")]
     pub relay: Option<String>,
@@ -50,6 +51,9 @@ pub struct Flags {
     /// Let the tickets mark themselves; headless players then shout by themselves too
     #[arg(long)]
     pub automark: bool,
+    /// Where to remember who I am [default: the user's data folder]
+    #[arg(long, value_name = "FOLDER", env = "BINGO_DATA")]
+    pub data: Option<PathBuf>,
     /// Repeatable strips and draws
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -58,13 +62,32 @@ pub struct Flags {
 impl Flags {
     /// Fills in what was left out.
     pub fn with_defaults(mut self) -> Self {
-        self.room.get_or_insert_with(names::room);
-        self.name.get_or_insert_with(names::player);
+        self.room.get_or_insert_with(random_room);
+        self.name.get_or_insert_with(random_name);
         if self.headless {
             self.rounds.get_or_insert(1);
             self.players.get_or_insert(usize::from(self.bots) + 1);
         }
         self
+    }
+
+    /// Who we are, over restarts. A test says where that is kept.
+    pub fn identity(&self) -> Identity {
+        let identity = Identity::remembered("bingo");
+        match &self.data {
+            Some(folder) => identity.in_folder(folder),
+            None => identity,
+        }
+    }
+
+    /// What to give others so that they come to this room: a link where there is a page, else the room's name.
+    pub fn invite(&self, room: &RoomName) -> String {
+        let mut invite = Invite::to(room.clone());
+        if let Some(relay) = &self.relay {
+            invite = invite.at_relay(relay.clone());
+        }
+        let link = self.page.as_ref().and_then(|page| invite.link(page).ok());
+        link.unwrap_or_else(|| room.shown().to_string())
     }
 
     /// Where to connect.
@@ -76,6 +99,11 @@ impl Flags {
             (None, None) => Connect::Local,
         }
     }
+}
+
+/// Takes the address of a page that a link can be made of.
+fn page(text: &str) -> Result<String, InviteError> {
+    Invite::to(random_room()).link(text).map(|_| text.to_owned())
 }
 
 #[cfg(test)]
@@ -115,6 +143,23 @@ mod tests {
     fn who_joins_says_which_room() {
         let error = Flags::try_parse_from(["bingo", "--join"]).unwrap_err();
         assert!(error.to_string().contains("--room"), "{error}");
+    }
+
+    #[test]
+    fn a_room_is_read_as_people_type_it_and_out_of_a_link() {
+        let room = |text: &str| Flags::try_parse_from(["bingo", "--room", text]).unwrap().room.unwrap().to_string();
+        assert_eq!(room("Otter badger FOX"), "otter-badger-fox");
+        assert_eq!(room("https://bingo.example/?room=otter-badger-fox"), "otter-badger-fox");
+        assert_eq!(room("den"), "den");
+    }
+
+    #[test]
+    fn an_invite_is_a_link_where_there_is_a_page_and_else_the_name() {
+        let room = RoomName::new("otter-badger-fox").unwrap();
+        assert_eq!(flags("").invite(&room), "otter-badger-fox");
+        let link = flags("--page https://bingo.example/ --relay ws://10.0.0.1:8787").invite(&room);
+        assert_eq!(link, "https://bingo.example/?room=otter-badger-fox&relay=ws%3A%2F%2F10.0.0.1%3A8787");
+        assert!(Flags::try_parse_from(["bingo", "--page", "bingo"]).is_err());
     }
 
     #[test]

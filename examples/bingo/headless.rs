@@ -137,7 +137,10 @@ pub fn add_game(app: &mut App, flags: &Flags, part: Part, started: Instant) {
         seed: flags.seed,
     };
     let reporter = Reporter { format, player: name.clone(), started };
-    app.add_plugins((RoomsPlugin { connect: flags.connect(), ..default() }, bingo, ReportPlugin(reporter)));
+    // A player who starts the game again has its seat, strip and marks again; bots are nobody in particular.
+    let identity = if is_bot { Identity::Fresh } else { flags.identity() };
+    let rooms = RoomsPlugin { connect: flags.connect(), identity, ..default() };
+    app.add_plugins((rooms, bingo, ReportPlugin(reporter)));
     if is_bot || flags.headless {
         let room = flags.room.clone();
         let (host, join) = (flags.host && !is_bot, flags.join || is_bot);

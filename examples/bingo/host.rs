@@ -10,7 +10,6 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     caller::draw_next,
     card::{Strip, deal},
-    names,
     net::{BingoPlugin, Deal, Marked, NoPrize, Shout, Shouted, Table},
     rules::{self, Claim, ClaimError, Marks, Prize, Reason, Settings, Status, Winner},
 };
@@ -55,7 +54,7 @@ const BETWEEN_ROUNDS: Duration = Duration::from_secs(3);
 
 /// Adds the host's side.
 pub fn build(app: &mut App, plugin: &BingoPlugin) {
-    let random = plugin.seed.map_or_else(names::random, ChaCha8Rng::seed_from_u64);
+    let random = ChaCha8Rng::seed_from_u64(plugin.seed.unwrap_or_else(unguessable));
     app.add_message::<StartRound>()
         .insert_resource(HostSettings {
             settings: plugin.settings,
@@ -65,8 +64,16 @@ pub fn build(app: &mut App, plugin: &BingoPlugin) {
         .insert_resource(Desk { random, hands: HashMap::new(), since_call: Duration::ZERO })
         .add_systems(
             Update,
-            (pass_time, start_by_itself, start, keep_marks, deal_again, hear_shouts, call).chain().run_if(is_host),
+            (pass_time, start_by_itself, start, keep_marks, deal_again, hear_shouts, call, seat_newcomers)
+                .chain()
+                .run_if(is_host),
         );
+}
+
+/// A seed for draws that nobody can foresee.
+fn unguessable() -> u64 {
+    #[expect(clippy::expect_used, reason = "without randomness the draw could be foreseen: there is no fair game")]
+    getrandom::u64().expect("the system gives randomness")
 }
 
 fn pass_time(time: Res<Time<Real>>, mut desk: ResMut<Desk>) {
@@ -210,6 +217,14 @@ fn check(table: &Table, desk: &mut Desk, player: &PlayerId, marks: Marks) -> Che
     }
 }
 
+/// Whoever comes while a round runs watches it, and plays in the next one. The rule stays when the host changes.
+fn seat_newcomers(table: Res<Table>, room: Res<Room>, mut commands: Commands) {
+    let newcomers = if table.status() == Status::Running { Newcomers::Spectate } else { Newcomers::Play };
+    if room.rules.newcomers != newcomers {
+        commands.set_newcomers(newcomers);
+    }
+}
+
 /// Calls the next number when it is time. After the last one players have as long again to shout.
 fn call(mut table: ResMut<Table>, mut desk: ResMut<Desk>) {
     if table.status() != Status::Running || desk.since_call < table.settings().interval {
@@ -224,3 +239,6 @@ fn call(mut table: ResMut<Table>, mut desk: ResMut<Desk>) {
         warn!("the round cannot go on: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,6 @@ mod card;
 mod flags;
 mod headless;
 mod host;
-mod names;
 mod net;
 mod report;
 mod rules;

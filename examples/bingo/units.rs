@@ -8,8 +8,9 @@ mod card;
 mod flags;
 mod headless;
 mod host;
-mod names;
 mod net;
 mod report;
 mod rules;
+#[path = "../../tests/support/table.rs"]
+mod table;
 mod view;

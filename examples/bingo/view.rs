@@ -35,7 +35,7 @@ use bevy_rooms::prelude::*;
 use self::{
     lobby::{Form, Trouble},
     news::News,
-    scene::{Scene, Wish},
+    scene::{Inviting, Scene, Wish},
 };
 use crate::{
     flags::Flags,
@@ -86,12 +86,14 @@ impl Plugin for ViewPlugin {
             name: self.flags.name.clone().unwrap_or_default(),
             room: self.flags.room.as_ref().map(ToString::to_string).unwrap_or_default(),
             invited: self.flags.join,
+            relay: self.flags.relay.clone(),
             ..default()
         };
         app.add_message::<Wish>()
             .init_resource::<News>()
             .insert_resource(ClearColor(Color::srgb_u8(theme::PAPER.r(), theme::PAPER.g(), theme::PAPER.b())))
             .insert_resource(Page { form, ..default() })
+            .insert_resource(Inviting(self.flags.clone()))
             .insert_resource(Company { flags: self.flags.clone(), started: self.started, bots: Mutex::default() })
             .insert_resource(RoundsLeft { rounds: self.flags.rounds, ..default() })
             .add_systems(Startup, (open_eyes, enter_at_once))
@@ -183,7 +185,8 @@ fn draw(
 
 fn enter_and_leave(mut wishes: MessageReader<Wish>, mut page: ResMut<Page>, mut commands: Commands) {
     for wish in wishes.read() {
-        let (room, profile) = (page.form.room.trim().to_owned(), Profile::named(page.form.name.trim()));
+        let room = page.form.room().map(String::from).unwrap_or_default();
+        let profile = Profile::named(page.form.name.trim());
         match wish {
             Wish::Host => commands.host_room(room, profile),
             Wish::Join => commands.join_room(room, profile),

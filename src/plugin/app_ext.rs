@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use bevy::{prelude::*, utils::prelude::ShortName};
+use bevy::{ecs::system::SystemId, prelude::*, utils::prelude::ShortName};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{FromRoom, RoomError, RoomsSystems, ToRoom, send, shared};
-use crate::session::{PlayerId, SessionError};
+use super::{FromRoom, Newcomer, RoomError, RoomsSystems, ToRoom, send, shared};
+use crate::session::{Admission, Fingerprint, PlayerId, SessionError};
 
 /// What a game sets up for its rooms, on [`App`].
 ///
@@ -51,6 +51,27 @@ pub trait RoomsAppExt {
         &mut self,
         key: &str,
     ) -> Result<&mut Self, RoomError>;
+
+    /// Has the game say who is admitted while we host. The rule is a system that is given the [`Newcomer`] and returns an
+    /// [`Admission`]; it runs for those whom the room's rules would let in, and not for players who come back to their
+    /// seat. Of several rules the first that does not admit decides. A rule that cannot run makes the newcomer wait.
+    ///
+    /// ```
+    /// use bevy::prelude::*;
+    /// use bevy_rooms::prelude::*;
+    ///
+    /// #[derive(Resource, Default)]
+    /// struct Guests(Vec<String>);
+    ///
+    /// let mut app = App::new();
+    /// app.add_plugins((MinimalPlugins, RoomsPlugin::default())).init_resource::<Guests>().add_admission_rule(
+    ///     |In(newcomer): In<Newcomer>, guests: Res<Guests>| match guests.0.contains(&newcomer.profile.name) {
+    ///         true => Admission::Admit,
+    ///         false => Admission::Refuse("you are not on the guest list".to_owned()),
+    ///     },
+    /// );
+    /// ```
+    fn add_admission_rule<M>(&mut self, rule: impl IntoSystem<In<Newcomer>, Admission, M> + 'static) -> &mut Self;
 }
 
 impl RoomsAppExt for App {
@@ -108,6 +129,12 @@ impl RoomsAppExt for App {
         self.init_resource::<R>().add_systems(PostUpdate, shared::publish::<R>(key).in_set(RoomsSystems::Collect));
         Ok(self)
     }
+
+    fn add_admission_rule<M>(&mut self, rule: impl IntoSystem<In<Newcomer>, Admission, M> + 'static) -> &mut Self {
+        let rule = self.register_system(rule);
+        self.world_mut().get_resource_or_init::<Registry>().admission_rules.push(rule);
+        self
+    }
 }
 
 /// Keeps an error until there are messages to tell it with.
@@ -130,17 +157,17 @@ pub(super) struct Registry {
     pub(super) messages: BTreeMap<String, Deliver>,
     pub(super) shared: BTreeMap<String, Apply>,
     shared_types: Vec<std::any::TypeId>,
+    /// Who is admitted.
+    pub(super) admission_rules: Vec<SystemId<In<Newcomer>, Admission>>,
     /// What went wrong before the first frame.
     pub(super) errors: Vec<RoomError>,
 }
 
 impl Registry {
-    /// Names what the game registered, for people to compare: players whose lists differ do not understand each other.
-    pub(super) fn fingerprint(&self) -> String {
-        let list = |names: Vec<&str>| names.join(", ");
-        let messages = list(self.messages.keys().map(String::as_str).collect());
-        let shared = list(self.shared.keys().map(String::as_str).collect());
-        format!("messages [{messages}], shared [{shared}]")
+    /// What the game registered, for hosts to compare: players who differ do not understand each other.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let (messages, shared) = (self.messages.keys().cloned().collect(), self.shared.keys().cloned().collect());
+        Fingerprint { version: String::new(), messages, shared }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bevy::prelude::*;
 
-use super::{LocalPlayer, Room, RoomError, RoomState, app_ext::Registry, link::RoomsLink};
+use super::{LocalPlayer, Room, RoomError, RoomState, app_ext::Registry, link::RoomsLink, list};
 use crate::session::{PlayerId, Profile, RoomName, Wish};
 
 /// What a game asks of its room, on [`Commands`].
@@ -23,6 +23,13 @@ pub trait RoomsCommandsExt {
 
     /// Leaves the room, or stops arriving.
     fn leave_room(&mut self);
+
+    /// Watches the public list of rooms, in a room or outside: what is on it shows in the resource
+    /// [`RoomList`](super::RoomList). Connects where there is no connection yet.
+    fn watch_rooms(&mut self);
+
+    /// Watches the list no more; [`RoomList`](super::RoomList) is empty then.
+    fn unwatch_rooms(&mut self);
 }
 
 impl RoomsCommandsExt for Commands<'_, '_> {
@@ -44,23 +51,37 @@ impl RoomsCommandsExt for Commands<'_, '_> {
     fn leave_room(&mut self) {
         self.queue(leave);
     }
+
+    fn watch_rooms(&mut self) {
+        self.queue(|world: &mut World| list::watch(world, true));
+    }
+
+    fn unwatch_rooms(&mut self) {
+        self.queue(|world: &mut World| list::watch(world, false));
+    }
 }
 
 fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
-    let types = world.get_resource::<Registry>().map(Registry::fingerprint).unwrap_or_default();
+    let registry = world.get_resource::<Registry>();
+    let fingerprint = registry.map(Registry::fingerprint).unwrap_or_default();
+    let asks_game = registry.is_some_and(|registry| !registry.admission_rules.is_empty());
     let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
         log::error!("a room was asked for without RoomsPlugin; add the plugin to the app");
         return;
     };
     let entered = RoomName::new(room)
         .map_err(RoomError::from)
-        .and_then(|room| link.enter(room.clone(), profile.clone(), wish, &types).map(|()| room));
+        .and_then(|room| link.enter(room.clone(), profile.clone(), wish, fingerprint).map(|()| room));
+    if let Some(session) = &mut link.session {
+        session.ask_before_admitting(asks_game);
+    }
     match entered {
         Ok(room) => {
             world.resource_mut::<LocalPlayer>().profile = profile;
             let mut resource = world.resource_mut::<Room>();
             resource.name = Some(room);
             resource.interrupted = false;
+            resource.waiting = false;
             super::receive::set_state(world, RoomState::Arriving);
         }
         Err(error) => report(world, error),

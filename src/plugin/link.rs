@@ -10,7 +10,7 @@ use super::{
 use crate::{
     bridge::{Bridge, SendRefused, TrafficSnapshot},
     client::{ClientOptions, Command, ConnectionChange, ConnectionState, Event},
-    session::{Generation, Profile, RoomName, Session, SessionConfig, SessionEvent, Wish},
+    session::{Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, Wish},
 };
 
 /// The connection of this app and the session in its room. One of each at most.
@@ -19,6 +19,8 @@ pub(super) struct RoomsLink {
     settings: Settings,
     bridge: Option<Bridge>,
     pub(super) session: Option<Session>,
+    /// The public list of rooms.
+    pub(super) directory: RoomDirectory,
     /// The connection's last change, for sessions that start after it.
     connection: Option<ConnectionChange>,
     /// What came and was not applied to the world yet.
@@ -35,11 +37,17 @@ pub(super) struct Received {
     pub(super) connection: Option<ConnectionChange>,
     pub(super) round_trip: Option<std::time::Duration>,
     pub(super) errors: Vec<RoomError>,
+    /// Whether the list of rooms is another.
+    pub(super) list: bool,
 }
 
 impl Received {
     pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.connection.is_none() && self.round_trip.is_none() && self.errors.is_empty()
+        self.events.is_empty()
+            && self.connection.is_none()
+            && self.round_trip.is_none()
+            && self.errors.is_empty()
+            && !self.list
     }
 }
 
@@ -49,6 +57,7 @@ impl RoomsLink {
             settings,
             bridge: None,
             session: None,
+            directory: RoomDirectory::default(),
             connection: None,
             received: Received::default(),
             #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
@@ -66,16 +75,18 @@ impl RoomsLink {
 
     /// Enters a room: connects where there is no connection yet.
     ///
-    /// `types` stands for the game's messages and shared resources.
-    pub(super) fn enter(&mut self, room: RoomName, profile: Profile, wish: Wish, types: &str) -> Result<(), RoomError> {
+    /// `fingerprint` stands for the game's messages and shared resources.
+    pub(super) fn enter(
+        &mut self,
+        room: RoomName,
+        profile: Profile,
+        wish: Wish,
+        fingerprint: Fingerprint,
+    ) -> Result<(), RoomError> {
         if let Some(session) = &self.session {
             return Err(RoomError::AlreadyInRoom { room: session.room().to_string() });
         }
-        if self.bridge.is_none() {
-            self.run_local_relay();
-            self.bridge = Some(self.start_bridge()?);
-        }
-        self.send(Command::Connect);
+        self.connect()?;
         let config = SessionConfig {
             room,
             player: self.settings.player.clone(),
@@ -83,7 +94,7 @@ impl RoomsLink {
             profile,
             wish,
             migration: self.settings.migration,
-            fingerprint: format!("version {:?}, {types}", self.settings.version),
+            fingerprint: Fingerprint { version: self.settings.version.clone(), ..fingerprint }.to_string(),
             timing: self.settings.timing,
         };
         let now = self.settings.clock.now();
@@ -93,6 +104,16 @@ impl RoomsLink {
         }
         self.session = Some(session);
         self.hand_over_commands();
+        Ok(())
+    }
+
+    /// Connects where there is no connection yet.
+    pub(super) fn connect(&mut self) -> Result<(), RoomError> {
+        if self.bridge.is_none() {
+            self.run_local_relay();
+            self.bridge = Some(self.start_bridge()?);
+        }
+        self.send(Command::Connect);
         Ok(())
     }
 
@@ -128,7 +149,7 @@ impl RoomsLink {
     /// Takes in what the background task has for us, and moves the session on.
     pub(super) fn receive(&mut self) {
         let now = self.settings.clock.now();
-        let Self { bridge, session, connection, received, .. } = self;
+        let Self { bridge, session, directory, connection, received, .. } = self;
         if let Some(bridge) = bridge {
             bridge.receive(|event| {
                 match &event {
@@ -139,11 +160,13 @@ impl RoomsLink {
                     Event::RoundTrip(duration) => received.round_trip = Some(*duration),
                     _ => {}
                 }
+                directory.handle_event(&event);
                 if let Some(session) = session {
                     session.handle_event(event, now);
                 }
             });
         }
+        received.list |= directory.take_changed();
         if received.connection.as_ref().is_some_and(|change| change.current == ConnectionState::Disconnected) {
             self.run_local_relay();
         }
@@ -164,17 +187,20 @@ impl RoomsLink {
         if let Some(session) = &mut self.session {
             session.flush(now);
         }
+        self.directory.step(self.session.as_ref(), now);
         self.hand_over_commands();
     }
 
     /// Hands the session's commands over as far as there is room; the rest waits in the session.
     fn hand_over_commands(&mut self) {
-        let (Some(bridge), Some(session)) = (&self.bridge, &mut self.session) else { return };
+        let Self { bridge: Some(bridge), session, directory, .. } = self else { return };
+        let mut next = || session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
         while bridge.room() > 0 {
-            let Some(command) = session.poll_command() else { break };
+            let Some(command) = next() else { break };
             if let Err(SendRefused::Ended(_)) = bridge.send(command) {
                 self.received.errors.push(RoomError::NoBackgroundTask { why: "it ended by itself".to_owned() });
                 self.bridge = None;
+                self.directory = RoomDirectory::default();
                 return;
             }
         }

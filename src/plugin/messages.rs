@@ -161,6 +161,28 @@ pub enum RoomError {
         /// Why.
         why: String,
     },
+    /// Something that only the room's host can do, or that it cannot do so.
+    #[error("could not {action}: {error}")]
+    NotControlled {
+        /// What was asked for, such as `kick ada`.
+        action: String,
+        /// Why not.
+        error: SessionError,
+    },
+    /// The public list of rooms can neither be watched nor show our room.
+    #[error("the list of rooms cannot be had: {why}")]
+    NoList {
+        /// Why.
+        why: String,
+    },
+    /// A rule of [`add_admission_rule`](super::RoomsAppExt::add_admission_rule) that could not run.
+    #[error("an admission rule could not run, and {player} has to wait: {why}")]
+    RuleFailed {
+        /// About whom it was asked.
+        player: PlayerId,
+        /// What Bevy said.
+        why: String,
+    },
     /// A message or shared resource that cannot be written as JSON.
     #[error("{kind:?} cannot be written as JSON: {why}; maps need string keys")]
     NotSerializable {

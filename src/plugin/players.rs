@@ -2,7 +2,9 @@
 
 use bevy::prelude::*;
 
-use super::{Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Roster, RosterEntry, link::RoomsLink};
+use super::{
+    Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Roster, RosterEntry, Spectator, link::RoomsLink,
+};
 use crate::session::{PlayerId, SeatStatus};
 
 /// The entity of a player on the roster.
@@ -60,6 +62,7 @@ fn seats(world: &World) -> Vec<RosterEntry> {
                 SeatStatus::Lost => PlayerStatus::Lost,
             },
             is_host: host == Some(&seat.player),
+            is_spectator: seat.spectator,
             entity: Entity::PLACEHOLDER,
         })
         .collect()
@@ -78,6 +81,11 @@ fn show(world: &mut World, entry: &RosterEntry) {
     match (entry.is_host, entity.contains::<HostPlayer>()) {
         (true, false) => drop(entity.insert(HostPlayer)),
         (false, true) => drop(entity.remove::<HostPlayer>()),
+        _ => {}
+    }
+    match (entry.is_spectator, entity.contains::<Spectator>()) {
+        (true, false) => drop(entity.insert(Spectator)),
+        (false, true) => drop(entity.remove::<Spectator>()),
         _ => {}
     }
     if is_us && !entity.contains::<OwnPlayer>() {

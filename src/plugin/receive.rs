@@ -4,16 +4,17 @@ use bevy::prelude::*;
 use smol_str::SmolStr;
 
 use super::{
-    HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, Room, RoomClosed, RoomError, RoomInterrupted,
-    RoomResumed, RoomState,
+    HostChanged, LocalPlayer, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, Room, RoomClosed, RoomError,
+    RoomInterrupted, RoomResumed, RoomState,
     app_ext::Registry,
     commands::report,
+    control,
     link::{Received, RoomsLink},
-    players,
+    list, players,
 };
 use crate::{
     client::{ConnectionChange, ConnectionState},
-    session::{PlayerId, SessionEvent},
+    session::{PlayerId, RoomRules, SessionEvent},
 };
 
 /// Takes in what the background task has for us, and moves the session on.
@@ -46,6 +47,9 @@ pub(super) fn apply(world: &mut World) {
         apply_event(world, event);
     }
     players::sync(world);
+    if std::mem::take(&mut received.list) {
+        list::show(world);
+    }
     give_back(world, received);
 }
 
@@ -74,10 +78,14 @@ fn apply_connection(world: &mut World, change: &ConnectionChange) {
 fn apply_event(world: &mut World, event: SessionEvent) {
     match event {
         SessionEvent::Joined { term, .. } => {
-            world.resource_mut::<Room>().term = term;
+            let mut room = world.resource_mut::<Room>();
+            (room.term, room.waiting) = (term, false);
             set_state(world, RoomState::Joined);
         }
         SessionEvent::PlayerJoined(player) => {
+            if world.resource::<LocalPlayer>().id == player {
+                world.resource_mut::<Room>().waiting = false;
+            }
             if let Some(entity) = players::entity(world, &player) {
                 world.write_message(PlayerJoined { player, entity });
             }
@@ -97,6 +105,14 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         }
         // The roster and the entities show it.
         SessionEvent::PlayerChanged(_) => {}
+        SessionEvent::RulesChanged => {
+            let session = world.resource::<RoomsLink>().session.as_ref();
+            if let Some(rules) = session.map(|session| session.rules().clone()) {
+                world.resource_mut::<Room>().rules = rules;
+            }
+        }
+        SessionEvent::Waiting => world.resource_mut::<Room>().waiting = true,
+        SessionEvent::AdmissionAsked { player, profile } => control::judge(world, player, profile),
         SessionEvent::SharedChanged { key } => apply_shared(world, &key),
         SessionEvent::HostChanged { from, to, term } => {
             world.resource_mut::<Room>().term = term;
@@ -120,7 +136,9 @@ fn apply_event(world: &mut World, event: SessionEvent) {
             // Its goodbye goes out before the session does.
             link.flush();
             link.session = None;
-            world.resource_mut::<Room>().interrupted = false;
+            let mut room = world.resource_mut::<Room>();
+            (room.interrupted, room.waiting) = (false, false);
+            room.rules = RoomRules::default();
             set_state(world, RoomState::Outside);
             world.write_message(RoomClosed { reason });
         }

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use crate::{
     client::ConnectionState,
     protocol::{ConnectionId, ErrorInfo},
-    session::{PlayerId, Profile, RoomName, Term},
+    session::{PlayerId, Profile, RoomName, RoomRules, Term},
 };
 
 /// Whether we are in a room, as a Bevy state: use `OnEnter`, `OnExit` and `in_state`.
@@ -29,6 +29,11 @@ pub struct Room {
     pub name: Option<RoomName>,
     /// The present host's term.
     pub term: Term,
+    /// What its host set; the default outside a room. Change it with
+    /// [`RoomControlExt`](super::RoomControlExt), as host.
+    pub rules: RoomRules,
+    /// Whether the host asked us to wait until the running round is over. We are admitted by ourselves then.
+    pub waiting: bool,
     /// Whether nothing comes in for the moment, though we are in the room.
     pub interrupted: bool,
     /// The connection's state.
@@ -116,6 +121,8 @@ pub struct RosterEntry {
     pub status: PlayerStatus,
     /// Whether it leads.
     pub is_host: bool,
+    /// Whether it only watches the running round, since it came while that ran.
+    pub is_spectator: bool,
     /// Its entity.
     pub entity: Entity,
 }
@@ -145,6 +152,11 @@ pub struct Player {
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Component)]
 pub struct HostPlayer;
+
+/// Marks the entity of a player that only watches the running round, since it came while that ran.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Component)]
+pub struct Spectator;
 
 /// Marks our own entity.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]

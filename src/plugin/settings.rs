@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use web_time::Instant;
 
+use super::identity::Hold;
 use crate::{
     bridge::{self, Bridge, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
@@ -149,11 +150,13 @@ impl fmt::Debug for Clock {
 }
 
 /// What a game sets when it adds the plugin.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Settings {
     pub(super) connect: Connect,
     pub(super) player: PlayerId,
     pub(super) generation: Generation,
+    /// Our player id, for as long as the app lives.
+    pub(super) _hold: Option<Hold>,
     pub(super) version: String,
     pub(super) format: Format,
     pub(super) timing: SessionTiming,

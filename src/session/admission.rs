@@ -7,16 +7,18 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    LeaveReason, MAX_PLAYERS, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Told, Wish,
+    Admission, LeaveReason, MAX_REASON, Newcomers, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent,
+    Told, Wish,
     claim::MAX_TERM_STEP,
     document::{Applied, json_fits},
     lead::Lead,
     line::member_data,
     outgoing::{Content, Lane},
     promise::{Leader, OpenClaim},
+    rules,
     talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
     timer::Timer,
-    wire::{Hello, RESERVED, Refused, Request},
+    wire::{Hello, RESERVED, Refused, Request, Wait},
 };
 use crate::protocol::{PresenceAction, PresenceMessage};
 
@@ -27,13 +29,29 @@ const MAX_NONCE: usize = 64;
 const MIN_RETRY: Duration = Duration::from_millis(50);
 
 /// What the host makes of a hello.
-enum Admission {
+enum Judgement {
     /// The process has its seat already.
     Again(Seat),
     /// A new process of the player takes its seat over.
     TakeOver(Seat),
-    New,
+    /// Somebody new comes in.
+    New {
+        spectator: bool,
+    },
+    /// Somebody new comes in if the game agrees.
+    Ask,
+    /// Somebody new comes in later.
+    Wait,
     Refused(Refusal),
+}
+
+/// How a player is seated.
+struct Seating {
+    /// The seat that it has already.
+    old: Option<Seat>,
+    /// Whether the process before this one is gone.
+    new_process: bool,
+    spectator: bool,
 }
 
 impl Session {
@@ -60,53 +78,88 @@ impl Session {
             self.timers.set(Timer::Lapse, lapses_at);
             return self.reclaim(now);
         }
-        match self.judge(lead, from, &hello) {
-            Admission::Refused(refusal) => self.refuse(from.player.clone(), &hello, refusal),
-            Admission::Again(old) => self.seat(from, hello, Some(old), false, now),
-            Admission::TakeOver(old) => self.seat(from, hello, Some(old), true, now),
-            // Who vanished and comes back may send again what was applied.
-            Admission::New => {
-                let new_process = lead.nonces.get(&from.player).is_some_and(|nonce| *nonce != hello.nonce);
-                self.seat(from, hello, None, new_process, now);
+        self.decide(from, hello, None, now);
+    }
+
+    /// Does what the rules say about a hello; `answer` is the game's, where it was asked.
+    pub(super) fn decide(&mut self, from: &Origin, hello: Hello, answer: Option<Admission>, now: Instant) {
+        let Role::Host(lead) = &self.role else { return };
+        if !lead.is_active() {
+            return;
+        }
+        match self.judge(lead, from, &hello, answer) {
+            Judgement::Refused(refusal) => self.refuse(from.player.clone(), &hello, refusal),
+            Judgement::Again(old) => {
+                let seating = Seating { spectator: old.spectator, old: Some(old), new_process: false };
+                self.seat(from, hello, seating, now);
             }
+            Judgement::TakeOver(old) => {
+                let seating = Seating { spectator: old.spectator, old: Some(old), new_process: true };
+                self.seat(from, hello, seating, now);
+            }
+            // Who vanished and comes back may send again what was applied.
+            Judgement::New { spectator } => {
+                let new_process = lead.nonces.get(&from.player).is_some_and(|nonce| *nonce != hello.nonce);
+                self.seat(from, hello, Seating { old: None, new_process, spectator }, now);
+            }
+            Judgement::Ask => self.ask_game(from, hello, now),
+            Judgement::Wait => self.have_wait(from.player.clone(), &hello),
         }
     }
 
-    fn judge(&self, lead: &Lead, from: &Origin, hello: &Hello) -> Admission {
+    fn judge(&self, lead: &Lead, from: &Origin, hello: &Hello, answer: Option<Admission>) -> Judgement {
         let roster = &lead.working.roster;
         if from.player == self.config.player {
-            return Admission::Refused(Refusal::IdTaken);
+            return Judgement::Refused(Refusal::IdTaken);
         }
         if hello.fingerprint != self.config.fingerprint {
             let (own, theirs) = (hello.fingerprint.clone(), self.config.fingerprint.clone());
-            return Admission::Refused(Refusal::ProtocolMismatch { own, theirs });
+            return Judgement::Refused(Refusal::ProtocolMismatch { own, theirs });
         }
         if hello.wish == Wish::Host {
             let (host, name) = (self.config.player.clone(), self.config.profile.name.clone());
-            return Admission::Refused(Refusal::HostExists { host, name });
+            return Judgement::Refused(Refusal::HostExists { host, name });
         }
         let Some(seat) = roster.get(&from.player) else {
-            let full = roster.len() >= MAX_PLAYERS;
-            return if full { Admission::Refused(Refusal::Full { limit: MAX_PLAYERS }) } else { Admission::New };
+            return self.judge_newcomer(lead, from, hello, answer);
         };
         if hello.generation < seat.generation {
-            return Admission::Refused(Refusal::Superseded);
+            return Judgement::Refused(Refusal::Superseded);
         }
         if hello.generation > seat.generation {
-            return Admission::TakeOver(seat.clone());
+            return Judgement::TakeOver(seat.clone());
         }
         match lead.nonces.get(&from.player) {
             Some(nonce) if *nonce != hello.nonce => {
                 let alive = seat.connection != from.connection
                     && seat.status == SeatStatus::Present
                     && self.line.shows_connection(&seat.connection, &from.player);
-                if alive { Admission::Refused(Refusal::IdTaken) } else { Admission::TakeOver(seat.clone()) }
+                if alive { Judgement::Refused(Refusal::IdTaken) } else { Judgement::TakeOver(seat.clone()) }
             }
-            _ => Admission::Again(seat.clone()),
+            _ => Judgement::Again(seat.clone()),
         }
     }
 
-    fn seat(&mut self, from: &Origin, hello: Hello, old: Option<Seat>, new_process: bool, now: Instant) {
+    fn judge_newcomer(&self, lead: &Lead, from: &Origin, hello: &Hello, answer: Option<Admission>) -> Judgement {
+        let (rules, seats) = (&lead.working.rules, lead.working.roster.len());
+        if let Some(refusal) = rules.refusal(&from.player, hello.generation, seats) {
+            return Judgement::Refused(refusal);
+        }
+        match (rules.newcomers, answer) {
+            (Newcomers::Wait, _) | (_, Some(Admission::Wait)) => Judgement::Wait,
+            (_, Some(Admission::Refuse(mut why))) => {
+                rules::cut(&mut why, MAX_REASON);
+                Judgement::Refused(Refusal::NotAdmitted { why })
+            }
+            (_, None) if self.asks_game => Judgement::Ask,
+            (newcomers, answer) => {
+                Judgement::New { spectator: newcomers == Newcomers::Spectate || answer == Some(Admission::Spectate) }
+            }
+        }
+    }
+
+    fn seat(&mut self, from: &Origin, hello: Hello, seating: Seating, now: Instant) {
+        let Seating { old, new_process, spectator } = seating;
         let Role::Host(lead) = &mut self.role else { return };
         let player = &from.player;
         let seat = Seat {
@@ -115,6 +168,7 @@ impl Session {
             connection: from.connection.clone(),
             profile: hello.profile,
             status: SeatStatus::Present,
+            spectator,
             order: old.as_ref().map_or_else(|| lead.working.roster.next_order(), |old| old.order),
         };
         let last_given_up = hello.first_request.saturating_sub(1);
@@ -151,12 +205,24 @@ impl Session {
         }
     }
 
+    fn have_wait(&mut self, player: PlayerId, hello: &Hello) {
+        if self.outgoing.has_room() {
+            let wait = Wait { generation: self.config.generation, nonce: hello.nonce.clone() };
+            self.say(Lane::Inbox(player), wait.into(), Content::Other);
+        }
+    }
+
     /// Takes a seat away, since its player left or was gone for too long.
     pub(super) fn give_up_seat(&mut self, player: &PlayerId, reason: LeaveReason) {
-        let Role::Host(lead) = &mut self.role else { return };
-        if !lead.is_active() || *player == self.config.player {
-            return;
+        let Role::Host(lead) = &self.role else { return };
+        if lead.is_active() && *player != self.config.player {
+            self.vacate(player, reason);
         }
+    }
+
+    /// Takes a seat away.
+    pub(super) fn vacate(&mut self, player: &PlayerId, reason: LeaveReason) {
+        let Role::Host(lead) = &mut self.role else { return };
         let Some(old) = lead.working.roster.get(player).cloned() else { return };
         lead.set_seat(player, None);
         if reason == LeaveReason::Left {

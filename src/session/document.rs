@@ -1,9 +1,10 @@
-//! The document that all players of a room share: seats, counters of applied requests, and the game's values.
+//! The document that all players of a room share: seats, counters of applied requests, the room's rules, and the game's
+//! values.
 //!
 //! Owns its shape, how two of them differ, and how a patch changes one. A patch is JSON Patch (RFC 6902) over the JSON
-//! form `{ "roster": { player: seat }, "applied": { player: counter }, "shared": { key: value } }`, limited to `add`,
-//! `replace` and `remove` below one entry: `copy` could double a document with every line. It applies whole or not at
-//! all.
+//! form `{ "roster": { player: seat }, "applied": { player: counter }, "rules": { name: rule }, "shared": { key: value } }`,
+//! limited to `add`, `replace` and `remove` below one entry: `copy` could double a document with every line. It applies
+//! whole or not at all.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +20,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use super::{
-    Generation, Migration, PlayerId,
+    Generation, Migration, PlayerId, RoomRules,
     roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
 };
 
@@ -37,6 +38,7 @@ const LEVELS_ABOVE: usize = 2;
 
 const ROSTER: &str = "roster";
 const APPLIED: &str = "applied";
+const RULES: &str = "rules";
 const SHARED: &str = "shared";
 
 /// How far a player's requests are applied.
@@ -57,6 +59,9 @@ pub(super) struct Document {
     /// How far the requests are applied, also of players who vanished: they may come back and send one again.
     #[serde(default)]
     pub applied: BTreeMap<PlayerId, Applied>,
+    /// What the host set.
+    #[serde(default, skip_serializing_if = "RoomRules::is_unset")]
+    pub rules: RoomRules,
     /// The game's values.
     #[serde(default)]
     pub shared: BTreeMap<SmolStr, Value>,
@@ -70,6 +75,7 @@ pub(super) struct Document {
 pub(super) struct Changes {
     pub roster: BTreeMap<PlayerId, Option<Seat>>,
     pub applied: BTreeMap<PlayerId, Option<Applied>>,
+    pub rules: Option<RoomRules>,
     pub shared: BTreeMap<SmolStr, Option<Value>>,
 }
 
@@ -97,7 +103,7 @@ impl Document {
         let fits = self.roster.len() <= MAX_PLAYERS
             && self.applied.len() <= MAX_PLAYERS
             && self.shared.len() <= MAX_SHARED_KEYS;
-        if fits { Ok(()) } else { Err(DocumentError::TooLarge) }
+        if fits { self.rules.check() } else { Err(DocumentError::TooLarge) }
     }
 
     /// Gives or takes a seat, and notes in `changes` what was there.
@@ -115,6 +121,14 @@ impl Document {
         changes.applied.entry(player.clone()).or_insert(old);
     }
 
+    /// Sets the rules, and notes in `changes` what they were.
+    pub(super) fn set_rules(&mut self, rules: RoomRules, changes: &mut Changes) {
+        if self.rules != rules {
+            let old = std::mem::replace(&mut self.rules, rules);
+            changes.rules.get_or_insert(old);
+        }
+    }
+
     /// Sets or removes a value, and notes in `changes` what was there.
     pub(super) fn set_shared(&mut self, key: &SmolStr, value: Option<Value>, changes: &mut Changes) {
         let old = match value {
@@ -130,7 +144,7 @@ impl Document {
         for operation in &patch.0 {
             edits.add(self, operation)?;
         }
-        let Edits { roster, applied, shared } = edits;
+        let Edits { roster, applied, rules, shared } = edits;
         let mut seats = Vec::with_capacity(roster.len());
         for (player, value) in roster {
             let record = value.map(serde_json::from_value::<SeatRecord>).transpose();
@@ -142,6 +156,7 @@ impl Document {
             let counter = value.map(serde_json::from_value::<Applied>).transpose();
             counters.push((player, counter.map_err(|_| DocumentError::Entry)?));
         }
+        let rules = if rules.is_empty() { None } else { Some(edited(&self.rules, rules)?) };
         let grown = |have: usize, more: usize, max: usize| have.saturating_add(more) > max;
         let new_seats = seats.iter().filter(|(player, seat)| seat.is_some() && !self.roster.contains(player)).count();
         let new_counters = counters.iter().filter(|(player, _)| !self.applied.contains_key(player)).count();
@@ -155,6 +170,7 @@ impl Document {
         let mut changes = Changes::default();
         seats.into_iter().for_each(|(player, seat)| self.set_seat(&player, seat, &mut changes));
         counters.into_iter().for_each(|(player, counter)| self.set_applied(&player, counter, &mut changes));
+        rules.into_iter().for_each(|rules| self.set_rules(rules, &mut changes));
         shared.into_iter().for_each(|(key, value)| self.set_shared(&key, value, &mut changes));
         Ok(changes)
     }
@@ -165,6 +181,7 @@ impl Document {
 struct Edits {
     roster: BTreeMap<PlayerId, Option<Value>>,
     applied: BTreeMap<PlayerId, Option<Value>>,
+    rules: BTreeMap<String, Option<Value>>,
     shared: BTreeMap<SmolStr, Option<Value>>,
 }
 
@@ -190,6 +207,11 @@ impl Edits {
                 let now = document.applied.get(&player).and_then(to_value);
                 self.applied.entry(player).or_insert(now)
             }
+            RULES => {
+                let now = || document.rules.to_map().remove(&*key);
+                let now = if self.rules.contains_key(&*key) { None } else { now() };
+                self.rules.entry(key.into_owned()).or_insert(now)
+            }
             SHARED => {
                 let key = SmolStr::new(&*key);
                 let now = || document.shared.get(&key).cloned();
@@ -201,6 +223,19 @@ impl Edits {
         };
         edit(slot, operation, inner)
     }
+}
+
+/// The rules with these entries set or removed.
+fn edited(rules: &RoomRules, edits: BTreeMap<String, Option<Value>>) -> Result<RoomRules, DocumentError> {
+    let mut map = rules.to_map();
+    for (name, rule) in edits {
+        match rule {
+            Some(rule) => map.insert(name, rule),
+            None => map.remove(&name),
+        };
+    }
+    let rules: RoomRules = serde_json::from_value(Value::Object(map)).map_err(|_| DocumentError::Entry)?;
+    rules.check().map(|()| rules)
 }
 
 fn edit(slot: &mut Option<Value>, operation: &PatchOperation, inner: &Pointer) -> Result<(), DocumentError> {
@@ -230,7 +265,7 @@ fn edit(slot: &mut Option<Value>, operation: &PatchOperation, inner: &Pointer) -
 impl Changes {
     /// Whether nothing changed.
     pub(super) fn is_empty(&self) -> bool {
-        self.roster.is_empty() && self.applied.is_empty() && self.shared.is_empty()
+        self.roster.is_empty() && self.applied.is_empty() && self.rules.is_none() && self.shared.is_empty()
     }
 
     /// What `old` held where `new` is different.
@@ -252,6 +287,7 @@ impl Changes {
                 |p| new.applied.get(p).copied(),
                 old.applied.keys().chain(new.applied.keys()).cloned(),
             ),
+            rules: (old.rules != new.rules).then(|| old.rules.clone()),
             shared: differing(
                 |k| old.shared.get(k).cloned(),
                 |k| new.shared.get(k).cloned(),
@@ -267,6 +303,9 @@ impl Changes {
         }
         for (key, old) in later.applied {
             self.applied.entry(key).or_insert(old);
+        }
+        if let Some(old) = later.rules {
+            self.rules.get_or_insert(old);
         }
         for (key, old) in later.shared {
             self.shared.entry(key).or_insert(old);
@@ -284,6 +323,11 @@ impl Changes {
         for (player, old) in &self.applied {
             let (old, new) = (old.as_ref().and_then(to_value), now.applied.get(player).and_then(to_value));
             differ(APPLIED, player.as_str(), old.as_ref(), new.as_ref(), &mut operations);
+        }
+        if let Some(old) = &self.rules {
+            let (old, new) = (old.to_map(), now.rules.to_map());
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            names.into_iter().for_each(|name| differ(RULES, name, old.get(name), new.get(name), &mut operations));
         }
         for (key, old) in &self.shared {
             differ(SHARED, key, old.as_ref(), now.shared.get(key), &mut operations);
@@ -372,7 +416,10 @@ impl io::Write for Counter {
 mod tests {
     use serde_json::json;
 
-    use super::{super::roster::tests::seat, *};
+    use super::{
+        super::{Removal, roster::tests::seat},
+        *,
+    };
 
     fn document(shared: Value) -> Document {
         let mut document = Document::default();
@@ -389,12 +436,26 @@ mod tests {
         let old = document(json!({ "score": { "ada": 1, "bob/2": [1, 2] }, "gone": 1, "same": [1, 2, 3] }));
         let mut new = document(json!({ "score": { "ada": 2, "bob/2": [1, 2, 3] }, "same": [1, 2, 3], "~new/": null }));
         new.set_seat(&PlayerId::new("bob").unwrap(), Some(seat("bob", 1)), &mut Changes::default());
+        new.rules.capacity = Some(4);
         let patch = Changes::between(&old, &new).patch(&new);
         let mut patched = old.clone();
         let changes = patched.apply(&patch).unwrap();
         assert_eq!(patched, new);
         assert_eq!(changes, Changes::between(&old, &new));
         assert!(!serde_json::to_string(&patch).unwrap().contains("same"));
+    }
+
+    #[test]
+    fn one_ban_more_is_told_without_the_others() {
+        let mut old = document(json!({}));
+        let ban = |player: &str| (PlayerId::new(player).unwrap(), Removal { reason: "r".repeat(99), generation: None });
+        old.rules.removed = (0..100).map(|number| ban(&format!("p{number}"))).collect();
+        let mut new = old.clone();
+        new.rules.removed.extend([ban("eve")]);
+        let patch = Changes::between(&old, &new).patch(&new);
+        assert!(json_size(&patch) < 300, "{}", json_size(&patch));
+        old.apply(&patch).unwrap();
+        assert_eq!(old, new);
     }
 
     #[test]
@@ -418,6 +479,8 @@ mod tests {
             json!([{ "op": "add", "path": "/roster/e:ve", "value": null }]),
             json!([{ "op": "add", "path": "/applied/ada/sequence", "value": -1 }]),
             json!([{ "op": "add", "path": "/shared/a/b/c/d", "value": -1 }]),
+            json!([{ "op": "add", "path": "/rules/locked", "value": "maybe" }]),
+            json!([{ "op": "add", "path": "/rules/removed", "value": { "e:ve": {} } }]),
         ] {
             let mut document = whole.clone();
             let patch = serde_json::from_value(bogus.clone()).unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use super::{PlayerId, Term};
+use super::{PlayerId, Profile, Term, fingerprint::difference};
 use crate::protocol::ErrorInfo;
 
 /// Who a message is for.
@@ -58,8 +58,20 @@ pub enum SessionEvent {
         /// Why.
         reason: LeaveReason,
     },
-    /// A player's profile changed.
+    /// A player's profile changed, or a spectator became a player.
     PlayerChanged(PlayerId),
+    /// The host set the room's rules otherwise.
+    RulesChanged,
+    /// The host asks to wait until the running round is over; the session goes on asking by itself.
+    Waiting,
+    /// Somebody new wants in, and the game has to say whether it may, with
+    /// [`Session::admit`](super::Session::admit).
+    AdmissionAsked {
+        /// Who.
+        player: PlayerId,
+        /// How the player shows itself.
+        profile: Profile,
+    },
     /// A part of the shared state has a new value that came over the wire.
     SharedChanged {
         /// Its key.
@@ -142,6 +154,23 @@ pub enum LeaveReason {
     Left,
     /// It was gone for longer than the grace period.
     Vanished,
+    /// The host kicked it.
+    Kicked,
+    /// The host banned it.
+    Banned,
+}
+
+/// What the game says to somebody new who wants in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Come in, as the room's rules have it.
+    Admit,
+    /// Come in as a spectator.
+    Spectate,
+    /// Wait; the player asks again by itself every few seconds.
+    Wait,
+    /// No, and why. At most 200 characters are told.
+    Refuse(String),
 }
 
 /// Why a player was not let in, as the host said it.
@@ -158,9 +187,7 @@ pub enum Refusal {
         name: String,
     },
     /// The player's game speaks of other messages than the host's.
-    #[error(
-        "this game does not match the host's: it has {own}, the host has {theirs}; use the same version of the game"
-    )]
+    #[error("this game does not match the host's: {}; use the same version of the game", difference(.own, .theirs))]
     ProtocolMismatch {
         /// The player's fingerprint.
         own: String,
@@ -173,6 +200,30 @@ pub enum Refusal {
     /// The player uses the host's own id.
     #[error("the player id is taken by somebody else in the room; use another")]
     IdTaken,
+    /// The host kicked this process of the player.
+    #[error("the host removed this player from the room{}", because(.reason))]
+    Kicked {
+        /// What the host said. May be empty.
+        #[serde(default, rename = "why")]
+        reason: String,
+    },
+    /// The host banned the player.
+    #[error("the host banned this player from the room{}", because(.reason))]
+    Banned {
+        /// What the host said. May be empty.
+        #[serde(default, rename = "why")]
+        reason: String,
+    },
+    /// The host admits nobody new.
+    #[error("the room is locked; ask its host to open it")]
+    Locked,
+    /// The game's own rule does not admit the player.
+    #[error("the host's game does not admit this player{}", because(.why))]
+    NotAdmitted {
+        /// What the rule said. May be empty.
+        #[serde(default)]
+        why: String,
+    },
     /// The room has as many players as it may.
     #[error("the room is full: it has {limit} players already")]
     Full {
@@ -190,7 +241,13 @@ pub enum CloseReason {
     Left,
     /// The host did not let the player in.
     #[error("not admitted: {0}")]
-    Refused(#[from] Refusal),
+    Refused(#[source] Refusal),
+    /// The host kicked or banned the player.
+    #[error("the host removed this player from the room{}", because(.reason))]
+    Kicked {
+        /// What the host said. May be empty.
+        reason: String,
+    },
     /// The player wanted to join, and nobody hosts the room.
     #[error("nobody hosts this room; host it, or check its name")]
     NoHost,
@@ -202,6 +259,21 @@ pub enum CloseReason {
     Failed(ErrorInfo),
 }
 
+impl From<Refusal> for CloseReason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // However the player comes to hear of it, it is the same.
+            Refusal::Kicked { reason } => Self::Kicked { reason },
+            other => Self::Refused(other),
+        }
+    }
+}
+
+/// What follows "…the room": the reason, where there is one.
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
 /// Why a call on a session was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -210,7 +282,7 @@ pub enum SessionError {
     #[error("not in a room; wait until it is joined")]
     NotJoined,
     /// Only the host may do this.
-    #[error("only the host changes the shared state; send the host a message instead")]
+    #[error("only the host may do this; send the host a message instead")]
     NotHost,
     /// The room's host was to lead it alone; see [`Migration::Never`](super::Migration::Never).
     #[error("this room does not change its host; found it with Migration::Automatic to hand it over")]
@@ -218,6 +290,15 @@ pub enum SessionError {
     /// The player is not there at the moment.
     #[error("the player {0} is lost at the moment; wait until it returns, or choose another")]
     PlayerLost(PlayerId),
+    /// The host cannot remove itself.
+    #[error("the host cannot remove itself; leave the room instead")]
+    OwnSeat,
+    /// Too many are banned.
+    #[error("{max} players are banned already; lift a ban first, or lock the room")]
+    TooManyBans {
+        /// The most there may be.
+        max: usize,
+    },
     /// Nobody with that id is on the roster.
     #[error("there is no player {0} in the room")]
     UnknownPlayer(PlayerId),

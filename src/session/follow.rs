@@ -65,6 +65,9 @@ impl Session {
         if !matches!(self.role, Role::Peer(_)) {
             return;
         }
+        if let Some(reason) = self.own_removal() {
+            return self.close(CloseReason::Kicked { reason });
+        }
         match self.replica.document().roster.get(&self.config.player) {
             Some(seat) if seat.generation > self.config.generation => {
                 self.close(CloseReason::Refused(Refusal::Superseded));
@@ -86,6 +89,9 @@ impl Session {
         }
         arrived.sort_by_key(|seat| seat.order);
         arrived.iter().for_each(|seat| self.tell_seat(None, Some(seat)));
+        if changes.rules.is_some() {
+            self.tell(SessionEvent::RulesChanged);
+        }
         for (key, before) in &changes.shared {
             if before.as_ref() != self.shared(key) {
                 self.tell(SessionEvent::SharedChanged { key: key.clone() });
@@ -100,7 +106,7 @@ impl Session {
             (None, Some(seat)) => SessionEvent::PlayerJoined(seat.player.clone()),
             (Some(seat), None) => {
                 let said = self.goodbyes.iter().position(|player| *player == seat.player);
-                let reason = said.map_or(LeaveReason::Vanished, |_| LeaveReason::Left);
+                let reason = said.map_or_else(|| self.reason_to_leave(seat), |_| LeaveReason::Left);
                 said.and_then(|at| self.goodbyes.remove(at));
                 SessionEvent::PlayerLeft { player: seat.player.clone(), reason }
             }
@@ -115,7 +121,7 @@ impl Session {
                     }
                     _ => {}
                 }
-                if before.profile == after.profile {
+                if before.profile == after.profile && before.spectator == after.spectator {
                     return;
                 }
                 SessionEvent::PlayerChanged(player.clone())

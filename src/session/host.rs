@@ -70,6 +70,7 @@ impl Session {
             connection,
             profile: self.config.profile.clone(),
             status: SeatStatus::Present,
+            spectator: old.as_ref().is_some_and(|seat| seat.spectator),
             order: old.as_ref().map_or_else(|| lead.working.roster.next_order(), |seat| seat.order),
         };
         if old.as_ref() != Some(&new) {

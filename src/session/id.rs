@@ -80,6 +80,12 @@ impl TryFrom<SmolStr> for RoomName {
     }
 }
 
+impl From<RoomName> for String {
+    fn from(room: RoomName) -> Self {
+        room.0.into()
+    }
+}
+
 impl From<RoomName> for SmolStr {
     fn from(room: RoomName) -> Self {
         room.0

@@ -7,7 +7,8 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    MAX_PLAYERS, PlayerId, Reign, Seat, SessionError, Stamp, Version,
+    MAX_PLAYERS, PlayerId, Reign, RoomRules, Seat, SessionError, Stamp, Version,
+    control::Asked,
     document::{
         Applied, Changes, Document, MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE, is_shallow, json_fits, json_size,
     },
@@ -62,6 +63,8 @@ pub(super) struct Lead {
     pub seen: BTreeMap<PlayerId, Instant>,
     /// When the seats of those who are lost are given up.
     pub grace: BTreeMap<PlayerId, Instant>,
+    /// About whom the game was asked.
+    pub asked: Asked,
 }
 
 impl Lead {
@@ -86,6 +89,7 @@ impl Lead {
             welcome_at: None,
             seen: BTreeMap::new(),
             grace: BTreeMap::new(),
+            asked: Asked::default(),
         }
     }
 
@@ -118,6 +122,11 @@ impl Lead {
     /// Sets or forgets how far a player's requests are applied.
     pub(super) fn set_applied(&mut self, player: &PlayerId, applied: Option<Applied>) {
         self.working.set_applied(player, applied, &mut self.unpublished);
+    }
+
+    /// Sets the room's rules.
+    pub(super) fn set_rules(&mut self, rules: RoomRules) {
+        self.working.set_rules(rules, &mut self.unpublished);
     }
 
     pub(super) fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {

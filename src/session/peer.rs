@@ -6,7 +6,7 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    CloseReason, LeaveReason, PlayerId, Reign, Role, Session, Stamp, Wish,
+    LeaveReason, PlayerId, Reign, Role, Session, Stamp, Wish,
     claim::MAX_TERM_STEP,
     document::Changes,
     promise::{Promise, Standing},
@@ -248,6 +248,7 @@ impl Session {
             return self.want_welcome(now);
         }
         self.wants_welcome = false;
+        self.waiting = false;
         self.lost_continuity = false;
         self.timers.stop(Timer::Hello);
         if self.joined {
@@ -267,7 +268,7 @@ impl Session {
             self.stats.impostors += 1;
             return;
         }
-        self.close(CloseReason::Refused(refused.refusal));
+        self.close(refused.refusal.into());
     }
 
     pub(super) fn hear_leave(&mut self, from: &Origin, leave: &Leave, now: Instant) {

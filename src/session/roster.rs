@@ -36,6 +36,8 @@ pub struct Seat {
     pub profile: Profile,
     /// Whether the player is there.
     pub status: SeatStatus,
+    /// Whether the player only watches the running round, since it came while that ran.
+    pub spectator: bool,
     /// Grows with every admission.
     pub(super) order: u64,
 }
@@ -49,19 +51,21 @@ pub(super) struct SeatRecord {
     profile: Profile,
     #[serde(default)]
     status: SeatStatus,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    spectator: bool,
 }
 
 impl SeatRecord {
     pub(super) fn with_player(self, player: PlayerId) -> Seat {
-        let Self { order, generation, connection, profile, status } = self;
-        Seat { player, generation, connection, profile, status, order }
+        let Self { order, generation, connection, profile, status, spectator } = self;
+        Seat { player, generation, connection, profile, status, spectator, order }
     }
 }
 
 impl From<&Seat> for SeatRecord {
     fn from(seat: &Seat) -> Self {
-        let Seat { generation, connection, profile, status, order, .. } = seat.clone();
-        Self { order, generation, connection, profile, status }
+        let Seat { generation, connection, profile, status, spectator, order, .. } = seat.clone();
+        Self { order, generation, connection, profile, status, spectator }
     }
 }
 
@@ -162,6 +166,7 @@ pub(super) mod tests {
             connection: ConnectionId::new(format!("c-{player}")),
             profile: Profile::named(player),
             status: SeatStatus::Present,
+            spectator: false,
             order,
         }
     }

@@ -49,7 +49,7 @@ const TO: &str = "to";
 const OTHERS: &str = "others";
 
 /// Where a message came from, as the server stamped it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub player: PlayerId,
     pub connection: ConnectionId,
@@ -189,7 +189,10 @@ impl Session {
                 return true;
             }
         };
-        let to_inbox = matches!(message, RoomMessage::Welcome(_) | RoomMessage::Refused(_) | RoomMessage::Request(_));
+        let to_inbox = matches!(
+            message,
+            RoomMessage::Welcome(_) | RoomMessage::Refused(_) | RoomMessage::Wait(_) | RoomMessage::Request(_)
+        );
         if to_inbox != inbox {
             self.note_malformed("a message about the room on a channel where it does not belong");
             return true;
@@ -216,6 +219,7 @@ impl Session {
             RoomMessage::Lease(lease) => self.hear_lease(from, lease, now),
             RoomMessage::Welcome(welcome) => self.hear_welcome(from, welcome, now),
             RoomMessage::Refused(refused) => self.hear_refused(from, refused),
+            RoomMessage::Wait(wait) => self.hear_wait(from, &wait),
             // Parts do not nest.
             RoomMessage::Part(_) => {}
         }
@@ -233,6 +237,10 @@ impl Session {
     ) {
         if !self.joined {
             self.early.keep(EarlyMessage { inbox, from, kind, data, extras });
+            return;
+        }
+        if !from.own && self.is_removed(&from.player) {
+            self.stats.impostors += 1;
             return;
         }
         let to_others = header(extras.as_ref(), TO) == Some(OTHERS);

@@ -1,8 +1,9 @@
 //! Rooms of several sessions on a small bus, each rule of the room protocol a test.
 
 mod arriving;
-mod bus;
+pub(super) mod bus;
 mod continuity;
+mod control;
 mod election;
 mod hostile;
 mod requests;

@@ -55,6 +55,14 @@ pub(super) struct Refused {
     pub refusal: Refusal,
 }
 
+/// Not admitted yet: a round is running.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Wait {
+    pub generation: Generation,
+    pub nonce: Nonce,
+}
+
 /// Wanting to lead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -203,6 +211,7 @@ room_messages! {
     Hello = "room.hello",
     Welcome = "room.welcome",
     Refused = "room.refused",
+    Wait = "room.wait",
     Claim = "room.claim",
     State = "room.state",
     Lease = "room.lease",

@@ -68,6 +68,10 @@ fn waiting(ui: &mut Ui, scene: &Scene) {
         if players == 1 { "You are the first one here.".to_owned() } else { format!("{players} players are here.") };
     ui.label(format!("{here} Others come in with the room's name:"));
     ui.label(RichText::new(scene.room_name()).size(28.0).color(CORAL));
+    let invite = scene.invite();
+    if invite != scene.room_name() {
+        theme::muted(ui, format!("or with {invite}"));
+    }
 }
 
 /// Shows the game in a few words.

@@ -42,10 +42,14 @@ fn room_name(ui: &mut Ui, scene: &Scene, size: f32) {
 
 fn copy(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>) {
     let fresh = copied.is_some_and(|at| scene.now().saturating_sub(at) < COPIED_FOR);
-    let (text, hint) = if fresh { ("✔", "Copied.") } else { ("📋", "Copy the room's name, to invite others.") };
+    let invite = scene.invite();
+    let (text, hint) = match fresh {
+        true => ("✔", format!("Copied: {invite}")),
+        false => ("📋", format!("Invite others: copies {invite}")),
+    };
     let button = Button::quiet(text).fill(theme::INK.lerp_to_gamma(CARD, 0.22));
     if ui.add(button).on_hover_text(hint).clicked() {
-        ui.ctx().copy_text(scene.room_name().to_owned());
+        ui.ctx().copy_text(invite);
         *copied = Some(scene.now());
     }
 }

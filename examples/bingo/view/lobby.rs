@@ -10,7 +10,6 @@ use super::{
     scene::{Scene, Wish},
     theme::{self, Button, CORAL, GAP, INK, MUTED, SAND, SUN},
 };
-use crate::names;
 
 /// Widest that the form becomes.
 const WIDEST: f32 = 460.0;
@@ -24,10 +23,12 @@ const LONGEST_NAME: usize = 40;
 pub struct Form {
     /// The player's name.
     pub name: String,
-    /// The room's name.
+    /// The room's name or code, or a link that invites to it.
     pub room: String,
-    /// Whether the player was invited to a room, and so rather joins.
+    /// Whether the flags say that the player was invited to a room.
     pub invited: bool,
+    /// The relay that we are on, where the flags name one.
+    pub relay: Option<String>,
     /// Why the last attempt failed.
     pub trouble: Option<Trouble>,
     /// When the present attempt began.
@@ -75,7 +76,23 @@ impl Form {
         if self.name.trim().is_empty() {
             return Some("Give yourself a name.".to_owned());
         }
-        RoomName::new(self.room.trim()).err().map(|error| error.to_string())
+        match Invite::read(&self.room) {
+            Ok(Invite { relay: Some(relay), .. }) if self.relay.as_ref() != Some(&relay) => {
+                Some(format!("This room is on another relay; start the game with --relay {relay}."))
+            }
+            Ok(_) => None,
+            Err(error) => Some(sentence(&error.to_string())),
+        }
+    }
+
+    /// The room that the form means.
+    pub fn room(&self) -> Option<RoomName> {
+        Invite::read(&self.room).ok().map(|invite| invite.room)
+    }
+
+    /// Whether the player was invited to a room, and so rather joins.
+    fn is_invited(&self) -> bool {
+        self.invited || self.room.contains("://")
     }
 }
 
@@ -126,19 +143,19 @@ fn show_form(ui: &mut Ui, form: &mut Form, wishes: &mut Vec<Wish>) {
         ui.add_space(GAP);
     }
     if field(ui, "Your name", &mut form.name, "Another name") {
-        form.name = names::player();
+        form.name = random_name();
     }
     ui.add_space(GAP);
     if field(ui, "Room", &mut form.room, "Another room") {
-        form.room = names::room().to_string();
+        form.room = random_room().to_string();
     }
-    theme::muted(ui, "Whoever gives the same room is in it with you.");
+    theme::muted(ui, "Whoever gives the same room is in it with you. An invite link will do as well.");
     ui.add_space(GAP);
     let flaw = form.flaw();
     ui.add_enabled_ui(flaw.is_none(), |ui| {
         let host = ("Host this room", Wish::Host);
         let join = ("Join this room", Wish::Join);
-        let (first, second) = if form.invited { (join, host) } else { (host, join) };
+        let (first, second) = if form.is_invited() { (join, host) } else { (host, join) };
         // Where there is a way out of trouble, that is the thing to do next.
         let offered = form.trouble.as_ref().is_some_and(|trouble| trouble.way_out().is_some());
         for ((text, wish), first) in [(first, true), (second, false)] {
@@ -236,6 +253,17 @@ mod tests {
         assert!(form("  ", "otter-badger-fox").flaw().is_some());
         assert!(form("Ada", "").flaw().is_some());
         assert!(form("Ada", "a:b").flaw().is_some());
+        assert_eq!(form("Ada", "Otter Badger Fox").room().unwrap().as_str(), "otter-badger-fox");
+    }
+
+    #[test]
+    fn who_was_sent_a_link_rather_joins_and_is_told_where_the_room_is_elsewhere() {
+        let link = form("Ada", "https://bingo.example/?room=fox");
+        assert_eq!((link.flaw(), link.is_invited()), (None, true));
+        assert_eq!(link.room().unwrap().as_str(), "fox");
+        let elsewhere = form("Ada", "https://bingo.example/?room=fox&relay=ws%3A%2F%2Fx%3A1");
+        assert!(elsewhere.flaw().is_some_and(|flaw| flaw.contains("--relay ws://x:1")));
+        assert_eq!(Form { relay: Some("ws://x:1".into()), ..elsewhere }.flaw(), None);
     }
 
     #[test]

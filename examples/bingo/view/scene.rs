@@ -8,10 +8,15 @@ use bevy_rooms::prelude::*;
 
 use crate::{
     card::{Number, Strip},
+    flags::Flags,
     host::HostSettings,
     net::{Hand, Style, Table},
     rules::{self, Settings, Status},
 };
+
+/// The flags, as far as they say how to invite others.
+#[derive(Resource, Clone, Debug)]
+pub struct Inviting(pub Flags);
 
 /// What there is to be seen in a frame.
 #[derive(SystemParam)]
@@ -34,6 +39,8 @@ pub struct Scene<'w> {
     pub style: Res<'w, Style>,
     /// What we choose as host.
     pub chosen: Res<'w, HostSettings>,
+    /// How others are invited.
+    pub inviting: Res<'w, Inviting>,
     /// The time.
     pub time: Res<'w, Time<Real>>,
 }
@@ -69,9 +76,14 @@ impl Scene<'_> {
         self.host.player.as_ref().map_or("the host", |host| self.roster.name(host))
     }
 
+    /// What to give others so that they come to this room.
+    pub fn invite(&self) -> String {
+        self.room.name.as_ref().map(|room| self.inviting.0.invite(room)).unwrap_or_default()
+    }
+
     /// The room's name.
-    pub fn room_name(&self) -> &str {
-        self.room.name.as_ref().map(RoomName::as_str).unwrap_or_default()
+    pub fn room_name(&self) -> String {
+        self.room.name.as_ref().map(|room| room.shown().to_string()).unwrap_or_default()
     }
 }
 

@@ -77,6 +77,7 @@ fn place_of(output: &FullOutput, text: &str) -> Pos2 {
 fn world(players: &[&str]) -> World {
     let mut app = App::new();
     app.add_plugins((MinimalPlugins, RoomsPlugin::default(), BingoPlugin::default()));
+    app.insert_resource(Inviting(clap::Parser::parse_from(["bingo"])));
     let us = app.world().resource::<LocalPlayer>().id.clone();
     let seats = players.iter().map(|player| Seat::from(if *player == "us" { us.as_str() } else { player }));
     app.world_mut().resource_mut::<Table>().start(seats).unwrap();

@@ -34,7 +34,11 @@ impl TokenEndpoint {
     }
 }
 
-/// What a player may do: all on the room's channel, hear what comes to its own inbox, and speak to those of others.
+/// The channel of the public list of rooms: that of sessions.
+const LIST: &str = "rooms";
+
+/// What a player may do: all on the room's channel, hear what comes to its own inbox, speak to those of others, and be on
+/// the public list of rooms and read it. Nobody may publish messages there: the list is presence alone.
 ///
 /// # Errors
 /// 40003 for a name that could stand for another channel, or for several.
@@ -47,6 +51,7 @@ pub(in crate::relay) fn grant(room: &str, player: &str, ttl: Duration) -> Result
         format!("room:{room}"): ["presence", "publish", "subscribe"],
         format!("room:{room}:to:{player}"): ["subscribe"],
         format!("room:{room}:to:*"): ["publish"],
+        LIST: ["presence", "subscribe"],
     });
     let capability = Capability::from_json(&capability)
         .map_err(|error| ErrorInfo::new(ErrorCode::INTERNAL, 500, error.to_string()))?;
@@ -75,6 +80,7 @@ mod tests {
         assert_eq!(allowed("room:otter"), [true, true, true, false]);
         assert_eq!(allowed("room:otter:to:ada"), [true, true, false, false]);
         assert_eq!(allowed("room:otter:to:bob"), [true, false, false, false]);
+        assert_eq!(allowed("rooms"), [false, true, true, false], "the list of rooms is presence alone");
         for channel in ["room:badger", "room:badger:to:ada", "room", "otter", "room:otter:from:ada"] {
             assert_eq!(allowed(channel), [false; 4], "{channel}");
         }

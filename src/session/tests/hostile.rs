@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::bus::*;
 use crate::session::*;
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "room.hello",
     "room.welcome",
     "room.refused",
+    "room.wait",
     "room.claim",
     "room.state",
     "room.lease",

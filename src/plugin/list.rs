@@ -1,0 +1,91 @@
+//! Finding rooms: the public list, as a game reads it.
+
+use bevy::prelude::*;
+
+use super::{RoomError, commands::report, link::RoomsLink};
+use crate::{
+    protocol::ErrorInfo,
+    session::{ListedRoom, RoomName},
+};
+
+/// The public list of rooms, while it is [watched](super::RoomsCommandsExt::watch_rooms).
+///
+/// Anybody who may enter presence on the list's channel can show anything there. Only a host's id is what the server
+/// stamped.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub struct RoomList {
+    rooms: Vec<ListedRoom>,
+    /// Whether the list is watched.
+    pub watching: bool,
+    /// Whether all listed rooms are there; false while they are still being told, and while the line is down.
+    pub complete: bool,
+    /// Why there is no list. Watching it again tries again.
+    pub trouble: Option<ErrorInfo>,
+}
+
+impl RoomList {
+    /// The rooms, by title.
+    pub fn iter(&self) -> std::slice::Iter<'_, ListedRoom> {
+        self.rooms.iter()
+    }
+
+    /// How many there are; at most 1,000 are kept.
+    pub fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Whether no room is listed.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// One room.
+    pub fn get(&self, room: &RoomName) -> Option<&ListedRoom> {
+        self.rooms.iter().find(|listed| listed.room == *room)
+    }
+}
+
+impl<'a> IntoIterator for &'a RoomList {
+    type Item = &'a ListedRoom;
+    type IntoIter = std::slice::Iter<'a, ListedRoom>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rooms.iter()
+    }
+}
+
+/// Starts or stops to watch the list.
+pub(super) fn watch(world: &mut World, watching: bool) {
+    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+        log::error!("the list of rooms was asked for without RoomsPlugin; add the plugin to the app");
+        return;
+    };
+    if watching && let Err(error) = link.connect() {
+        return report(world, error);
+    }
+    link.directory.watch(watching);
+}
+
+/// Tries again to show our room where that failed.
+pub(super) fn try_again(world: &mut World) {
+    if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
+        link.directory.try_again();
+    }
+}
+
+/// Makes the resource show what is known of the list.
+pub(super) fn show(world: &mut World) {
+    let directory = &world.resource::<RoomsLink>().directory;
+    let list = RoomList {
+        rooms: directory.rooms().to_vec(),
+        watching: directory.is_watching(),
+        complete: directory.is_complete(),
+        trouble: directory.trouble().cloned(),
+    };
+    let is_news = |trouble: &&ErrorInfo| world.resource::<RoomList>().trouble.as_ref() != Some(*trouble);
+    if let Some(trouble) = list.trouble.as_ref().filter(is_news) {
+        let why = trouble.to_string();
+        report(world, RoomError::NoList { why });
+    }
+    world.resource_mut::<RoomList>().set_if_neq(list);
+}

@@ -1,0 +1,19 @@
+//! Random names for rooms and players.
+
+use super::link::random_seed;
+use crate::session::{self, RoomName};
+
+/// A room's name of three random animals, such as `otter-badger-fox`.
+pub fn random_room() -> RoomName {
+    RoomName::random_animals(random_seed())
+}
+
+/// A room's name that is a code to say or to type, such as `km4-rx7`; [`RoomName::shown`] gives it in capitals.
+pub fn random_code() -> RoomName {
+    RoomName::random_code(random_seed())
+}
+
+/// A player's name of two random animals, such as `Otter Fox`.
+pub fn random_name() -> String {
+    session::random_player(random_seed())
+}
