@@ -12,4 +12,5 @@ mod names;
 mod net;
 mod report;
 mod rules;
+mod seal;
 mod view;
