@@ -2,60 +2,19 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[path = "support/processes.rs"]
+#[expect(dead_code, reason = "nothing is waited for or killed here")]
+mod processes;
 #[path = "support/referee.rs"]
 mod referee;
 
 use std::{
     io::{BufRead, BufReader, Read},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Child,
 };
 
+use processes::{Relay, bingo};
 use referee::{Summary, Transcript, judge, transcripts};
-
-/// The example, which `cargo test` builds beside the tests.
-fn bingo() -> Command {
-    let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(format!("bingo{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(path);
-    command.args(["--headless", "--json", "--automark"]);
-    command.env("BINGO_DATA", env!("CARGO_TARGET_TMPDIR"));
-    command.env_remove("ABLY_API_KEY").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// A relay of its own for one test, on a free port.
-struct Relay {
-    process: Child,
-    url: String,
-}
-
-impl Relay {
-    fn start() -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_rooms-relay"))
-            .args(["--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the relay starts");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("a piped output");
-        BufReader::new(stdout).read_line(&mut line).expect("the relay says that it is ready");
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
-        let url = format!("ws://{}", address.expect("the ready line holds the address"));
-        Self { process, url }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// The transcripts of a process that has to end well.
 fn finished(name: &str, mut process: Child) -> Vec<Transcript> {

@@ -1,4 +1,7 @@
 //! The host's side of the game: deals, calls, hears shouts, and awards prizes.
+//!
+//! Any player may become host in the middle of a round, and goes on with what everyone shares: the called numbers, the
+//! prizes, and the [seals](crate::seal) of the strips. Strips and marks come to it from their players.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,9 +12,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     caller::draw_next,
-    card::{Strip, deal},
-    net::{BingoPlugin, Deal, Marked, NoPrize, Shout, Shouted, Table},
+    card::deal,
+    net::{BingoPlugin, Deal, Marked, NoPrize, Shout, Shouted, Shown, Table},
     rules::{self, Claim, ClaimError, Marks, Prize, Reason, Settings, Status, Winner},
+    seal::{Held, Seals},
 };
 
 /// The player at this window wants a round to start.
@@ -34,7 +38,9 @@ pub struct HostSettings {
 struct Desk {
     /// Draws strips and numbers. Nobody else can, since its state is nowhere else.
     random: ChaCha8Rng,
-    /// What was dealt in this round, and to whom.
+    /// The round that the hands are of.
+    round: u32,
+    /// What was dealt in this round, and to whom, as far as this host dealt it or was shown it.
     hands: HashMap<PlayerId, Dealt>,
     /// Time since the last call, or since the round ended.
     since_call: Duration,
@@ -43,7 +49,7 @@ struct Desk {
 /// What one player of the round holds.
 #[derive(Clone, Debug)]
 struct Dealt {
-    strip: Strip,
+    held: Held,
     /// As the player last told them.
     marks: Marks,
     since_shout: Option<Duration>,
@@ -51,6 +57,10 @@ struct Dealt {
 
 /// Pause between rounds that start by themselves: long enough to see who won.
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(3);
+
+/// A pause between frames after which the host waits before it goes on: somebody else may have taken over meanwhile. The
+/// room takes a pause of this length for a frozen host.
+const STALL: Duration = Duration::from_secs(1);
 
 /// Adds the host's side.
 pub fn build(app: &mut App, plugin: &BingoPlugin) {
@@ -61,10 +71,17 @@ pub fn build(app: &mut App, plugin: &BingoPlugin) {
             start_with: plugin.start_with,
             rounds: plugin.rounds,
         })
-        .insert_resource(Desk { random, hands: HashMap::new(), since_call: Duration::ZERO })
+        .insert_resource(Desk { random, round: 0, hands: HashMap::new(), since_call: Duration::ZERO })
         .add_systems(
             Update,
-            (pass_time, start_by_itself, start, keep_marks, deal_again, hear_shouts, call, seat_newcomers)
+            (
+                take_over.run_if(host_changed),
+                pass_time,
+                (start_by_itself, start).run_if(line_stands),
+                (keep_strips, keep_marks, deal_again, hear_shouts),
+                call.run_if(line_stands),
+                seat_newcomers,
+            )
                 .chain()
                 .run_if(is_host),
         );
@@ -76,8 +93,23 @@ fn unguessable() -> u64 {
     getrandom::u64().expect("the system gives randomness")
 }
 
-fn pass_time(time: Res<Time<Real>>, mut desk: ResMut<Desk>) {
-    desk.since_call += time.delta();
+/// Whether what the host does reaches the others. What it did alone would be undone when another takes over.
+fn line_stands(room: Res<Room>) -> bool {
+    !room.interrupted
+}
+
+/// A new host has the others wait as long for the next number as after a call.
+fn take_over(mut desk: ResMut<Desk>, table: Res<Table>) {
+    desk.since_call = Duration::ZERO;
+    if desk.round != table.round() {
+        desk.round = table.round();
+        desk.hands.clear();
+    }
+}
+
+fn pass_time(time: Res<Time<Real>>, room: Res<Room>, mut desk: ResMut<Desk>) {
+    let goes_on = line_stands(room) && time.delta() < STALL;
+    desk.since_call = if goes_on { desk.since_call + time.delta() } else { Duration::ZERO };
     for dealt in desk.hands.values_mut() {
         dealt.since_shout = dealt.since_shout.map(|since| since + time.delta());
     }
@@ -101,7 +133,7 @@ fn start(
     mut starts: MessageReader<StartRound>,
     host: Res<HostSettings>,
     roster: Res<Roster>,
-    (mut table, mut desk): (ResMut<Table>, ResMut<Desk>),
+    (mut table, mut seals, mut desk): (ResMut<Table>, ResMut<Seals>, ResMut<Desk>),
     mut send: MessageWriter<ToRoom<Deal>>,
 ) {
     if starts.read().count() == 0 || table.status() == Status::Running {
@@ -117,8 +149,12 @@ fn start(
     let strips = deal(players.len(), &mut desk.random);
     desk.since_call = Duration::ZERO;
     desk.hands.clear();
+    desk.round = table.round();
+    *seals = Seals::of_round(table.round());
     for (player, strip) in players.into_iter().zip(strips) {
-        let dealt = Dealt { strip, marks: Marks::default(), since_shout: None };
+        let held = Held::new(strip, &mut ChaCha8Rng::seed_from_u64(unguessable()));
+        seals.add(&rules::PlayerId::from(player.as_str()), &held);
+        let dealt = Dealt { held, marks: Marks::default(), since_shout: None };
         send.write(ToRoom::player(&player, dealt.as_message(table.round())));
         desk.hands.insert(player, dealt);
     }
@@ -126,12 +162,38 @@ fn start(
 
 impl Dealt {
     fn as_message(&self, round: u32) -> Deal {
-        Deal { round, strip: self.strip.clone(), marks: self.marks }
+        Deal { round, held: self.held.clone(), marks: self.marks }
     }
 }
 
 fn present(roster: &Roster) -> impl Iterator<Item = &PlayerId> {
     roster.iter().filter(|player| player.status == PlayerStatus::Present).map(|player| &player.id)
+}
+
+/// Takes the strips that another host dealt from their players, so that they can come back to them.
+fn keep_strips(
+    mut shown: MessageReader<FromRoom<Shown>>,
+    (table, seals): (Res<Table>, Res<Seals>),
+    mut desk: ResMut<Desk>,
+) {
+    for shown in shown.read().filter(|shown| shown.round == table.round()) {
+        desk.keep(&shown.sender, &shown.held, shown.marks, &seals);
+    }
+}
+
+impl Desk {
+    /// Keeps what a player shows, if that is what the player was dealt; gives it.
+    fn keep(&mut self, player: &PlayerId, held: &Held, marks: Marks, seals: &Seals) -> Option<&mut Dealt> {
+        let id = rules::PlayerId::from(player.as_str());
+        if !seals.fits(self.round, &id, held) {
+            warn!("{player} shows a strip that was not dealt to it in round {}", self.round);
+            return None;
+        }
+        let fresh = || Dealt { held: held.clone(), marks, since_shout: None };
+        let dealt = self.hands.entry(player.clone()).or_insert_with(fresh);
+        dealt.marks = marks;
+        Some(dealt)
+    }
 }
 
 fn keep_marks(mut marked: MessageReader<FromRoom<Marked>>, table: Res<Table>, mut desk: ResMut<Desk>) {
@@ -161,14 +223,14 @@ fn deal_again(
 fn hear_shouts(
     mut shouts: MessageReader<FromRoom<Shout>>,
     roster: Res<Roster>,
-    (mut table, mut desk): (ResMut<Table>, ResMut<Desk>),
+    (mut table, seals, mut desk): (ResMut<Table>, Res<Seals>, ResMut<Desk>),
     mut everyone: MessageWriter<ToRoom<Shouted>>,
     mut refuse: MessageWriter<ToRoom<NoPrize>>,
 ) {
     for shout in shouts.read() {
         let player = &shout.sender;
         let checked = if shout.round == table.round() {
-            check(&table, &mut desk, player, shout.marks)
+            check(&table, &seals, &mut desk, shout)
         } else {
             Checked::Silent(ClaimError::NotRunning)
         };
@@ -200,16 +262,16 @@ enum Checked {
     Silent(ClaimError),
 }
 
-fn check(table: &Table, desk: &mut Desk, player: &PlayerId, marks: Marks) -> Checked {
-    let id = rules::PlayerId::from(player.as_str());
-    let dealt = desk.hands.get_mut(player);
+fn check(table: &Table, seals: &Seals, desk: &mut Desk, shout: &FromRoom<Shout>) -> Checked {
+    let (id, marks) = (rules::PlayerId::from(shout.sender.as_str()), shout.marks);
+    let dealt = desk.keep(&shout.sender, &shout.held, marks, seals);
     let since_last = dealt.as_ref().and_then(|dealt| dealt.since_shout);
     if let Err(error) = table.may_shout(&id, marks, since_last) {
         return Checked::Silent(error);
     }
     let strip = dealt.map(|dealt| {
         dealt.since_shout = Some(Duration::ZERO);
-        &dealt.strip
+        &dealt.held.strip
     });
     match table.check(&Claim { player: &id, strip, marks, since_last }) {
         Ok(prize) => Checked::Wins(prize),
@@ -240,5 +302,7 @@ fn call(mut table: ResMut<Table>, mut desk: ResMut<Desk>) {
     }
 }
 
+#[cfg(test)]
+mod newcomers_tests;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `card`, `caller`, `rules` | the game itself: no engine, no network |
-//! | `net`, `host` | the game in a room: messages, shared state, the host's desk |
+//! | `net`, `host`, `seal` | the game in a room: messages, shared state, the host's desk, and what a next host needs |
 //! | `view` | the window |
 //! | `headless`, `report` | the terminal, and events as JSON |
 
@@ -21,6 +21,7 @@ mod host;
 mod net;
 mod report;
 mod rules;
+mod seal;
 mod view;
 
 use std::{process::ExitCode, time::Instant};

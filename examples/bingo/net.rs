@@ -13,6 +13,7 @@ use crate::{
     card::{Number, Strip},
     host,
     rules::{self, ClaimError, Game, Marks, SHOUT_INTERVAL, Settings, Status, best_claim},
+    seal::{Held, Seals},
 };
 
 /// What everyone shares: the round.
@@ -26,8 +27,19 @@ pub struct Deal {
     /// The round that it is for.
     pub round: u32,
     /// The strip.
-    pub strip: Strip,
+    pub held: Held,
     /// The marks, for a player who comes back.
+    pub marks: Marks,
+}
+
+/// Player to a host that did not deal: this is my strip, should I have to come back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Shown {
+    /// The round.
+    pub round: u32,
+    /// The strip.
+    pub held: Held,
+    /// All marks.
     pub marks: Marks,
 }
 
@@ -45,6 +57,8 @@ pub struct Marked {
 pub struct Shout {
     /// The round.
     pub round: u32,
+    /// The strip: a host that did not deal it may not have seen it yet.
+    pub held: Held,
     /// All marks.
     pub marks: Marks,
 }
@@ -77,7 +91,7 @@ pub struct Hand {
     /// The round that the strip is for.
     pub round: u32,
     /// The strip; `None` for a spectator.
-    pub strip: Option<Strip>,
+    pub held: Option<Held>,
     /// The marks.
     pub marks: Marks,
     /// Time since the last shout.
@@ -89,6 +103,11 @@ pub struct Hand {
 }
 
 impl Hand {
+    /// The strip; `None` for a spectator.
+    pub fn strip(&self) -> Option<&Strip> {
+        self.held.as_ref().map(|held| &held.strip)
+    }
+
     /// Marks a number, or takes its mark away.
     pub fn toggle(&mut self, number: Number) {
         self.marks.toggle(number);
@@ -126,8 +145,10 @@ pub struct BingoPlugin {
 impl Plugin for BingoPlugin {
     fn build(&self, app: &mut App) {
         app.share_resource::<Table>()
+            .share_resource::<Seals>()
             .add_room_message::<Deal>()
             .add_room_message::<Marked>()
+            .add_room_message::<Shown>()
             .add_room_message::<Shout>()
             .add_room_message::<Shouted>()
             .add_room_message::<NoPrize>()
@@ -136,7 +157,9 @@ impl Plugin for BingoPlugin {
             .insert_resource(self.style)
             .add_systems(
                 Update,
-                (take_deal, take_notice, mark_by_itself, play_by_itself, shout, save_marks).chain().run_if(in_room),
+                (take_deal, take_notice, show_strip, mark_by_itself, play_by_itself, shout, save_marks)
+                    .chain()
+                    .run_if(in_room),
             )
             .add_systems(OnExit(RoomState::Joined), clear_table);
         host::build(app, self);
@@ -146,7 +169,17 @@ impl Plugin for BingoPlugin {
 /// A new round brings a new strip.
 fn take_deal(mut deals: MessageReader<FromRoom<Deal>>, mut hand: ResMut<Hand>, host: Res<Host>) {
     for deal in deals.read().filter(|deal| host.player.as_ref() == Some(&deal.sender)) {
-        *hand = Hand { round: deal.round, strip: Some(deal.strip.clone()), marks: deal.marks, ..default() };
+        *hand = Hand { round: deal.round, held: Some(deal.held.clone()), marks: deal.marks, ..default() };
+    }
+}
+
+/// Another host has not seen the strip yet, and would not have it for us should we have to come back.
+fn show_strip(mut changes: MessageReader<HostChanged>, hand: Res<Hand>, mut send: MessageWriter<ToRoom<Shown>>) {
+    if changes.read().filter(|change| change.from.is_some()).count() == 0 {
+        return;
+    }
+    if let Some(held) = hand.held.clone() {
+        send.write(ToRoom::host(Shown { round: hand.round, held, marks: hand.marks }));
     }
 }
 
@@ -158,7 +191,7 @@ fn take_notice(mut notices: MessageReader<FromRoom<NoPrize>>, mut hand: ResMut<H
 
 fn mark_by_itself(table: Res<Table>, style: Res<Style>, mut hand: ResMut<Hand>) {
     let marks_itself = style.plays_itself || (style.automark && table.settings().automark);
-    if !marks_itself || hand.strip.is_none() || hand.round != table.round() {
+    if !marks_itself || hand.held.is_none() || hand.round != table.round() {
         return;
     }
     let mut marks = hand.marks;
@@ -170,7 +203,7 @@ fn mark_by_itself(table: Res<Table>, style: Res<Style>, mut hand: ResMut<Hand>) 
 }
 
 fn play_by_itself(table: Res<Table>, style: Res<Style>, hand: Res<Hand>, mut wants: MessageWriter<WantsToShout>) {
-    let Some(strip) = hand.strip.as_ref().filter(|_| style.plays_itself && hand.round == table.round()) else { return };
+    let Some(strip) = hand.strip().filter(|_| style.plays_itself && hand.round == table.round()) else { return };
     let wins = best_claim(strip, hand.marks, table.called_set(), table.free_prizes()).is_some();
     if wins && hand.since_shout.is_none_or(|since| since >= SHOUT_INTERVAL) {
         wants.write(WantsToShout);
@@ -190,13 +223,14 @@ fn shout(
     if wants.read().count() == 0 {
         return;
     }
-    match hand.may_shout(&table, &us.id) {
-        Ok(()) => {
+    match (hand.may_shout(&table, &us.id), hand.held.clone()) {
+        (Ok(()), Some(held)) => {
             hand.since_shout = Some(Duration::ZERO);
             hand.notice = None;
-            send.write(ToRoom::host(Shout { round: hand.round, marks: hand.marks }));
+            send.write(ToRoom::host(Shout { round: hand.round, held, marks: hand.marks }));
         }
-        Err(error) => hand.notice = Some(error),
+        (Ok(()), None) => hand.notice = Some(ClaimError::NotPlaying),
+        (Err(error), _) => hand.notice = Some(error),
     }
 }
 
@@ -217,7 +251,8 @@ fn save_marks(
 }
 
 /// The next room starts afresh.
-fn clear_table(mut table: ResMut<Table>, mut hand: ResMut<Hand>) {
+fn clear_table(mut table: ResMut<Table>, mut seals: ResMut<Seals>, mut hand: ResMut<Hand>) {
     *table = Table::default();
+    *seals = Seals::default();
     *hand = Hand::default();
 }

@@ -182,7 +182,7 @@ fn tell_round(
             reporter.tell("round", json!({ "round": round }), || Some(format!("Round {round}: eyes down!")));
         }
     }
-    if let Some(strip) = hand.strip.as_ref().filter(|_| hand.round != told.strip_of) {
+    if let Some(strip) = hand.strip().filter(|_| hand.round != told.strip_of) {
         told.strip_of = hand.round;
         reporter.tell("strip", json!({ "tickets": strip }), || Some(crate::headless::draw(strip)));
     }

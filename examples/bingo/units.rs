@@ -11,6 +11,7 @@ mod host;
 mod net;
 mod report;
 mod rules;
+mod seal;
 #[path = "../../tests/support/table.rs"]
 mod table;
 mod view;

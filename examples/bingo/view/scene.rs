@@ -53,7 +53,7 @@ impl Scene<'_> {
 
     /// Our strip for the present round.
     pub fn strip(&self) -> Option<&Strip> {
-        self.hand.strip.as_ref().filter(|_| self.hand.round == self.table.round())
+        self.hand.strip().filter(|_| self.hand.round == self.table.round())
     }
 
     /// Whether we only watch the running round.

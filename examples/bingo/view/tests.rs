@@ -12,6 +12,7 @@ use crate::{
     card::{Number, Strip, deal},
     net::BingoPlugin,
     rules::PlayerId as Seat,
+    seal::Held,
 };
 
 const PHONE: (f32, f32) = (400.0, 800.0);
@@ -119,7 +120,7 @@ fn hold(world: &mut World, strip: Strip) {
     let round = world.resource::<Table>().round();
     let mut hand = world.resource_mut::<Hand>();
     hand.round = round;
-    hand.strip = Some(strip);
+    hand.held = Some(Held::new(strip, &mut ChaCha8Rng::seed_from_u64(1)));
 }
 
 #[test]

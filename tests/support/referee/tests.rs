@@ -84,7 +84,8 @@ fn transcript(label: &str, events: Vec<Value>) -> Transcript {
         event["player"] = json!(label);
         event
     };
-    Transcript { label: label.to_owned(), events: events.into_iter().enumerate().map(stamp).collect() }
+    let events = events.into_iter().enumerate().map(stamp).collect();
+    Transcript { label: label.to_owned(), events, is_cut_short: false }
 }
 
 /// What Ada and Bob saw of a fair round: Ada got her strip after the news of the round, Bob before.
@@ -461,6 +462,59 @@ fn a_clock_that_goes_backwards_is_found() {
     spoilt.events[5]["at_ms"] = json!(0);
     let findings = judge(&[spoilt, bob]).unwrap_err();
     assert!(findings.iter().any(|finding| finding.contains("its time goes backwards")), "{findings:?}");
+}
+
+#[test]
+fn two_leaders_of_one_term_are_found() {
+    let change = |to: &str| json!({ "event": "host_changed", "from": "id-cy", "to": to, "term": 2 });
+    let split = |ada: &mut Vec<Value>, bob: &mut Vec<Value>| {
+        ada.push(change("id-ada"));
+        bob.push(change("id-bob"));
+    };
+    spoilt(split, "id-bob leads in term 2, for others id-ada");
+}
+
+/// Both transcripts of a fair round, in which the process of one player was killed after so many numbers.
+fn killed_after(calls: usize) -> [Transcript; 2] {
+    let [mut ada, mut bob] = fair().map(|events| transcript("x", events));
+    (ada.label, bob.label) = ("ada".to_owned(), "bob".to_owned());
+    ada.events.truncate(place(&ada.events, "called", calls));
+    ada.is_cut_short = true;
+    [ada, bob]
+}
+
+#[test]
+fn a_player_whose_process_was_killed_need_not_see_the_end_and_keeps_its_strip_for_the_judgement() {
+    let summary = judge(&killed_after(9)).unwrap();
+    assert_eq!(summary.rounds[0].called, CALLS);
+    assert_eq!(summary.rounds[0].players.len(), 2);
+    let [mut ada, bob] = killed_after(9);
+    ada.is_cut_short = false;
+    assert!(judge(&[ada, bob]).is_err(), "one that was not killed has to");
+}
+
+#[test]
+fn a_player_whose_process_was_killed_saw_nothing_that_others_did_not() {
+    let [mut ada, bob] = killed_after(9);
+    let last = place(&ada.events, "called", 8);
+    ada.events[last]["number"] = json!(90);
+    let findings = judge(&[ada, bob]).unwrap_err();
+    assert!(findings.iter().any(|finding| finding.contains("where others heard")), "{findings:?}");
+}
+
+#[test]
+fn a_shout_may_be_missing_where_the_player_was_told_so() {
+    let lose_shouts = |told: bool| {
+        let [ada, mut bob] = fair();
+        bob.retain(|event| event["event"] != "shout");
+        if told {
+            let at = place(&bob, "called", 1);
+            bob.insert(at, json!({ "event": "resumed", "continuity": "lost" }));
+        }
+        judge(&[transcript("ada", ada), transcript("bob", bob)])
+    };
+    assert!(lose_shouts(false).is_err());
+    assert!(lose_shouts(true).is_ok());
 }
 
 #[test]

@@ -10,11 +10,15 @@ use super::Transcript;
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) label: String,
+    /// The player's process was killed.
+    pub(super) is_cut_short: bool,
     /// The player's own id.
     pub(super) id: Option<String>,
     pub(super) rooms: BTreeSet<String>,
     /// The terms in which the player came in as host.
     pub(super) hosted: BTreeSet<u64>,
+    /// Who leads in which term, as the player was told.
+    pub(super) leaders: BTreeSet<(u64, String)>,
     /// The rounds, by number.
     pub(super) rounds: BTreeMap<u64, RoundView>,
 }
@@ -28,6 +32,8 @@ pub(super) struct RoundView {
     pub(super) shouts: Vec<Shout>,
     pub(super) prizes: Vec<Prize>,
     pub(super) complete: Option<End>,
+    /// The player was told that messages may be missing.
+    pub(super) messages_missing: bool,
 }
 
 #[derive(Debug)]
@@ -63,7 +69,8 @@ pub(super) struct End {
 impl View {
     /// Reads a transcript; what cannot be read is a finding.
     pub(super) fn read(transcript: &Transcript, findings: &mut Vec<String>) -> Self {
-        let mut view = Self { label: transcript.label.clone(), ..Self::default() };
+        let (label, is_cut_short) = (transcript.label.clone(), transcript.is_cut_short);
+        let mut view = Self { label, is_cut_short, ..Self::default() };
         let mut current = None;
         let mut clock = 0.0;
         for (nth, event) in transcript.events.iter().enumerate() {
@@ -83,6 +90,11 @@ impl View {
     fn take(&mut self, event: &Value, current: &mut Option<RoundView>) -> Result<(), &'static str> {
         match event["event"].as_str().ok_or("no `event`")? {
             "joined" => return self.join(event),
+            "host_changed" => {
+                let term = event["term"].as_u64().ok_or("no `term`")?;
+                self.leaders.insert((term, text(&event["to"]).ok_or("no `to`")?));
+                return Ok(());
+            }
             // The strip comes over a channel of its own, so either may be first.
             "round" => {
                 let number = event["round"].as_u64().ok_or("no `round`")?;
@@ -95,6 +107,12 @@ impl View {
                     self.keep(done)?;
                 }
                 return current.get_or_insert_default().hold(event);
+            }
+            "resumed" => {
+                if let Some(round) = current {
+                    round.messages_missing |= event["continuity"] == "lost";
+                }
+                return Ok(());
             }
             "called" | "shout" | "prize" | "complete" => {}
             _ => return Ok(()),
