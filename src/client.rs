@@ -42,6 +42,8 @@ mod presence;
 mod publish;
 mod recovery;
 mod rest;
+mod route;
+mod signing;
 mod timer;
 mod token;
 mod url;
@@ -110,8 +112,8 @@ pub enum Output {
         /// The socket.
         transport: TransportId,
     },
-    /// Get a token, from the callback or the URL of the credentials. The answer goes to
-    /// [`handle_token`](Client::handle_token); one that comes too late is ignored.
+    /// Get a token, from the callback or the URL of the credentials, or a request for one that is signed with their key.
+    /// The answer goes to [`handle_token`](Client::handle_token); one that comes too late is ignored.
     NeedToken {
         /// Names the answer.
         request: RequestId,
@@ -178,7 +180,11 @@ pub struct Client {
     channels: BTreeMap<ChannelName, Channel>,
     outbox: Outbox,
     /// Requests over HTTP that wait for an answer.
-    requests: BTreeMap<RequestId, rest::Purpose>,
+    requests: BTreeMap<RequestId, rest::Pending>,
+    /// Requests over HTTP that wait for a token.
+    waiting: Vec<rest::Request>,
+    /// The host that requests over HTTP begin with in place of the first.
+    stand_in: Option<route::StandIn>,
     timers: Timers,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -195,6 +201,8 @@ impl Client {
             channels: BTreeMap::new(),
             outbox: Outbox::new(options.outbox_limit),
             requests: BTreeMap::new(),
+            waiting: Vec::new(),
+            stand_in: None,
             timers: Timers::default(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -222,12 +230,14 @@ impl Client {
                 self.presence_for(operation, channel, client_id, action, data, now);
             }
             Command::Members { operation, channel, query } => self.members_wanted(operation, channel, query, now),
-            Command::History { operation, channel, of, query } => self.history(operation, channel, of, &query),
-            Command::NextPage { operation, page } => self.page(operation, page),
-            Command::PublishByHttp { operation, channel, messages } => {
-                self.publish_by_http(operation, &channel, messages);
+            Command::History { operation, channel, of, query } => {
+                self.history(operation, channel, of, &query, now);
             }
-            Command::Time { operation } => self.time(operation),
+            Command::NextPage { operation, page } => self.page(operation, page, now),
+            Command::PublishByHttp { operation, channel, messages } => {
+                self.publish_by_http(operation, &channel, messages, now);
+            }
+            Command::Time { operation } => self.time(operation, now),
             Command::Authorize { operation } => self.authorize(operation, now),
             Command::Ping => self.ping(now),
         }
