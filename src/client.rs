@@ -53,6 +53,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     time::Duration,
 };
 
@@ -89,8 +90,8 @@ use crate::protocol::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransportId(u64);
 
-/// What the driver is to do.
-#[derive(Clone, Debug, PartialEq)]
+/// What the driver is to do. Credentials in it are not shown in debug output.
+#[derive(Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every output is a frame, and a box for each would cost more")]
 pub enum Output {
     /// Open a socket. The URL holds credentials; do not log it.
@@ -145,6 +146,35 @@ pub enum Output {
         /// What to ask.
         url: String,
     },
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The query holds the key or token.
+            Self::Open { transport, url } => {
+                let place = url.split('?').next().unwrap_or_default();
+                f.debug_struct("Open").field("transport", transport).field("url", &place).finish_non_exhaustive()
+            }
+            Self::Send { transport, frame } => {
+                f.debug_struct("Send").field("transport", transport).field("frame", frame).finish()
+            }
+            Self::Shut { transport } => f.debug_struct("Shut").field("transport", transport).finish(),
+            Self::NeedToken { request, params } => {
+                f.debug_struct("NeedToken").field("request", request).field("params", params).finish()
+            }
+            // The body holds the signature, with which anybody could get the token.
+            Self::ExchangeToken { request, url, .. } => {
+                f.debug_struct("ExchangeToken").field("request", request).field("url", url).finish_non_exhaustive()
+            }
+            Self::Http { request, http } => {
+                f.debug_struct("Http").field("request", request).field("http", http).finish()
+            }
+            Self::CheckConnectivity { request, url } => {
+                f.debug_struct("CheckConnectivity").field("request", request).field("url", url).finish()
+            }
+        }
+    }
 }
 
 /// What a client holds and has done, for diagnostics.

@@ -53,8 +53,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a client is made with (`TO3`).
-#[derive(Clone, Debug, PartialEq)]
+/// What a client is made with (`TO3`). What is secret in it is not shown in debug output.
+#[derive(Clone, PartialEq)]
 pub struct ClientOptions {
     /// Where to connect. Defaults to Ably's cloud.
     pub endpoint: Endpoint,
@@ -95,6 +95,31 @@ pub struct ClientOptions {
     pub transport_params: BTreeMap<SmolStr, String>,
     /// How long things take.
     pub timing: Timing,
+}
+
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever has the recovery key has the connection, and parameters may be credentials.
+        let transport_params: Vec<&SmolStr> = self.transport_params.keys().collect();
+        f.debug_struct("ClientOptions")
+            .field("endpoint", &self.endpoint)
+            .field("credentials", &self.credentials)
+            .field("token", &self.token)
+            .field("use_token_auth", &self.use_token_auth)
+            .field("client_id", &self.client_id)
+            .field("format", &self.format)
+            .field("echo", &self.echo)
+            .field("queue_messages", &self.queue_messages)
+            .field("allow_plain_key", &self.allow_plain_key)
+            .field("outbox_limit", &self.outbox_limit)
+            .field("fallback_hosts", &self.fallback_hosts)
+            .field("http_max_retries", &self.http_max_retries)
+            .field("connectivity_check_url", &self.connectivity_check_url)
+            .field("recover", &self.recover.as_ref().map(|_| "…"))
+            .field("transport_params", &transport_params)
+            .field("timing", &self.timing)
+            .finish()
+    }
 }
 
 impl ClientOptions {
@@ -159,6 +184,38 @@ impl Default for Timing {
             connection_state_ttl: Duration::from_secs(120),
             http_retry_duration: Duration::from_secs(15),
             fallback_retry: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, Command, Output};
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let credentials = [
+            Credentials::Key("app.id:hush".to_owned()),
+            Credentials::Token("hush".to_owned()),
+            Credentials::TokenDetails(TokenDetails::new("hush")),
+            Credentials::TokenUrl("https://game.example/token?proof=hush".to_owned()),
+        ];
+        let recover = r#"{"connectionKey":"hush","msgSerial":0,"channelSerials":{}}"#;
+        for credentials in credentials {
+            let options = ClientOptions {
+                token: Some(TokenDetails::new("hush")),
+                recover: Some(recover.to_owned()),
+                transport_params: [("access_token".into(), "hush".to_owned())].into(),
+                ..ClientOptions::new(Endpoint::Url("ws://127.0.0.1".to_owned()), credentials)
+            };
+            let mut client = Client::new(options.clone(), 7);
+            client.handle_command(Command::Connect, web_time::Instant::now());
+            let shown = format!("{options:?} {client:?}");
+            assert!(!shown.contains("hush"), "{shown}");
+            let outputs: Vec<Output> = std::iter::from_fn(|| client.poll_output()).collect();
+            let shown = format!("{outputs:?} {client:?}");
+            assert!(!outputs.is_empty() && !shown.contains("hush"), "{shown}");
         }
     }
 }
