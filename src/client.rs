@@ -42,6 +42,8 @@ mod presence;
 mod publish;
 mod recovery;
 mod rest;
+mod route;
+mod signing;
 mod timer;
 mod token;
 mod url;
@@ -51,6 +53,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     time::Duration,
 };
 
@@ -87,8 +90,8 @@ use crate::protocol::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransportId(u64);
 
-/// What the driver is to do.
-#[derive(Clone, Debug, PartialEq)]
+/// What the driver is to do. Credentials in it are not shown in debug output.
+#[derive(Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every output is a frame, and a box for each would cost more")]
 pub enum Output {
     /// Open a socket. The URL holds credentials; do not log it.
@@ -110,8 +113,8 @@ pub enum Output {
         /// The socket.
         transport: TransportId,
     },
-    /// Get a token, from the callback or the URL of the credentials. The answer goes to
-    /// [`handle_token`](Client::handle_token); one that comes too late is ignored.
+    /// Get a token, from the callback or the URL of the credentials, or a request for one that is signed with their key.
+    /// The answer goes to [`handle_token`](Client::handle_token); one that comes too late is ignored.
     NeedToken {
         /// Names the answer.
         request: RequestId,
@@ -143,6 +146,35 @@ pub enum Output {
         /// What to ask.
         url: String,
     },
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The query holds the key or token.
+            Self::Open { transport, url } => {
+                let place = url.split('?').next().unwrap_or_default();
+                f.debug_struct("Open").field("transport", transport).field("url", &place).finish_non_exhaustive()
+            }
+            Self::Send { transport, frame } => {
+                f.debug_struct("Send").field("transport", transport).field("frame", frame).finish()
+            }
+            Self::Shut { transport } => f.debug_struct("Shut").field("transport", transport).finish(),
+            Self::NeedToken { request, params } => {
+                f.debug_struct("NeedToken").field("request", request).field("params", params).finish()
+            }
+            // The body holds the signature, with which anybody could get the token.
+            Self::ExchangeToken { request, url, .. } => {
+                f.debug_struct("ExchangeToken").field("request", request).field("url", url).finish_non_exhaustive()
+            }
+            Self::Http { request, http } => {
+                f.debug_struct("Http").field("request", request).field("http", http).finish()
+            }
+            Self::CheckConnectivity { request, url } => {
+                f.debug_struct("CheckConnectivity").field("request", request).field("url", url).finish()
+            }
+        }
+    }
 }
 
 /// What a client holds and has done, for diagnostics.
@@ -178,7 +210,11 @@ pub struct Client {
     channels: BTreeMap<ChannelName, Channel>,
     outbox: Outbox,
     /// Requests over HTTP that wait for an answer.
-    requests: BTreeMap<RequestId, rest::Purpose>,
+    requests: BTreeMap<RequestId, rest::Pending>,
+    /// Requests over HTTP that wait for a token.
+    waiting: Vec<rest::Request>,
+    /// The host that requests over HTTP begin with in place of the first.
+    stand_in: Option<route::StandIn>,
     timers: Timers,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -195,6 +231,8 @@ impl Client {
             channels: BTreeMap::new(),
             outbox: Outbox::new(options.outbox_limit),
             requests: BTreeMap::new(),
+            waiting: Vec::new(),
+            stand_in: None,
             timers: Timers::default(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -222,12 +260,14 @@ impl Client {
                 self.presence_for(operation, channel, client_id, action, data, now);
             }
             Command::Members { operation, channel, query } => self.members_wanted(operation, channel, query, now),
-            Command::History { operation, channel, of, query } => self.history(operation, channel, of, &query),
-            Command::NextPage { operation, page } => self.page(operation, page),
-            Command::PublishByHttp { operation, channel, messages } => {
-                self.publish_by_http(operation, &channel, messages);
+            Command::History { operation, channel, of, query } => {
+                self.history(operation, channel, of, &query, now);
             }
-            Command::Time { operation } => self.time(operation),
+            Command::NextPage { operation, page } => self.page(operation, page, now),
+            Command::PublishByHttp { operation, channel, messages } => {
+                self.publish_by_http(operation, &channel, messages, now);
+            }
+            Command::Time { operation } => self.time(operation, now),
             Command::Authorize { operation } => self.authorize(operation, now),
             Command::Ping => self.ping(now),
         }

@@ -344,6 +344,15 @@ fn the_program_refuses_to_open_the_development_key_to_others() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--key"));
 }
 
+#[test]
+fn the_program_does_not_repeat_a_key_that_is_wrong() {
+    for wrong in ["app.id.hush", "app:hush", r#"app.id:hush={"a":["fly"]}"#] {
+        let output = Command::new(env!("CARGO_BIN_EXE_rooms-relay")).args(["--key", wrong]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains("--key") && !told.contains("hush"), "{told}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_program_says_where_it_listens_and_ends_cleanly_on_sigterm() {

@@ -1,6 +1,7 @@
 //! The relay as a program of its own, for a LAN or a small server.
 
 use std::{
+    fmt,
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -9,7 +10,7 @@ use std::{
 
 use bevy_rooms::{
     protocol::DEFAULT_RELAY_PORT,
-    relay::{ApiKey, CloudPlan, ConfigError, Limits, Relay, RelayConfig, RelayError, TokenEndpoint},
+    relay::{ApiKey, ApiKeyError, CloudPlan, ConfigError, Limits, Relay, RelayConfig, RelayError, TokenEndpoint},
 };
 use clap::Parser;
 use tokio::signal;
@@ -33,7 +34,7 @@ struct Options {
     /// An API key that clients may connect with; give it again for more. What it allows may follow:
     /// '={"room:*":["publish","subscribe"]}'. Without a key, a development key works on loopback.
     #[arg(long = "key", value_name = "APP.KEYID:SECRET")]
-    keys: Vec<ApiKey>,
+    keys: Vec<KeyText>,
 
     /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name.
     #[arg(long, value_name = "APP.KEYID")]
@@ -46,6 +47,22 @@ struct Options {
     /// Let anybody make apps with keys of their own, as the test suites of SDKs do. On loopback only.
     #[arg(long)]
     sandbox: bool,
+}
+
+/// A key that was not read yet: the parser of flags would print a wrong one, secret and all.
+#[derive(Clone)]
+struct KeyText(String);
+
+impl From<String> for KeyText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText(…)")
+    }
 }
 
 /// The plan whose limits are enforced, if any. A type of its own, since clap takes an `Option` for an absent flag.
@@ -76,6 +93,7 @@ async fn main() -> ExitCode {
         Err(
             error @ (Failure::Config { .. }
             | Failure::ConfigForm { .. }
+            | Failure::Key(_)
             | Failure::Relay(RelayError::UnknownTokenKey { .. })),
         ) => {
             eprintln!("rooms-relay: {error}");
@@ -97,6 +115,8 @@ enum Failure {
     Config { path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]
     ConfigForm { path: PathBuf, error: ConfigError },
+    #[error("--key: {0}")]
+    Key(#[from] ApiKeyError),
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
     #[error("cannot write to standard output: {0}")]
@@ -113,7 +133,8 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
     }
     config.listen = options.listen.unwrap_or(config.listen);
     if !options.keys.is_empty() {
-        config.hub.keys = options.keys;
+        let keys = options.keys.iter().map(|text| text.0.parse::<ApiKey>());
+        config.hub.keys = keys.collect::<Result<_, _>>()?;
     }
     if let Some(name) = options.token_endpoint {
         config.hub.token_endpoint = Some(TokenEndpoint::new(name));

@@ -115,7 +115,7 @@ impl<C: Connector> Driver<C> {
     fn take_answer(&mut self, answer: Option<Answer>) {
         match answer {
             Some(Answer::Token(request, answer)) => self.client.handle_token(request, answer, runtime::now()),
-            Some(Answer::Http(request, answer)) => self.client.handle_http(request, answer),
+            Some(Answer::Http(request, answer)) => self.client.handle_http(request, answer, runtime::now()),
             Some(Answer::Connectivity(request, up)) => self.client.handle_connectivity(request, up, runtime::now()),
             // The driver holds a sender itself, so the errands never end before it.
             None => {}

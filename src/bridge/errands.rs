@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ehttp::{Request, Response};
 use tokio::sync::mpsc;
+use web_time::{SystemTime, UNIX_EPOCH};
 
 use super::runtime;
 use crate::{
-    client::{Credentials, HttpRequest, HttpResponse, RequestId, TokenAnswer, TokenCallback, TokenParams},
-    protocol::{ErrorCode, ErrorInfo},
+    client::{
+        Credentials, HttpRequest, HttpResponse, RequestId, TokenAnswer, TokenCallback, TokenParams, TokenRequest,
+    },
+    protocol::{ErrorCode, ErrorInfo, Timestamp},
 };
 
 /// Most answers that wait to be taken in. The client has no more errands under way; what comes too late is dropped.
@@ -16,6 +20,9 @@ const ANSWER_CAPACITY: usize = 16;
 
 /// Longest time for one HTTP request (`TO3l4`).
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Random bytes of a token request's nonce, which make more than the 16 characters that `RSA9c` asks for.
+const NONCE_BYTES: usize = 18;
 
 /// What came of an errand.
 pub(super) enum Answer {
@@ -31,6 +38,8 @@ pub(super) enum Answer {
 enum Source {
     Callback(TokenCallback),
     Url(String),
+    /// The client signs for itself.
+    Key(String),
     Nowhere,
 }
 
@@ -46,6 +55,7 @@ impl Errands {
         let source = match credentials {
             Credentials::Callback(callback) => Source::Callback(callback.clone()),
             Credentials::TokenUrl(url) => Source::Url(url.clone()),
+            Credentials::Key(key) => Source::Key(key.clone()),
             _ => Source::Nowhere,
         };
         let (done, answers) = mpsc::channel(ANSWER_CAPACITY);
@@ -71,6 +81,9 @@ impl Errands {
                 let get = Request::get(with_params(url, &params));
                 self.fetch(get, move |fetched| Answer::Token(request, fetched.and_then(|response| read(&response))));
             }
+            Source::Key(key) => {
+                let _ = self.done.try_send(Answer::Token(request, sign(key, &params).map(TokenAnswer::from)));
+            }
             Source::Nowhere => {
                 let error = failed(401, "these credentials give no tokens".to_owned());
                 let _ = self.done.try_send(Answer::Token(request, Err(error)));
@@ -83,7 +96,10 @@ impl Errands {
         let post = Request::post(url, body.into_bytes())
             .with_header("Content-Type", "application/json")
             .with_header("Accept", "application/json");
-        self.fetch(post, move |fetched| Answer::Token(request, fetched.and_then(|response| read(&response))));
+        self.fetch(post, move |fetched| {
+            let fetched = fetched.map_err(out_of_reach);
+            Answer::Token(request, fetched.and_then(|response| read(&response)))
+        });
     }
 
     /// Sends a request to the server.
@@ -99,10 +115,11 @@ impl Errands {
         self.fetch(full, move |fetched| {
             let answer = fetched.map(|response| HttpResponse {
                 status: response.status,
+                server: response.headers.get("server").unwrap_or_default().to_owned(),
                 link: response.headers.get_all("link").collect::<Vec<_>>().join(", "),
                 body: response.bytes,
             });
-            Answer::Http(request, answer.map_err(|error| ErrorInfo::new(ErrorCode::DISCONNECTED, 503, error.message)))
+            Answer::Http(request, answer.map_err(out_of_reach))
         });
     }
 
@@ -121,6 +138,19 @@ impl Errands {
             let _ = done.try_send(read(fetched.map_err(|error| failed(401, error))));
         });
     }
+}
+
+/// A request for a token, signed now.
+fn sign(key: &str, params: &TokenParams) -> Result<TokenRequest, ErrorInfo> {
+    let mut nonce = [0; NONCE_BYTES];
+    getrandom::fill(&mut nonce).map_err(|error| failed(401, format!("the system gives no random bytes: {error}")))?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TokenRequest::sign(key, params, Timestamp::default().plus(since), &BASE64_URL_SAFE_NO_PAD.encode(nonce))
+}
+
+/// No answer came: another server of the protocol may give one.
+fn out_of_reach(error: ErrorInfo) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 503, error.message)
 }
 
 /// The URL with what is wished for the token in its query.

@@ -9,7 +9,10 @@ use super::{
     Client, Output, Timer,
     event::{ConnectionState, Event, OperationId},
     options::{ClientOptions, Credentials},
-    token::{TokenAnswer, TokenDetails, TokenParams, check_token},
+    rest::no_renewal,
+    route::Route,
+    token::{TokenAnswer, TokenDetails, TokenParams, TokenRequest, check_token},
+    url::Target,
 };
 use crate::protocol::{Action, Auth, ErrorCode, ErrorInfo, Frame};
 
@@ -27,6 +30,8 @@ pub(super) struct Tokens {
     pub(super) current: Option<TokenDetails>,
     /// The request for the next one.
     asked: Option<RequestId>,
+    /// The signed request that a server is to exchange for the next one.
+    exchange: Option<Exchange>,
     /// Whether this round of attempts had a token renewed: it does so once (`RTN14b`).
     pub(super) renewed: bool,
     /// Who wants to know when the next token is in use.
@@ -35,15 +40,22 @@ pub(super) struct Tokens {
     requests: u64,
 }
 
+/// A signed request on its way to a server.
+#[derive(Debug)]
+struct Exchange {
+    signed: TokenRequest,
+    route: Route,
+}
+
 impl Tokens {
     pub(super) fn new(options: &ClientOptions) -> Self {
         let current = match &options.credentials {
             Credentials::Token(token) => Some(TokenDetails::new(token.clone())),
             Credentials::TokenDetails(details) => Some(details.clone()),
             Credentials::Callback(_) | Credentials::TokenUrl(_) => options.token.clone(),
-            Credentials::Key(_) => None,
+            Credentials::Key(_) => options.token.clone().filter(|_| options.use_token_auth),
         };
-        if current.is_some() && !options.credentials.can_renew() {
+        if current.is_some() && !options.can_renew() {
             let code = ErrorCode::NO_RENEWAL;
             log::info!("nothing is given to renew the token with; when it ends, so does the connection (code {code})");
         }
@@ -61,7 +73,9 @@ impl Client {
     /// The value of the `Authorization` header of an HTTP request; none while there is no token.
     pub fn http_authorization(&self) -> Option<String> {
         match &self.options.credentials {
-            Credentials::Key(key) => Some(format!("Basic {}", BASE64_STANDARD.encode(key))),
+            Credentials::Key(key) if !self.options.use_token_auth => {
+                Some(format!("Basic {}", BASE64_STANDARD.encode(key)))
+            }
             _ => {
                 let token = &self.tokens.current.as_ref()?.token;
                 Some(format!("Bearer {}", BASE64_STANDARD.encode(token)))
@@ -69,16 +83,9 @@ impl Client {
         }
     }
 
-    /// The URL of an HTTP request to the server, at the host of the connection (`RTN17e`). None where the options name
-    /// no place to connect to.
-    pub fn http_url(&self, path: &str) -> Option<url::Url> {
-        let target = self.target.as_ref().ok()?;
-        Some(target.http_url(self.connection.hosts.current.as_deref(), path))
-    }
-
     /// Opens a socket, once there is a token where one is needed (`RTN27b`).
     pub(super) fn open_or_ask(&mut self, now: Instant) {
-        if self.tokens.current.is_none() && self.options.credentials.can_renew() {
+        if self.tokens.current.is_none() && self.options.can_renew() {
             self.ask_token(now);
         } else {
             self.open(now);
@@ -86,7 +93,7 @@ impl Client {
     }
 
     /// Asks the driver for a token, unless it was asked.
-    fn ask_token(&mut self, now: Instant) {
+    pub(super) fn ask_token(&mut self, now: Instant) {
         if self.tokens.asked.is_none() {
             let request = self.next_request();
             self.tokens.asked = Some(request);
@@ -103,6 +110,9 @@ impl Client {
         }
         match answer {
             Ok(TokenAnswer::Token(details)) => {
+                if let Some(exchange) = self.tokens.exchange.take() {
+                    self.host_answered(exchange.route, now);
+                }
                 self.end_token_request();
                 match check_token(&details) {
                     Ok(()) => self.take_token(details, now),
@@ -116,14 +126,10 @@ impl Client {
                 self.token_not_obtained(error, now);
             }
             Ok(TokenAnswer::Request(signed)) => {
-                let path = format!("/keys/{}/requestToken", signed.key_name);
-                let body = serde_json::to_string(&signed).unwrap_or_default();
-                if let Some(url) = self.http_url(&path) {
-                    let request = self.next_request();
-                    self.tokens.asked = Some(request);
-                    self.outputs.push_back(Output::ExchangeToken { request, url: url.into(), body });
-                }
+                let route = self.route(now);
+                self.exchange(Exchange { signed, route });
             }
+            Err(error) if error.is_server_trouble() && self.exchange_elsewhere(now) => {}
             Err(error) => {
                 self.end_token_request();
                 self.token_not_obtained(error, now);
@@ -131,8 +137,31 @@ impl Client {
         }
     }
 
+    /// Has a server exchange a signed request for a token.
+    fn exchange(&mut self, exchange: Exchange) {
+        let Ok(target) = &self.target else { return };
+        let path = format!("/keys/{}/requestToken", exchange.signed.key_name);
+        let url = target.http_url(exchange.route.host(), &path).into();
+        let body = serde_json::to_string(&exchange.signed).unwrap_or_default();
+        let request = self.next_request();
+        self.tokens.asked = Some(request);
+        self.tokens.exchange = Some(exchange);
+        self.outputs.push_back(Output::ExchangeToken { request, url, body });
+    }
+
+    /// A server that was to exchange a request cannot be reached or is in trouble: asks another, if there is one.
+    fn exchange_elsewhere(&mut self, now: Instant) -> bool {
+        let Some(mut exchange) = self.tokens.exchange.take() else { return false };
+        let found = self.next_host(&mut exchange.route, now);
+        if found {
+            self.exchange(exchange);
+        }
+        found
+    }
+
     fn end_token_request(&mut self) {
         self.tokens.asked = None;
+        self.tokens.exchange = None;
         self.timers.stop(&Timer::Token);
     }
 
@@ -162,6 +191,7 @@ impl Client {
             ConnectionState::Connecting if self.awaits_token() => self.open(now),
             _ => {}
         }
+        self.send_waiting_requests(now);
     }
 
     /// Whether the attempt goes on with the next token.
@@ -172,12 +202,15 @@ impl Client {
     /// No token could be had. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails and a
     /// standing line goes on with the token that it has (`RSA4c`).
     fn token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
+        self.end_waiting_requests(&cause);
         let status = if cause.status_code == 403 { 403 } else { 401 };
         let message = format!("no token could be had: {}", cause.message);
         let mut reason = ErrorInfo::new(ErrorCode::TOKEN_NOT_OBTAINED, status, message);
         reason.cause = Some(Box::new(cause));
         self.end_authorize(&reason);
-        if status == 403 {
+        // Where nobody wants a connection, the request that wanted the token has failed, and no more than that.
+        let wanted = matches!(self.state(), ConnectionState::Connecting | ConnectionState::Connected);
+        if status == 403 && wanted {
             self.fail(reason);
         } else if self.state() == ConnectionState::Connecting && self.awaits_token() {
             self.attempt_failed(reason, now);
@@ -188,7 +221,7 @@ impl Client {
 
     pub(super) fn token_timed_out(&mut self, now: Instant) {
         let limit = self.options.timing.request_timeout;
-        let reason = ErrorInfo::new(ErrorCode::TIMED_OUT, 408, format!("nothing came within {limit:?}"));
+        let reason = ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, format!("nothing came within {limit:?}"));
         self.end_token_request();
         self.token_not_obtained(reason, now);
     }
@@ -204,7 +237,7 @@ impl Client {
 
     /// The server asks for a new token (`RTN22`).
     pub(super) fn asked_to_authenticate(&mut self, now: Instant) {
-        if self.options.credentials.can_renew() {
+        if self.options.can_renew() {
             self.ask_token(now);
         } else {
             log::warn!("the server asks for a new token, and nothing is given to get one with");
@@ -214,11 +247,8 @@ impl Client {
     /// The server refused the token. A new one is tried once (`RTN14b`, `RTN15h`); without a way to get one there is
     /// nothing to try again with (`RSA4a2`).
     pub(super) fn token_refused(&mut self, cause: ErrorInfo, now: Instant) {
-        if !self.options.credentials.can_renew() {
-            let message = format!("the credentials were refused and cannot be renewed: {}", cause.message);
-            let mut reason = ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message);
-            reason.cause = Some(Box::new(cause));
-            return self.fail(reason);
+        if !self.options.can_renew() {
+            return self.fail(no_renewal(cause));
         }
         self.tokens.current = None;
         match self.state() {
@@ -236,10 +266,15 @@ impl Client {
         }
     }
 
-    /// Gets a new token now, whatever the present one is worth (`RTC8`).
+    /// Gets a new token now, whatever the present one is worth (`RTC8`). A client with a key uses tokens from here on
+    /// (`RSA10a`).
     pub(super) fn authorize(&mut self, operation: OperationId, now: Instant) {
-        if !self.options.credentials.can_renew() {
-            let message = "the credentials give no new token; use Credentials::Callback or Credentials::TokenUrl";
+        if matches!(self.options.credentials, Credentials::Key(_)) && !self.options.use_token_auth {
+            self.options.use_token_auth = true;
+            self.target = Target::new(&self.options);
+        }
+        if !self.options.can_renew() {
+            let message = "the credentials are one token and give no other; use a key, a callback or a token URL";
             let outcome = Err(ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message));
             return self.emit(Event::Authorized { operation, outcome });
         }
@@ -274,6 +309,7 @@ impl Client {
     pub(super) fn end_auth(&mut self, reason: &ErrorInfo) {
         self.end_token_request();
         self.end_authorize(reason);
+        self.end_waiting_requests(reason);
     }
 
     pub(super) fn end_authorize(&mut self, reason: &ErrorInfo) {

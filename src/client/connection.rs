@@ -308,7 +308,7 @@ impl Client {
             self.closed(Some(reason));
         } else if reason.is_token_error()
             // A standing connection that is ended so was given a wrong token on purpose (`RTC8a2`).
-            && (self.state() == ConnectionState::Connecting || !self.options.credentials.can_renew())
+            && (self.state() == ConnectionState::Connecting || !self.options.can_renew())
         {
             self.token_refused(reason, now);
         } else {

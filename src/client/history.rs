@@ -1,5 +1,7 @@
 //! What a channel carried before: messages and words about members, a page at a time (`RSL2`, `RTL10`, `RTP12`).
 
+use web_time::Instant;
+
 use super::{
     Client,
     attach::unusable_channel,
@@ -72,18 +74,19 @@ impl Client {
         channel: ChannelName,
         of: HistoryOf,
         query: &HistoryQuery,
+        now: Instant,
     ) {
         match self.query(&channel, of, query) {
-            Ok(query) => self.page(operation, NextPage { channel, of, query }),
+            Ok(query) => self.page(operation, NextPage { channel, of, query }, now),
             Err(error) => self.emit(Event::History { operation, outcome: Err(error) }),
         }
     }
 
-    pub(super) fn page(&mut self, operation: OperationId, page: NextPage) {
+    pub(super) fn page(&mut self, operation: OperationId, page: NextPage, now: Instant) {
         let path =
             channel_path(&page.channel, if page.of == HistoryOf::Messages { "messages" } else { "presence/history" });
         let query = page.query;
-        self.get(path, &query, Purpose::History { operation, channel: page.channel, of: page.of });
+        self.get(path, &query, Purpose::History { operation, channel: page.channel, of: page.of }, now);
     }
 
     fn query(&self, name: &ChannelName, of: HistoryOf, query: &HistoryQuery) -> Result<String, ErrorInfo> {

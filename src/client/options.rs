@@ -39,13 +39,6 @@ pub enum Credentials {
     TokenUrl(String),
 }
 
-impl Credentials {
-    /// Whether a new token can be had when one is refused or ends.
-    pub(super) fn can_renew(&self) -> bool {
-        matches!(self, Self::Callback(_) | Self::TokenUrl(_))
-    }
-}
-
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,8 +53,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a client is made with (`TO3`).
-#[derive(Clone, Debug, PartialEq)]
+/// What a client is made with (`TO3`). What is secret in it is not shown in debug output.
+#[derive(Clone, PartialEq)]
 pub struct ClientOptions {
     /// Where to connect. Defaults to Ably's cloud.
     pub endpoint: Endpoint,
@@ -69,6 +62,10 @@ pub struct ClientOptions {
     pub credentials: Credentials,
     /// A token to begin with, for credentials that get further ones by themselves. Defaults to none.
     pub token: Option<TokenDetails>,
+    /// Whether a client with an API key signs requests for tokens with it and shows the server those (`RSA4`), so that
+    /// the key itself never goes over the line. The machine's clock must be right to two minutes. Defaults to false; all
+    /// other credentials are tokens anyway.
+    pub use_token_auth: bool,
     /// Who the client is, to others. Defaults to nobody in particular.
     pub client_id: Option<ClientId>,
     /// How frames are written. Defaults to JSON (`TO3f`).
@@ -86,6 +83,8 @@ pub struct ClientOptions {
     /// Other hosts to try when the first cannot be reached, by name (`REC2a`). Defaults to those of Ably's cloud for its
     /// endpoints, and to none for a URL.
     pub fallback_hosts: Option<Vec<String>>,
+    /// To how many of those one request over HTTP goes at most, when hosts cannot be reached. Defaults to 3 (`TO3l5`).
+    pub http_max_retries: usize,
     /// What to ask whether the internet can be reached at all, before another host is tried: a GET whose answer holds
     /// `yes` (`REC3`). Defaults to Ably's.
     pub connectivity_check_url: String,
@@ -98,6 +97,31 @@ pub struct ClientOptions {
     pub timing: Timing,
 }
 
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever has the recovery key has the connection, and parameters may be credentials.
+        let transport_params: Vec<&SmolStr> = self.transport_params.keys().collect();
+        f.debug_struct("ClientOptions")
+            .field("endpoint", &self.endpoint)
+            .field("credentials", &self.credentials)
+            .field("token", &self.token)
+            .field("use_token_auth", &self.use_token_auth)
+            .field("client_id", &self.client_id)
+            .field("format", &self.format)
+            .field("echo", &self.echo)
+            .field("queue_messages", &self.queue_messages)
+            .field("allow_plain_key", &self.allow_plain_key)
+            .field("outbox_limit", &self.outbox_limit)
+            .field("fallback_hosts", &self.fallback_hosts)
+            .field("http_max_retries", &self.http_max_retries)
+            .field("connectivity_check_url", &self.connectivity_check_url)
+            .field("recover", &self.recover.as_ref().map(|_| "…"))
+            .field("transport_params", &transport_params)
+            .field("timing", &self.timing)
+            .finish()
+    }
+}
+
 impl ClientOptions {
     /// Options with their defaults.
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Self {
@@ -105,6 +129,7 @@ impl ClientOptions {
             endpoint,
             credentials,
             token: None,
+            use_token_auth: false,
             client_id: None,
             format: Format::default(),
             echo: true,
@@ -112,10 +137,20 @@ impl ClientOptions {
             allow_plain_key: false,
             outbox_limit: 1000,
             fallback_hosts: None,
+            http_max_retries: 3,
             connectivity_check_url: CONNECTIVITY_CHECK.to_owned(),
             recover: None,
             transport_params: BTreeMap::new(),
             timing: Timing::default(),
+        }
+    }
+
+    /// Whether a new token can be had when one is refused or ends.
+    pub(super) fn can_renew(&self) -> bool {
+        match self.credentials {
+            Credentials::Callback(_) | Credentials::TokenUrl(_) => true,
+            Credentials::Key(_) => self.use_token_auth,
+            Credentials::Token(_) | Credentials::TokenDetails(_) => false,
         }
     }
 }
@@ -133,6 +168,10 @@ pub struct Timing {
     pub channel_retry: Duration,
     /// How long the server keeps a connection that has no transport, until it says otherwise. Defaults to 120 s.
     pub connection_state_ttl: Duration,
+    /// How long after its beginning a request over HTTP may still go to another host. Defaults to 15 s (`TO3l6`).
+    pub http_retry_duration: Duration,
+    /// How long requests over HTTP begin with a fallback host that served one. Defaults to 10 min (`TO3l10`).
+    pub fallback_retry: Duration,
 }
 
 impl Default for Timing {
@@ -143,6 +182,40 @@ impl Default for Timing {
             suspended_retry: Duration::from_secs(30),
             channel_retry: Duration::from_secs(15),
             connection_state_ttl: Duration::from_secs(120),
+            http_retry_duration: Duration::from_secs(15),
+            fallback_retry: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, Command, Output};
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let credentials = [
+            Credentials::Key("app.id:hush".to_owned()),
+            Credentials::Token("hush".to_owned()),
+            Credentials::TokenDetails(TokenDetails::new("hush")),
+            Credentials::TokenUrl("https://game.example/token?proof=hush".to_owned()),
+        ];
+        let recover = r#"{"connectionKey":"hush","msgSerial":0,"channelSerials":{}}"#;
+        for credentials in credentials {
+            let options = ClientOptions {
+                token: Some(TokenDetails::new("hush")),
+                recover: Some(recover.to_owned()),
+                transport_params: [("access_token".into(), "hush".to_owned())].into(),
+                ..ClientOptions::new(Endpoint::Url("ws://127.0.0.1".to_owned()), credentials)
+            };
+            let mut client = Client::new(options.clone(), 7);
+            client.handle_command(Command::Connect, web_time::Instant::now());
+            let shown = format!("{options:?} {client:?}");
+            assert!(!shown.contains("hush"), "{shown}");
+            let outputs: Vec<Output> = std::iter::from_fn(|| client.poll_output()).collect();
+            let shown = format!("{outputs:?} {client:?}");
+            assert!(!outputs.is_empty() && !shown.contains("hush"), "{shown}");
         }
     }
 }

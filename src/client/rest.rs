@@ -1,9 +1,12 @@
 //! Requests over HTTP, beside the connection and with its credentials: history, time, and publishing without a line
 //! (`RSC16`, `RSL1`, `RSL2`). The driver sends them; here is what is asked and how an answer is read.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use rand::RngExt;
 use serde::{Deserialize, de::DeserializeOwned};
+use web_time::Instant;
 
 use super::{
     Client, Output, RequestId,
@@ -11,17 +14,18 @@ use super::{
     cipher,
     event::{Event, OperationId},
     history::HistoryOf,
+    route::{Route, may_do_better_elsewhere},
 };
 use crate::protocol::{ChannelName, ErrorCode, ErrorInfo, Format, Message, MessageSerial, Timestamp};
 
-/// Most requests under way; the driver has room for their answers.
+/// Most requests under way or waiting for a token; the driver has room for their answers.
 const MAX_REQUESTS: usize = 8;
 
 /// Random bytes of a publish's id (`RSL1k1`).
 const ID_BYTES: usize = 9;
 
-/// What the driver is to send over HTTP. The headers hold credentials; do not log them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the driver is to send over HTTP. The headers hold credentials, which are not shown in debug output.
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     /// Where to.
     pub url: String,
@@ -31,15 +35,41 @@ pub struct HttpRequest {
     pub body: Option<String>,
 }
 
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
+    /// The `Server` header; empty: there is none.
+    pub server: String,
     /// The `Link` headers, joined by commas.
     pub link: String,
     /// The body, as JSON.
     pub body: Vec<u8>,
+}
+
+/// A request, whatever host it goes to and whoever it shows the client to be.
+#[derive(Debug)]
+pub(super) struct Request {
+    path: String,
+    query: String,
+    body: Option<String>,
+    purpose: Purpose,
+    /// Whether its token was refused before: it is renewed once (`RSA4b`).
+    renewed: bool,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    request: Request,
+    route: Route,
 }
 
 /// Why a request is made.
@@ -96,9 +126,22 @@ impl HttpResponse {
 
 impl Client {
     /// The answer to [`Output::Http`], or why there is none.
-    pub fn handle_http(&mut self, request: RequestId, answer: Result<HttpResponse, ErrorInfo>) {
-        let Some(purpose) = self.requests.remove(&request) else { return };
-        let answer = answer.and_then(|response| response.refusal().map_or(Ok(response), Err));
+    pub fn handle_http(&mut self, request: RequestId, answer: Result<HttpResponse, ErrorInfo>, now: Instant) {
+        let Some(Pending { request, mut route }) = self.requests.remove(&request) else { return };
+        if may_do_better_elsewhere(&answer) {
+            if self.next_host(&mut route, now) {
+                return self.send_request(request, route);
+            }
+        } else {
+            self.host_answered(route, now);
+        }
+        match answer.and_then(|response| response.refusal().map_or(Ok(response), Err)) {
+            Err(refusal) if refusal.is_token_error() => self.token_of_request_refused(request, refusal, now),
+            answer => self.take_answer(request.purpose, answer),
+        }
+    }
+
+    fn take_answer(&mut self, purpose: Purpose, answer: Result<HttpResponse, ErrorInfo>) {
         match purpose {
             Purpose::History { operation, channel, of } => {
                 let outcome = answer.and_then(|response| self.read_page(channel, of, &response));
@@ -115,14 +158,49 @@ impl Client {
         }
     }
 
+    /// The server refused the token. Where a new one can be had, the request is sent again with it, once (`RSA4b`).
+    fn token_of_request_refused(&mut self, mut request: Request, refusal: ErrorInfo, now: Instant) {
+        if !self.options.can_renew() {
+            return self.take_answer(request.purpose, Err(no_renewal(refusal)));
+        }
+        if request.renewed {
+            return self.take_answer(request.purpose, Err(refusal));
+        }
+        request.renewed = true;
+        self.tokens.current = None;
+        self.waiting.push(request);
+        self.ask_token(now);
+    }
+
+    /// There is a token: sends what waited for it.
+    pub(super) fn send_waiting_requests(&mut self, now: Instant) {
+        for request in std::mem::take(&mut self.waiting) {
+            let route = self.route(now);
+            self.send_request(request, route);
+        }
+    }
+
+    /// There is no token to be had: what waited for it ends.
+    pub(super) fn end_waiting_requests(&mut self, reason: &ErrorInfo) {
+        for request in std::mem::take(&mut self.waiting) {
+            self.end_request(request.purpose, reason.clone());
+        }
+    }
+
     /// Asks for the server's time (`RSC16`).
-    pub(super) fn time(&mut self, operation: OperationId) {
-        self.get(Ok("/time".to_owned()), "", Purpose::Time { operation });
+    pub(super) fn time(&mut self, operation: OperationId, now: Instant) {
+        self.get(Ok("/time".to_owned()), "", Purpose::Time { operation }, now);
     }
 
     /// Publishes over HTTP. Messages without ids are given some, so that the server takes them once however often they
     /// are sent (`RSL1k1`).
-    pub(super) fn publish_by_http(&mut self, operation: OperationId, name: &ChannelName, mut messages: Vec<Message>) {
+    pub(super) fn publish_by_http(
+        &mut self,
+        operation: OperationId,
+        name: &ChannelName,
+        mut messages: Vec<Message>,
+        now: Instant,
+    ) {
         let purpose = Purpose::Publish { operation };
         if messages.is_empty() {
             return self.emit(Event::Published { operation, outcome: Ok(Vec::new()) });
@@ -146,47 +224,62 @@ impl Client {
         messages.iter_mut().for_each(|message| message.encode_for(Format::Json));
         // Messages write themselves as plain JSON, with string keys only; there is nothing that could fail.
         let body = serde_json::to_string(&messages).unwrap_or_default();
-        self.request(channel_path(name, "messages"), "", Some(body), purpose);
+        self.request(channel_path(name, "messages"), String::new(), Some(body), purpose, now);
     }
 
-    pub(super) fn get(&mut self, path: Result<String, ErrorInfo>, query: &str, purpose: Purpose) {
-        self.request(path, query, None, purpose);
+    pub(super) fn get(&mut self, path: Result<String, ErrorInfo>, query: &str, purpose: Purpose, now: Instant) {
+        self.request(path, query.to_owned(), None, purpose, now);
     }
 
-    fn request(&mut self, path: Result<String, ErrorInfo>, query: &str, body: Option<String>, purpose: Purpose) {
-        match path.and_then(|path| self.http_request(&path, query, body)) {
-            Ok(http) => {
-                let request = self.next_request();
-                self.requests.insert(request, purpose);
-                self.outputs.push_back(Output::Http { request, http });
-            }
-            Err(error) => self.end_request(purpose, error),
+    fn request(
+        &mut self,
+        path: Result<String, ErrorInfo>,
+        query: String,
+        body: Option<String>,
+        purpose: Purpose,
+        now: Instant,
+    ) {
+        let path = match path.and_then(|path| self.check_request().map(|()| path)) {
+            Ok(path) => path,
+            Err(error) => return self.end_request(purpose, error),
+        };
+        let request = Request { path, query, body, purpose, renewed: false };
+        // The time is told to anybody.
+        if matches!(request.purpose, Purpose::Time { .. }) || self.http_authorization().is_some() {
+            let route = self.route(now);
+            self.send_request(request, route);
+        } else if self.options.can_renew() {
+            self.waiting.push(request);
+            self.ask_token(now);
+        } else {
+            let text = "the credentials hold no token; give the client one, or a way to get tokens";
+            self.end_request(request.purpose, ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, text));
         }
     }
 
-    fn http_request(&self, path: &str, query: &str, body: Option<String>) -> Result<HttpRequest, ErrorInfo> {
-        if self.requests.len() >= MAX_REQUESTS {
-            let text = format!("{MAX_REQUESTS} requests already wait for the server; ask less often");
-            return Err(ErrorInfo::new(ErrorCode::CONNECTION_RATE_EXCEEDED, 429, text));
+    fn check_request(&self) -> Result<(), ErrorInfo> {
+        // Where the options name no place to connect to, they say what is wrong with them.
+        self.target.as_ref().map_err(Clone::clone)?;
+        if self.requests.len() + self.waiting.len() < MAX_REQUESTS {
+            return Ok(());
         }
-        let authorization = self.http_authorization().ok_or_else(|| {
-            let text = "there is no token yet; connect first, or give the client one";
-            ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, text)
-        })?;
-        // The options name no place to connect to; connecting says what is wrong with them.
-        let mut url = self.http_url(path).ok_or_else(|| {
-            ErrorInfo::new(
-                ErrorCode::BAD_REQUEST,
-                400,
-                "the endpoint is no URL; connect to learn what is wrong with it",
-            )
-        })?;
-        url.set_query(Some(query).filter(|query| !query.is_empty()));
-        let mut headers = vec![("Accept", "application/json".to_owned()), ("Authorization", authorization)];
-        if body.is_some() {
+        let text = format!("{MAX_REQUESTS} requests already wait for the server; ask less often");
+        Err(ErrorInfo::new(ErrorCode::CONNECTION_RATE_EXCEEDED, 429, text))
+    }
+
+    fn send_request(&mut self, request: Request, route: Route) {
+        let Ok(target) = &self.target else { return };
+        let mut url = target.http_url(route.host(), &request.path);
+        url.set_query(Some(request.query.as_str()).filter(|query| !query.is_empty()));
+        let mut headers = vec![("Accept", "application/json".to_owned())];
+        headers.extend(self.http_authorization().map(|authorization| ("Authorization", authorization)));
+        if request.body.is_some() {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
-        Ok(HttpRequest { url: url.into(), headers, body })
+        let http = HttpRequest { url: url.into(), headers, body: request.body.clone() };
+        let id = self.next_request();
+        self.requests.insert(id, Pending { request, route });
+        self.outputs.push_back(Output::Http { request: id, http });
     }
 
     fn end_request(&mut self, purpose: Purpose, error: ErrorInfo) {
@@ -196,6 +289,14 @@ impl Client {
             Purpose::Publish { operation } => self.emit(Event::Published { operation, outcome: Err(error) }),
         }
     }
+}
+
+/// A token was refused, and there is no way to another (`RSA4a2`).
+pub(super) fn no_renewal(refusal: ErrorInfo) -> ErrorInfo {
+    let message = format!("the credentials were refused and cannot be renewed: {}", refusal.message);
+    let mut reason = ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message);
+    reason.cause = Some(Box::new(refusal));
+    reason
 }
 
 /// The path of something about a channel.

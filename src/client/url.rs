@@ -43,7 +43,7 @@ impl Target {
     /// Tells which option is wrong and what to write instead; trying again will not help.
     pub(super) fn new(options: &ClientOptions) -> Result<Self, ErrorInfo> {
         let (url, implied) = place(&options.endpoint)?;
-        check_credentials(&options.credentials, &url, options.allow_plain_key)?;
+        check_credentials(options, &url)?;
         if let Some(id) = &options.client_id
             && matches!(id.as_str(), "" | "*")
         {
@@ -62,7 +62,9 @@ impl Target {
             ("heartbeats", "true".to_owned()),
             ("echo", options.echo.to_string()),
         ];
-        if let Credentials::Key(key) = &options.credentials {
+        if let Credentials::Key(key) = &options.credentials
+            && !options.use_token_auth
+        {
             query.push(("key", key.clone()));
         }
         if let Some(id) = &options.client_id {
@@ -135,15 +137,17 @@ fn with_host(url: &Url, host: &str) -> Option<Url> {
     (is_host && url.set_host(Some(&host)).is_ok()).then_some(url)
 }
 
-fn check_credentials(credentials: &Credentials, url: &Url, allow_plain_key: bool) -> Result<(), ErrorInfo> {
-    match credentials {
+fn check_credentials(options: &ClientOptions, url: &Url) -> Result<(), ErrorInfo> {
+    match &options.credentials {
         Credentials::Key(key) => {
             check_key(key)?;
-            if url.scheme() == "ws" && !allow_plain_key && !is_near(url) {
+            // A key that only signs does not go over the line.
+            let may_be_read = url.scheme() == "ws" && !options.use_token_auth && !options.allow_plain_key;
+            if may_be_read && !is_near(url) {
                 let host = url.host_str().unwrap_or_default();
                 let message = format!(
                     "an API key does not go over an unencrypted line to {host}, where others could read it; use \
-                     wss://, or set ClientOptions::allow_plain_key if you trust every network in between"
+                     wss:// or ClientOptions::use_token_auth, or set allow_plain_key if you trust every network in between"
                 );
                 return Err(ErrorInfo::new(ErrorCode::KEY_OVER_PLAIN_LINE, 401, message));
             }

@@ -17,8 +17,8 @@ use crate::{
 /// which spares a cloud: a relay serves a few rooms, and players look at the screen while it is gone.
 const RELAY_RETRY: Duration = Duration::from_secs(1);
 
-/// What a room's connection runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a room's connection runs on. What is secret in it is not shown in debug output.
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connect {
     /// The relay on this machine, at its default port and with the development key. With the feature `relay`, whoever
@@ -72,6 +72,22 @@ impl Connect {
         };
         let options = ClientOptions::new(endpoint, credentials);
         ClientOptions { client_id: Some(player.client_id()), timing, ..options }
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = |key: &String| Credentials::Key(key.clone());
+        match self {
+            Self::Local => f.write_str("Local"),
+            Self::Relay { url, key: text } => {
+                f.debug_struct("Relay").field("url", url).field("key", &key(text)).finish()
+            }
+            Self::Cloud { key: text } => f.debug_struct("Cloud").field("key", &key(text)).finish(),
+            Self::With { endpoint, credentials } => {
+                f.debug_struct("With").field("endpoint", endpoint).field("credentials", credentials).finish()
+            }
+        }
     }
 }
 
@@ -165,4 +181,19 @@ pub(super) struct Settings {
     pub(super) transport: Transport,
     pub(super) clock: Clock,
     pub(super) seed: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_shows_in_debug_output() {
+        let (key, url) = ("app.id:hush".to_owned(), "ws://127.0.0.1".to_owned());
+        let with = Connect::With { endpoint: Endpoint::Cloud, credentials: Credentials::Key(key.clone()) };
+        for connect in [Connect::Relay { url, key: key.clone() }, Connect::Cloud { key }, with] {
+            let shown = format!("{connect:?}");
+            assert!(shown.contains("app.id") && !shown.contains("hush"), "{shown}");
+        }
+    }
 }

@@ -88,6 +88,10 @@ error_codes! {
     CHANNEL_RATE_EXCEEDED = 42913;
     /// The channel carries more bytes than it may.
     CHANNEL_BANDWIDTH_EXCEEDED = 42914;
+    /// All that use the server together send and get more messages than they may.
+    ACCOUNT_RATE_EXCEEDED = 42917;
+    /// More requests over HTTP than the server takes.
+    REQUEST_RATE_EXCEEDED = 42918;
     /// The server failed.
     INTERNAL = 50000;
     /// The connection failed.
@@ -110,6 +114,8 @@ error_codes! {
     INVALID_CONNECTION_KEY = 80018;
     /// No token could be had, so the client cannot authenticate.
     TOKEN_NOT_OBTAINED = 80019;
+    /// Messages were left out, since the connection was to get more than it may.
+    DELIVERY_RATE_EXCEEDED = 80020;
     /// The channel is in a state that does not allow this.
     INVALID_CHANNEL_STATE = 90001;
     /// Messages were missed: what was asked for is no longer kept.

@@ -1,5 +1,7 @@
 //! The two forms in which a frame goes over a socket, and the choice between them.
 
+use std::fmt;
+
 use super::{Frame, json, msgpack};
 
 /// How a connection writes its frames.
@@ -35,13 +37,20 @@ impl Format {
     }
 }
 
-/// A frame as a WebSocket message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A frame as a WebSocket message. It may hold a token or a connection's key, so that debug output shows its length alone.
+#[derive(Clone, PartialEq, Eq)]
 pub enum WireFrame {
     /// JSON, in a text message.
     Text(String),
     /// MessagePack, in a binary message.
     Binary(Vec<u8>),
+}
+
+impl fmt::Debug for WireFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if matches!(self, Self::Text(_)) { "Text" } else { "Binary" };
+        write!(f, "{kind}({} bytes)", self.len())
+    }
 }
 
 impl WireFrame {
@@ -100,5 +109,13 @@ mod tests {
         }
         assert_eq!(Format::from_name("xml"), None);
         assert!(WireFrame::Binary(b"{\"action\":0}".to_vec()).decode().is_err());
+    }
+
+    #[test]
+    fn what_is_in_a_frame_does_not_show_in_debug_output() {
+        let wire = WireFrame::Text(r#"{"action":17,"auth":{"accessToken":"hush"}}"#.to_owned());
+        assert_eq!(format!("{wire:?}"), "Text(43 bytes)");
+        let frame = wire.decode().unwrap();
+        assert!(!format!("{frame:?}").contains("hush"));
     }
 }

@@ -199,7 +199,7 @@ impl Channel {
         self.head
     }
 
-    /// Sends a MESSAGE frame to all who subscribe, and keeps it for those who come back.
+    /// Sends a MESSAGE frame to all who subscribe and have room for it, and keeps it for those who come back.
     pub(super) fn publish(
         &mut self,
         position: Position,
@@ -207,10 +207,11 @@ impl Channel {
         now: Instant,
         limits: &Limits,
         out: &mut Outbox,
+        mut has_room: impl FnMut(LinkId, &ChannelName) -> bool,
     ) {
         let publisher = frame.frame().connection_id.as_ref();
-        self.fan_out(&frame, out, |attachment| {
-            publisher.is_none_or(|publisher| attachment.wants_message_of(publisher))
+        self.fan_out(&frame, out, |(link, name), attachment| {
+            publisher.is_none_or(|publisher| attachment.wants_message_of(publisher)) && has_room(*link, name)
         });
         self.log.push(position, frame, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);
@@ -238,17 +239,23 @@ impl Channel {
     /// Sends a PRESENCE frame about members of `owner`: to all who subscribe to presence, and to the owner always.
     pub(super) fn tell_presence(&self, owner: &ConnectionId, frame: Frame, out: &mut Outbox) {
         let frame = Arc::new(SharedFrame::from(frame));
-        self.fan_out(&frame, out, |attachment| {
+        self.fan_out(&frame, out, |_, attachment| {
             attachment.modes.contains(Flags::PRESENCE_SUBSCRIBE) || attachment.connection == *owner
         });
     }
 
-    fn fan_out(&self, frame: &Arc<SharedFrame>, out: &mut Outbox, wants: impl Fn(&Attachment) -> bool) {
+    fn fan_out(
+        &self,
+        frame: &Arc<SharedFrame>,
+        out: &mut Outbox,
+        mut wants: impl FnMut(&(LinkId, ChannelName), &Attachment) -> bool,
+    ) {
         let mut renamed: BTreeMap<&ChannelName, Arc<SharedFrame>> = BTreeMap::new();
-        for ((link, name), attachment) in &self.attachments {
-            if !wants(attachment) {
+        for (at, attachment) in &self.attachments {
+            if !wants(at, attachment) {
                 continue;
             }
+            let (link, name) = at;
             let shared = if *name == self.name {
                 frame
             } else {

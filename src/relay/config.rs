@@ -81,6 +81,8 @@ struct FileLimits {
     max_message_size: Option<usize>,
     connection_rate: Option<u32>,
     channel_rate: Option<u32>,
+    delivery_rate: Option<u32>,
+    account_rate: Option<u32>,
     channels_per_connection: Option<usize>,
     members_per_channel: Option<usize>,
     connections: Option<usize>,
@@ -100,6 +102,8 @@ impl FileLimits {
         };
         limits.connection_rate = self.connection_rate.or(limits.connection_rate);
         limits.channel_rate = self.channel_rate.or(limits.channel_rate);
+        limits.delivery_rate = self.delivery_rate.or(limits.delivery_rate);
+        limits.account_rate = self.account_rate.or(limits.account_rate);
         for (limit, asked) in [
             (&mut limits.max_message_size, self.max_message_size),
             (&mut limits.channels_per_connection, self.channels_per_connection),

@@ -7,6 +7,7 @@ mod apps;
 mod attaching;
 mod authorizing;
 mod connecting;
+mod delivering;
 mod presence;
 mod publishing;
 mod rest;
@@ -27,6 +28,7 @@ use super::{
     apps::Apps,
     channel::{Channel, ChannelKey},
     connection::{Connection, random_text},
+    limits::RateMeter,
     outbox::Outbox,
     timer::{Timer, Timers},
     token::request::Nonces,
@@ -116,6 +118,12 @@ pub struct Hub {
     nonces: Nonces,
     /// Bytes that all channels keep.
     kept_bytes: usize,
+    /// Messages that all connections send and get.
+    account: RateMeter,
+    /// Requests over HTTP.
+    requests: RateMeter,
+    /// Connections that begin.
+    beginnings: RateMeter,
     /// Counts what needs a name of its own: syncs and leaves that the relay makes up.
     sequence: u64,
     timers: Timers,
@@ -130,6 +138,10 @@ struct Link {
     /// The longest silence that its client was promised.
     idle: Duration,
     liveness: Liveness,
+    /// Messages that its client was sent.
+    deliveries: RateMeter,
+    /// Where messages were left out for it, by the name that the client uses; it was not told yet.
+    gaps: BTreeMap<ChannelName, ChannelKey>,
 }
 
 /// Who sent the frame that is being handled.
@@ -188,6 +200,9 @@ impl Hub {
             apps,
             nonces: Nonces::default(),
             kept_bytes: 0,
+            account: RateMeter::default(),
+            requests: RateMeter::default(),
+            beginnings: RateMeter::default(),
             sequence: 0,
             timers: Timers::default(),
             out: Outbox::default(),
@@ -261,6 +276,7 @@ impl Hub {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Heartbeat(link) => self.show_liveness(link, now),
+                Timer::TellGaps(link) => self.tell_gaps(link, now),
                 Timer::LeaveMembers(connection) => self.leave_abandoned(&connection, now),
                 Timer::ForgetConnection(connection) => self.end_connection(&connection, now),
                 Timer::AskForToken(connection) => self.ask_for_token(&connection),

@@ -54,6 +54,16 @@ pub struct Limits {
     pub channel_rate: Option<u32>,
     /// Bytes of messages a second that one channel carries; NACK 42914. Defaults to no limit; Ably's is 1 MiB.
     pub channel_bandwidth: Option<u32>,
+    /// Messages a second that one connection gets. What is more is left out, and within a second the channel is told
+    /// that continuity was lost, by ATTACHED with 80020. Defaults to no limit; Ably's is 50.
+    pub delivery_rate: Option<u32>,
+    /// Messages a second that all connections send and get together; NACK 42917. Defaults to no limit; Ably's is 500 on
+    /// the free plan.
+    pub account_rate: Option<u32>,
+    /// Requests over HTTP a second; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
+    pub request_rate: Option<u32>,
+    /// Connections a second that begin; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    pub new_connection_rate: Option<u32>,
     /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
     pub channels_per_connection: usize,
     /// Members of one channel; NACK 91003. Defaults to 200.
@@ -94,6 +104,10 @@ impl Default for Limits {
             connection_rate: None,
             channel_rate: None,
             channel_bandwidth: None,
+            delivery_rate: None,
+            account_rate: None,
+            request_rate: None,
+            new_connection_rate: None,
             channels_per_connection: 200,
             members_per_channel: 200,
             connections: 10_000,
@@ -143,19 +157,23 @@ impl FromStr for CloudPlan {
 }
 
 impl Limits {
-    /// The limits of a plan, for what the relay counts: sizes, rates of publishing, members, channels and connections.
+    /// The limits of a plan, for what the relay counts: sizes, rates, members, channels and connections.
     ///
-    /// The cloud also counts what it delivers, and messages per month.
+    /// The cloud also counts channels and tokens that are made a second, and messages per hour and month.
     pub fn of_plan(plan: CloudPlan) -> Self {
-        let (max_message_size, connections, channels) = match plan {
-            CloudPlan::Free => (64 * 1024, 200, 200),
-            CloudPlan::Standard => (64 * 1024, 10_000, 10_000),
-            CloudPlan::Pro => (256 * 1024, 50_000, 50_000),
+        let (max_message_size, most, account_rate, request_rate, new_connection_rate) = match plan {
+            CloudPlan::Free => (64 * 1024, 200, 500, 50, 42),
+            CloudPlan::Standard => (64 * 1024, 10_000, 2_500, 362, 250),
+            CloudPlan::Pro => (256 * 1024, 50_000, 10_000, 1_447, 500),
         };
         Self {
             max_message_size,
-            connections,
-            channels,
+            connections: most,
+            channels: most,
+            delivery_rate: Some(50),
+            account_rate: Some(account_rate),
+            request_rate: Some(request_rate),
+            new_connection_rate: Some(new_connection_rate),
             connection_rate: Some(50),
             channel_rate: Some(50),
             channel_bandwidth: Some(1024 * 1024),
@@ -265,6 +283,7 @@ mod tests {
     fn a_plan_limits_what_is_not_limited_otherwise() {
         let free = Limits::of_plan("free".parse().unwrap());
         assert_eq!((free.connection_rate, free.channel_rate, free.connections), (Some(50), Some(50), 200));
+        assert_eq!((free.delivery_rate, free.account_rate, free.request_rate), (Some(50), Some(500), Some(50)));
         assert_eq!(Limits::of_plan("pro".parse().unwrap()).max_message_size, 256 * 1024);
         assert_eq!("none".parse::<CloudPlan>(), Err(CloudPlanError));
     }

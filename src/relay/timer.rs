@@ -12,6 +12,8 @@ use crate::protocol::ConnectionId;
 pub(super) enum Timer {
     /// When to send something over a link, so that its client does not take it for dead.
     Heartbeat(LinkId),
+    /// When to tell a client on which channels it missed messages.
+    TellGaps(LinkId),
     /// When to let the members leave that a connection has on channels it is not attached to.
     LeaveMembers(ConnectionId),
     /// When to forget a connection that has no link.

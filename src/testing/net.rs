@@ -310,8 +310,9 @@ impl SimNet {
                 Output::Http { request, http } => {
                     let answer = self.hub.rest(&rest_request(http), self.now);
                     let link = answer.header("link").unwrap_or_default().to_owned();
-                    let response = HttpResponse { status: answer.status, link, body: answer.body };
-                    self.nodes[index].client.handle_http(request, Ok(response));
+                    let response =
+                        HttpResponse { status: answer.status, link, body: answer.body, ..HttpResponse::default() };
+                    self.nodes[index].client.handle_http(request, Ok(response), self.now);
                     self.drain_hub();
                 }
                 Output::CheckConnectivity { request, .. } => {

@@ -92,7 +92,7 @@ impl World {
         for number in 0..self.plan.players {
             self.enter(format!("p{number}"), 1, Wish::JoinOrHost);
             // In every other room they come one after the other, so that the first is the host.
-            let in_turn = self.plan.seed % 2 == 0 || number + 1 == self.plan.players;
+            let in_turn = self.plan.seed.is_multiple_of(2) || number + 1 == self.plan.players;
             while in_turn && !self.players.iter().all(Player::is_joined) {
                 self.frame()?;
                 if self.net.now() >= set_up {

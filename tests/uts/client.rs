@@ -1,4 +1,5 @@
 //! The cases about the client as a whole.
 
+mod http;
 mod options;
 mod timeouts;

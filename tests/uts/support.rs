@@ -224,10 +224,23 @@ impl Bench {
     /// Where the client made none.
     pub fn answer_http(&mut self, status: u16, link: &str, body: Value) -> HttpRequest {
         let (request, http) = self.http.remove(0);
-        let response = HttpResponse { status, link: link.to_owned(), body: body.to_string().into_bytes() };
-        self.client.handle_http(request, Ok(response));
+        let body = body.to_string().into_bytes();
+        let response = HttpResponse { status, link: link.to_owned(), body, ..HttpResponse::default() };
+        self.client.handle_http(request, Ok(response), self.now);
         self.drain();
         http
+    }
+
+    /// Nothing answers the oldest request over HTTP. Gives the host that it went to.
+    ///
+    /// # Panics
+    /// Where the client made none.
+    pub fn lose_http(&mut self) -> String {
+        let (request, http) = self.http.remove(0);
+        let error = ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "nobody is there");
+        self.client.handle_http(request, Err(error), self.now);
+        self.drain();
+        host(&http.url)
     }
 
     /// Answers whether the internet can be reached.
@@ -407,8 +420,14 @@ impl Bench {
 
     /// The hosts of all URLs that were opened.
     pub fn hosts(&self) -> Vec<String> {
-        self.urls.iter().filter_map(|url| Some(url::Url::parse(url).ok()?.host_str()?.to_owned())).collect()
+        self.urls.iter().map(|url| host(url)).collect()
     }
+}
+
+/// The host of a URL.
+pub fn host(url: &str) -> String {
+    let url = url::Url::parse(url).expect("the client asks a URL");
+    url.host_str().expect("with a host").to_owned()
 }
 
 /// A parameter of a URL.

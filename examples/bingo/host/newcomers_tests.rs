@@ -20,7 +20,7 @@ fn seat(players: &mut Players, name: &str) -> usize {
 
 fn holds_strip_of(app: &App) -> Option<u32> {
     let hand = app.world().resource::<Hand>();
-    hand.strip.as_ref().map(|_| hand.round)
+    hand.strip().map(|_| hand.round)
 }
 
 fn spectators(app: &App) -> Vec<String> {

@@ -7,9 +7,9 @@ use web_time::Instant;
 
 use super::{Caller, Hub, disconnected};
 use crate::{
-    protocol::{Action, ChannelName, ClientId, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, Timestamp},
+    protocol::{Action, ChannelName, ClientId, ConnectionId, ErrorCode, ErrorInfo, Frame, Timestamp},
     relay::{
-        Credentials, LinkId, Operation, Principal, TokenDetails,
+        Credentials, Operation, Principal, TokenDetails,
         auth::{authenticate, invalid_credentials, not_permitted},
         channel::ChannelKey,
         limits::LONGEST,
@@ -128,23 +128,9 @@ impl Hub {
                 let error = not_permitted("the new credentials do not allow this channel");
                 self.out.send(caller.link, Frame::error(Some(name), error));
             } else {
-                self.tell_modes(caller.link, &name, &key, now);
+                self.tell_attached(caller.link, &name, &key, None, now);
             }
         }
-    }
-
-    /// Tells a client in which modes it is attached now.
-    fn tell_modes(&mut self, link: LinkId, name: &ChannelName, key: &ChannelKey, now: Instant) {
-        let Some(channel) = self.channels.get(key) else { return };
-        let Some(attachment) = channel.attachment(link, name) else { return };
-        let attached = Frame {
-            channel_serial: Some(channel.head().channel_serial(&self.node)),
-            flags: Some(attachment.modes | Flags::RESUMED),
-            params: attachment.params.clone(),
-            timestamp: Some(self.clock.at(now)),
-            ..Frame::for_channel(Action::Attached, name.clone())
-        };
-        self.out.send(link, attached);
     }
 
     /// Notes when the token of a connection runs out.

@@ -1,6 +1,6 @@
 //! How connections begin, go on over another link, and end.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use web_time::Instant;
 
@@ -12,7 +12,7 @@ use crate::{
     relay::{
         ConnectRequest, LinkId, Principal,
         connection::{Connection, random_id, random_secret, split_key},
-        limits::{HEARTBEAT_INTERVALS, MIN_REMAIN_PRESENT},
+        limits::{HEARTBEAT_INTERVALS, MIN_REMAIN_PRESENT, RateMeter},
         timer::Timer,
     },
 };
@@ -36,7 +36,7 @@ impl Hub {
         };
         let id = match resumed {
             Some(id) => id,
-            None => self.begin_connection(principal)?,
+            None => self.begin_connection(principal, now)?,
         };
         let idle = idle_interval(request, self.config.limits.max_idle_interval);
         self.put_on_link(link, &id, request, idle, now);
@@ -72,8 +72,13 @@ impl Hub {
         Some(Ok(id))
     }
 
-    fn begin_connection(&mut self, principal: Principal) -> Result<ConnectionId, ErrorInfo> {
+    fn begin_connection(&mut self, principal: Principal, now: Instant) -> Result<ConnectionId, ErrorInfo> {
         self.config.limits.check_connections(self.connections.len())?;
+        if !self.beginnings.has_room(1, self.config.limits.new_connection_rate, now) {
+            let why = "more connections begin here than may in a second; come back in a moment";
+            return Err(ErrorInfo::new(ErrorCode::RATE_EXCEEDED, 429, why));
+        }
+        self.beginnings.count(1, now);
         let id = random_id(&mut self.random);
         let secret = random_secret(&mut self.random);
         self.connections.insert(id.clone(), Connection::new(principal, secret));
@@ -91,7 +96,17 @@ impl Hub {
         }
         // Two thirds leave the last one for the way to the client.
         let liveness = Liveness { in_frames: request.heartbeats, interval: idle * 2 / 3 };
-        self.links.insert(link, Link { connection: id.clone(), no_echo: request.no_echo, idle, liveness });
+        self.links.insert(
+            link,
+            Link {
+                connection: id.clone(),
+                no_echo: request.no_echo,
+                idle,
+                liveness,
+                deliveries: RateMeter::default(),
+                gaps: BTreeMap::new(),
+            },
+        );
         if !liveness.interval.is_zero() {
             self.timers.set(Timer::Heartbeat(link), now + liveness.interval);
         }
@@ -138,6 +153,7 @@ impl Hub {
     pub(super) fn remove_link(&mut self, link: LinkId, now: Instant) -> Option<Link> {
         let gone = self.links.remove(&link)?;
         self.timers.stop(&Timer::Heartbeat(link));
+        self.timers.stop(&Timer::TellGaps(link));
         self.forget_token(&gone.connection);
         if let Some(connection) = self.connections.get_mut(&gone.connection) {
             connection.link = None;

@@ -17,7 +17,6 @@ use crate::{
         auth::not_permitted,
         channel::{Channel, ChannelKey},
         limits::MAX_MESSAGE_ID,
-        serial::Position,
     },
 };
 
@@ -105,31 +104,6 @@ impl Hub {
         Ok(serials)
     }
 
-    fn deliver(
-        &mut self,
-        publisher: Option<&ConnectionId>,
-        key: &ChannelKey,
-        position: Position,
-        frame: Arc<SharedFrame>,
-        now: Instant,
-    ) {
-        let Some(channel) = self.channels.get_mut(key) else { return };
-        let count = frame.frame().messages.len();
-        let bytes = frame.frame().messages.iter().map(size).fold(0, usize::saturating_add);
-        let before = channel.kept_bytes();
-        channel.publish(position, frame, now, &self.config.limits, &mut self.out);
-        channel.rate.count(count, now);
-        channel.bandwidth.count(bytes, now);
-        // What all keep together is bounded by letting this one keep less: the others' clients did nothing for it.
-        let others = self.kept_bytes.saturating_sub(before);
-        channel.shrink_to(self.config.limits.replay_bytes_total.saturating_sub(others));
-        self.kept_bytes = others.saturating_add(channel.kept_bytes());
-        if let Some(connection) = publisher.and_then(|id| self.connections.get_mut(id)) {
-            connection.rate.count(count, now);
-        }
-        self.watch(key, now);
-    }
-
     /// The channel that a connection means to publish on, or enter. It need not be attached (transient publish), but if
     /// it is, then with `mode`.
     pub(super) fn target(
@@ -165,6 +139,9 @@ impl Hub {
         let refuse = |code, what: &str| {
             Err(ErrorInfo::new(code, 429, format!("the {what} carries more messages a second than it may; send fewer")))
         };
+        if !self.account.has_room(load.messages, limits.account_rate, now) {
+            return refuse(ErrorCode::ACCOUNT_RATE_EXCEEDED, "relay");
+        }
         let of_connection =
             publisher.and_then(|id| self.connections.get(id)).map(|connection| connection.rate).unwrap_or_default();
         if !of_connection.has_room(load.messages, limits.connection_rate, now) {
@@ -184,7 +161,7 @@ impl Hub {
 }
 
 /// What a message counts towards the limit: by the letter of the protocol, and its encoding, which is sent on too.
-fn size(message: &Message) -> usize {
+pub(super) fn size(message: &Message) -> usize {
     message.size().saturating_add(message.encoding.as_ref().map_or(0, String::len))
 }
 

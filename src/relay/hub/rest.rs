@@ -24,7 +24,9 @@ impl Hub {
         let reply = match request.method.as_str() {
             // What a browser asks before it sends the request itself; the answer is in the headers.
             "OPTIONS" => Ok(Reply::new(204, Body::Nothing)),
-            _ => Call::parse(request).and_then(|call| self.route(&call, now)),
+            _ => {
+                self.check_request_rate(now).and_then(|()| Call::parse(request)).and_then(|call| self.route(&call, now))
+            }
         };
         respond(request, reply.unwrap_or_else(Reply::from))
     }
@@ -48,6 +50,15 @@ impl Hub {
             ("POST", ["stats"]) if self.config.sandbox => Ok(Reply::new(201, Body::Value(json!({})))),
             _ => Err(not_found()),
         }
+    }
+
+    fn check_request_rate(&mut self, now: Instant) -> Result<(), ErrorInfo> {
+        if !self.requests.has_room(1, self.config.limits.request_rate, now) {
+            let why = "more requests come here than may in a second; ask again in a moment";
+            return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
+        }
+        self.requests.count(1, now);
+        Ok(())
     }
 
     /// Who asks.

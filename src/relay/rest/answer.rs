@@ -25,8 +25,8 @@ const EXPOSED_HEADERS: &str = "link, x-ably-errorcode, x-ably-errormessage";
 /// How long a browser may remember what it may do, in seconds: an hour.
 const PREFLIGHT_AGE: &str = "3600";
 
-/// The body of an answer.
-#[derive(Clone, Debug)]
+/// The body of an answer. It may hold a token, and so has no debug output.
+#[derive(Clone)]
 pub(in crate::relay) enum Body {
     /// None.
     Nothing,
@@ -39,7 +39,7 @@ pub(in crate::relay) enum Body {
 }
 
 /// An answer before it is written.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::relay) struct Reply {
     /// The HTTP status.
     pub(in crate::relay) status: u16,

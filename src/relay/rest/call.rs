@@ -17,8 +17,7 @@ pub(super) const MSGPACK: &str = "application/x-msgpack";
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// A request taken apart.
-#[derive(Debug)]
+/// A request taken apart. Its query may hold a key, and so it has no debug output.
 pub(in crate::relay) struct Call<'a> {
     /// The request itself.
     pub(in crate::relay) request: &'a RestRequest,

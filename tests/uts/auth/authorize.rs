@@ -202,9 +202,22 @@ fn rtc8_a_line_that_is_lost_meanwhile_has_the_token_used_on_the_next() {
 
 #[test]
 fn rtc8_credentials_that_give_no_new_token_are_told() {
-    let mut bench = Bench::connected();
+    let mut bench = Bench::connected_with(with_token("token-1"));
     bench.command(AUTHORIZE);
     assert_eq!(outcome(&bench), Some(Err(ErrorCode::NO_RENEWAL)));
+}
+
+#[test]
+fn rsa10a_a_client_with_a_key_uses_tokens_from_then_on() {
+    let mut bench = Bench::connected();
+    bench.command(AUTHORIZE);
+    bench.give_token("token-1");
+    let auth = bench.sent_of(Action::Auth).remove(0).auth.unwrap();
+    assert_eq!(auth.access_token.as_deref(), Some("token-1"));
+    bench.receive(connected("conn-1"));
+    assert_eq!(outcome(&bench), Some(Ok(())));
+    bench.cut();
+    assert_eq!((bench.param("key"), bench.param("access_token").as_deref()), (None, Some("token-1")));
 }
 
 #[test]

@@ -20,12 +20,19 @@ impl Hub {
         Ok(Reply::new(201, Body::Value(token_body(&details))))
     }
 
-    /// `GET /token?room=…&player=…`: a token for one player of one room. Off unless switched on.
+    /// `GET /token?room=…&player=…`: a token for one player of one room. Off unless switched on. The player may come as
+    /// `clientId` too, which is what clients add to a token URL.
     pub(super) fn token_for_game(&mut self, call: &Call<'_>, now: Instant) -> Result<Reply, ErrorInfo> {
-        let param = |name: &str| {
-            call.param(name).ok_or_else(|| invalid("name the room and the player: /token?room=…&player=…"))
+        let player = match (call.param("player"), call.param("clientId")) {
+            (Some(player), Some(client_id)) if player != client_id => {
+                return Err(invalid("player and clientId of the token URL name two players; give one of them"));
+            }
+            (player, client_id) => player.or(client_id),
         };
-        let details = self.game_token(param("room")?, param("player")?, now)?;
+        let (Some(room), Some(player)) = (call.param("room"), player) else {
+            return Err(invalid("name the room and the player: /token?room=…&player=…"));
+        };
+        let details = self.game_token(room, player, now)?;
         Ok(Reply::new(200, Body::Value(token_body(&details))))
     }
 

@@ -198,3 +198,15 @@ fn durations_without_end_are_no_trouble() {
     world.pass(SECOND * 1_000);
     assert_eq!(world.connect(&format!("clientId=ada&{}", client.resume_query())).id, client.id);
 }
+
+#[test]
+fn connections_begin_at_the_rate_that_they_may_and_resuming_does_not_count() {
+    let mut world = World::with_limits(|limits| limits.new_connection_rate = Some(1));
+    let ada = world.connect("");
+    let refused = world.open("");
+    assert_eq!(error_code(&world.take_one(refused, Action::Error)), Some(42910));
+    let again = world.open(&ada.resume_query());
+    assert_eq!(world.take_one(again, Action::Connected).connection_id, Some(ada.id));
+    world.pass(SECOND);
+    world.connect("");
+}

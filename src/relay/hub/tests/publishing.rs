@@ -219,3 +219,34 @@ fn a_publish_that_would_grow_into_too_large_a_frame_is_refused() {
     assert_eq!(error_code(&nack), Some(40009));
     assert_eq!(world.publish_messages(&mut client, "c", (0..100).map(small).collect()).action, Action::Ack);
 }
+
+#[test]
+fn what_a_connection_gets_beyond_its_rate_is_left_out_and_told() {
+    let mut world = World::with_limits(|limits| limits.delivery_rate = Some(2));
+    let (mut ada, bob) = (world.connect("echo=false"), world.connect(""));
+    world.attach(&bob, "c");
+    for names in [&["1"][..], &["2", "3"], &["4"], &["5"]] {
+        assert_eq!(world.publish(&mut ada, "c", names).action, Action::Ack);
+    }
+    assert_eq!(names(&world.take(bob.link)), ["1", "4"], "a publish arrives whole or not at all");
+    world.pass(SECOND);
+    let told = world.take_one(bob.link, Action::Attached);
+    assert_eq!((error_code(&told), told.has(Flags::RESUMED)), (Some(80020), false));
+    assert!(told.channel_serial.is_some(), "it resumes from here");
+    world.publish(&mut ada, "c", &["6"]);
+    assert_eq!(names(&world.take(bob.link)), ["6"]);
+    world.pass(SECOND * 2);
+    assert!(world.take(bob.link).is_empty(), "it is told once");
+}
+
+#[test]
+fn what_all_send_and_get_counts_together() {
+    let mut world = World::with_limits(|limits| limits.account_rate = Some(4));
+    let (mut ada, bob) = (world.connect("echo=false"), world.connect(""));
+    world.attach(&bob, "c");
+    assert_eq!(world.publish(&mut ada, "c", &["1", "2"]).action, Action::Ack);
+    let refused = world.publish(&mut ada, "c", &["3"]);
+    assert_eq!((refused.action, error_code(&refused)), (Action::Nack, Some(42917)));
+    world.pass(SECOND);
+    assert_eq!(world.publish(&mut ada, "c", &["3"]).action, Action::Ack);
+}

@@ -281,3 +281,30 @@ fn what_a_connection_and_a_channel_carry_is_bounded_as_in_the_cloud() {
     let answer = world.publish_messages(&mut client, "d", vec![Message::new("", large)]);
     assert_eq!(error_code(&answer), Some(42914));
 }
+
+#[test]
+fn requests_are_answered_at_the_rate_that_they_may_come() {
+    let mut world = World::with_limits(|limits| limits.request_rate = Some(1));
+    assert_eq!(world.ask("GET", "/time", "").status, 200);
+    let refused = world.ask("GET", "/time", "");
+    assert_eq!((refused.status, refused.header("x-ably-errorcode")), (429, Some("42918")));
+    world.pass(SECOND);
+    assert_eq!(world.ask("GET", "/time", "").status, 200);
+}
+
+#[test]
+fn the_player_of_a_game_token_may_come_as_client_id_but_not_as_two() {
+    let mut config = HubConfig::default();
+    config.token_endpoint = Some(crate::relay::TokenEndpoint::new("rooms.dev"));
+    let mut world = World::with_config(config);
+    for (query, status) in [
+        ("room=den&player=ada", 200),
+        ("room=den&clientId=ada", 200),
+        ("room=den&player=ada&clientId=ada", 200),
+        ("room=den&player=ada&clientId=bob", 400),
+        ("room=den", 400),
+        ("player=ada", 400),
+    ] {
+        assert_eq!(world.ask("GET", &format!("/token?{query}"), "").status, status, "{query}");
+    }
+}
