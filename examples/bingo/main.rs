@@ -21,6 +21,10 @@ mod host;
 mod net;
 mod report;
 mod rules;
+#[cfg(test)]
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../../tests/support/table.rs"]
+mod table;
 mod view;
 
 use std::{process::ExitCode, time::Instant};
