@@ -22,6 +22,10 @@ mod net;
 mod report;
 mod rules;
 mod seal;
+#[cfg(test)]
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../../tests/support/table.rs"]
+mod table;
 mod view;
 
 use std::{process::ExitCode, time::Instant};

@@ -79,7 +79,8 @@ pub struct PlayerLost {
     pub entity: Entity,
 }
 
-/// Somebody who was lost is back on the same seat.
+/// Somebody who was lost is back on the same seat, or restarted its game before it was missed: what only its process knew
+/// has to be told again.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct PlayerReturned {
     /// Who.

@@ -7,18 +7,16 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    Admission, LeaveReason, MAX_REASON, Newcomers, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent,
-    Told, Wish,
+    Admission, LeaveReason, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Told, Wish,
     claim::MAX_TERM_STEP,
     document::{Applied, json_fits},
     lead::Lead,
     line::member_data,
     outgoing::{Content, Lane},
     promise::{Leader, OpenClaim},
-    rules,
     talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
     timer::Timer,
-    wire::{Hello, RESERVED, Refused, Request, Wait},
+    wire::{Hello, RESERVED, Refused, Request},
 };
 use crate::protocol::{PresenceAction, PresenceMessage};
 
@@ -29,7 +27,7 @@ const MAX_NONCE: usize = 64;
 const MIN_RETRY: Duration = Duration::from_millis(50);
 
 /// What the host makes of a hello.
-enum Judgement {
+pub(super) enum Judgement {
     /// The process has its seat already.
     Again(Seat),
     /// A new process of the player takes its seat over.
@@ -140,24 +138,6 @@ impl Session {
         }
     }
 
-    fn judge_newcomer(&self, lead: &Lead, from: &Origin, hello: &Hello, answer: Option<Admission>) -> Judgement {
-        let (rules, seats) = (&lead.working.rules, lead.working.roster.len());
-        if let Some(refusal) = rules.refusal(&from.player, hello.generation, seats) {
-            return Judgement::Refused(refusal);
-        }
-        match (rules.newcomers, answer) {
-            (Newcomers::Wait, _) | (_, Some(Admission::Wait)) => Judgement::Wait,
-            (_, Some(Admission::Refuse(mut why))) => {
-                rules::cut(&mut why, MAX_REASON);
-                Judgement::Refused(Refusal::NotAdmitted { why })
-            }
-            (_, None) if self.asks_game => Judgement::Ask,
-            (newcomers, answer) => {
-                Judgement::New { spectator: newcomers == Newcomers::Spectate || answer == Some(Admission::Spectate) }
-            }
-        }
-    }
-
     fn seat(&mut self, from: &Origin, hello: Hello, seating: Seating, now: Instant) {
         let Seating { old, new_process, spectator } = seating;
         let Role::Host(lead) = &mut self.role else { return };
@@ -202,13 +182,6 @@ impl Session {
             let generation = self.config.generation;
             let refused = Refused { generation, nonce: hello.nonce.clone(), refusal };
             self.say(Lane::Inbox(player), refused.into(), Content::Other);
-        }
-    }
-
-    fn have_wait(&mut self, player: PlayerId, hello: &Hello) {
-        if self.outgoing.has_room() {
-            let wait = Wait { generation: self.config.generation, nonce: hello.nonce.clone() };
-            self.say(Lane::Inbox(player), wait.into(), Content::Other);
         }
     }
 

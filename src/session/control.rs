@@ -1,17 +1,19 @@
 //! Room control: what the host sets, whom it removes, and what its game says about newcomers.
 //!
-//! Owns the calls that change the room's [rules](RoomRules), and what a player hears of them. Who is let in by them is
-//! decided where hellos are judged.
+//! Owns the calls that change the room's [rules](RoomRules), what they make of somebody new, and what a player hears of
+//! them. Hellos of those who have a seat are judged elsewhere.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use web_time::Instant;
 
 use super::{
-    Admission, LeaveReason, Listing, MAX_BANS, MAX_DEPTH, MAX_PLAYERS, MAX_TITLE, Newcomers, PlayerId, Removal, Role,
-    RoomRules, Seat, Session, SessionError, SessionEvent,
+    Admission, LeaveReason, Listing, MAX_BANS, MAX_DEPTH, MAX_PLAYERS, MAX_REASON, MAX_TITLE, Newcomers, PlayerId,
+    Refusal, Removal, Role, RoomRules, Seat, Session, SessionError, SessionEvent,
+    admission::Judgement,
     document::{is_shallow, json_fits, json_size},
     lead::Lead,
+    outgoing::{Content, Lane},
     rules,
     talk::Origin,
     wire::{Hello, Wait},
@@ -163,6 +165,39 @@ impl Session {
         let Role::Host(lead) = &mut self.role else { return };
         if let Some((from, hello, _)) = lead.asked.0.remove(player) {
             self.decide(&from, hello, Some(admission), self.last_step);
+        }
+    }
+
+    /// What the room's rules, and the game where it was asked, make of somebody new.
+    pub(super) fn judge_newcomer(
+        &self,
+        lead: &Lead,
+        from: &Origin,
+        hello: &Hello,
+        answer: Option<Admission>,
+    ) -> Judgement {
+        let (rules, seats) = (&lead.working.rules, lead.working.roster.len());
+        if let Some(refusal) = rules.refusal(&from.player, hello.generation, seats) {
+            return Judgement::Refused(refusal);
+        }
+        match (rules.newcomers, answer) {
+            (Newcomers::Wait, _) | (_, Some(Admission::Wait)) => Judgement::Wait,
+            (_, Some(Admission::Refuse(mut why))) => {
+                rules::cut(&mut why, MAX_REASON);
+                Judgement::Refused(Refusal::NotAdmitted { why })
+            }
+            (_, None) if self.asks_game => Judgement::Ask,
+            (newcomers, answer) => {
+                Judgement::New { spectator: newcomers == Newcomers::Spectate || answer == Some(Admission::Spectate) }
+            }
+        }
+    }
+
+    /// Asks a newcomer to wait.
+    pub(super) fn have_wait(&mut self, player: PlayerId, hello: &Hello) {
+        if self.outgoing.has_room() {
+            let wait = Wait { generation: self.config.generation, nonce: hello.nonce.clone() };
+            self.say(Lane::Inbox(player), wait.into(), Content::Other);
         }
     }
 

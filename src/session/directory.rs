@@ -232,6 +232,12 @@ impl RoomDirectory {
                 // Members are told anew when the line is back.
                 _ => self.changed |= std::mem::take(&mut self.complete),
             },
+            Event::Overflow { .. } if !self.asked.is_empty() => {
+                // Words may be missing; attached anew, the channel tells all members.
+                self.commands.push_back(Command::Release { channel: LIST_CHANNEL.into() });
+                self.asked = Flags::empty();
+                self.forget_channel();
+            }
             Event::Published { operation, outcome: Err(error) }
                 if operation.0 & OPERATION_BASE != 0 && operation.0 < OPERATION_BASE << 1 =>
             {
@@ -300,6 +306,7 @@ impl RoomDirectory {
             Some(session) => session.entry(),
         };
         if entry == self.shown && !self.again {
+            self.not_before = Some(now + MIN_INTERVAL);
             return;
         }
         self.again = false;
@@ -514,6 +521,17 @@ mod tests {
         directory.step(None, Instant::now());
         assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE_SUBSCRIBE)"]);
         assert_eq!(directory.trouble(), None);
+    }
+
+    #[test]
+    fn where_words_were_dropped_the_channel_is_attached_anew() {
+        let mut directory = watching();
+        asked(&mut directory);
+        say(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
+        directory.handle_event(&Event::Overflow { dropped: 3 });
+        directory.step(None, Instant::now());
+        assert_eq!(asked(&mut directory), ["release", "attach Flags(PRESENCE_SUBSCRIBE)"]);
+        assert_eq!(titles(&directory), [], "until they are told anew");
     }
 
     #[test]

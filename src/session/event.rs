@@ -49,7 +49,7 @@ pub enum SessionEvent {
     PlayerJoined(PlayerId),
     /// Somebody's connection is gone; the seat is kept for a while.
     PlayerLost(PlayerId),
-    /// Somebody who was lost is back.
+    /// Somebody who was lost is back, or has started anew before it was missed.
     PlayerReturned(PlayerId),
     /// Somebody's seat was given up.
     PlayerLeft {

@@ -119,6 +119,10 @@ impl Session {
                     (SeatStatus::Lost, SeatStatus::Present) => {
                         self.tell(SessionEvent::PlayerReturned(player.clone()));
                     }
+                    // A new process knows nothing of what the one before was told.
+                    (SeatStatus::Present, SeatStatus::Present) if before.generation != after.generation => {
+                        self.tell(SessionEvent::PlayerReturned(player.clone()));
+                    }
                     _ => {}
                 }
                 if before.profile == after.profile && before.spectator == after.spectator {

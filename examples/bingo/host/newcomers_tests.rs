@@ -29,6 +29,21 @@ fn spectators(app: &App) -> Vec<String> {
 }
 
 #[test]
+fn who_restarts_the_game_in_a_round_has_its_strip_again() {
+    let mut players = Players::new();
+    let (ada, ben) = (seat(&mut players, "ada"), seat(&mut players, "ben"));
+    players.apps[ada].world_mut().write_message(StartRound);
+    assert!(players.until(LONG, |apps| apps.iter().all(|app| holds_strip_of(app) == Some(1))));
+    let strip = |app: &App| app.world().resource::<Hand>().strip().cloned();
+    let before = strip(&players.apps[ben]);
+    // The old process is not missed yet when the new one takes its seat.
+    let again = seat(&mut players, "ben");
+    assert!(players.until(LONG, |apps| holds_strip_of(&apps[again]) == Some(1)));
+    assert_eq!(strip(&players.apps[again]), before);
+    assert!(spectators(&players.apps[ada]).is_empty());
+}
+
+#[test]
 fn who_comes_while_a_round_runs_watches_it_and_plays_in_the_next() {
     let mut players = Players::new();
     let (ada, ben) = (seat(&mut players, "ada"), seat(&mut players, "ben"));

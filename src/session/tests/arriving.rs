@@ -182,6 +182,8 @@ fn a_newer_process_takes_the_seat_over_and_the_older_one_ends() {
     let newer = bus.add(SessionConfig { generation: Generation(2), ..config("bob", Wish::Join) });
     bus.run(2 * SECOND);
     assert!(bus.is_joined(newer));
+    let returned = SessionEvent::PlayerReturned(PlayerId::new("bob").unwrap());
+    assert!(bus.nodes[0].log.contains(&returned) && bus.nodes[2].log.contains(&returned));
     assert_eq!(bus.closed(1), Some(&CloseReason::Refused(Refusal::Superseded)));
     let order: Vec<_> = bus.session(0).roster().iter().map(|seat| seat.player.to_string()).collect();
     assert_eq!(order, ["ada", "bob", "zoe"], "the seat is the same");

@@ -294,9 +294,8 @@ fn requests_are_answered_at_the_rate_that_they_may_come() {
 
 #[test]
 fn the_player_of_a_game_token_may_come_as_client_id_but_not_as_two() {
-    let mut config = HubConfig::default();
-    config.token_endpoint = Some(crate::relay::TokenEndpoint::new("rooms.dev"));
-    let mut world = World::with_config(config);
+    let token_endpoint = Some(crate::relay::TokenEndpoint::new("rooms.dev"));
+    let mut world = World::with_config(HubConfig { token_endpoint, ..HubConfig::default() });
     for (query, status) in [
         ("room=den&player=ada", 200),
         ("room=den&clientId=ada", 200),
