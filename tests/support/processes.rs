@@ -18,7 +18,8 @@ use super::referee::{Transcript, transcripts};
 /// Longest wait for an event, so that a test that waits in vain ends; far longer than any event takes.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The example, which `cargo test` builds beside the tests.
+/// The example, which `cargo test` builds beside the tests. Before one test file alone, `cargo build --example bingo
+/// --features relay,testing` does.
 pub fn bingo() -> Command {
     let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
     path.pop();
