@@ -110,8 +110,8 @@ pub mod prelude {
         },
         protocol::Format,
         session::{
-            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, ListedRoom, Listing, Newcomers,
-            PlayerId, Profile, Refusal, RoomName, RoomRules,
+            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, ListedRoom, Listing, Migration,
+            Newcomers, PlayerId, Profile, Refusal, RoomName, RoomRules,
         },
     };
 }

@@ -52,6 +52,11 @@ pub trait RoomControlExt {
     /// Lifts a ban.
     fn unban(&mut self, player: &PlayerId);
 
+    /// Makes another player the host, once everything of this frame is published; [`HostChanged`](super::HostChanged) tells
+    /// when it leads, about a second later. It has to be there; where it does not take over, we go on. Not possible in a room
+    /// that was founded with [`Migration::Never`](crate::session::Migration::Never).
+    fn hand_over_to(&mut self, player: &PlayerId);
+
     /// Puts the room on the public list, or shows it otherwise there, with its title and data, its host, players and
     /// capacity; see [`watch_rooms`](super::RoomsCommandsExt::watch_rooms). It stays on the list for as long as somebody
     /// hosts it. At most 1 KiB of JSON; changes are shown once a second.
@@ -91,6 +96,11 @@ impl RoomControlExt for Commands<'_, '_> {
     fn unban(&mut self, player: &PlayerId) {
         let player = player.clone();
         control(self, format!("unban {player}"), move |session| session.unban(&player));
+    }
+
+    fn hand_over_to(&mut self, player: &PlayerId) {
+        let player = player.clone();
+        control(self, format!("hand over to {player}"), move |session| session.hand_over_to(&player));
     }
 
     fn list_room(&mut self, listing: Listing) {

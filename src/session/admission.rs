@@ -412,9 +412,15 @@ impl Session {
 
     /// Notes which of the own requests the document shows as applied.
     pub(super) fn confirm_requests(&mut self, now: Instant) {
-        let applied = self.replica.document().applied.get(&self.config.player);
-        if let Some(applied) = applied.filter(|applied| applied.generation == self.config.generation) {
-            self.requests.confirm(applied.sequence, self.config.timing.request_kept, now);
+        let document = self.replica.document();
+        let own = |generation| generation == self.config.generation;
+        let sequence = match document.applied.get(&self.config.player) {
+            Some(applied) => own(applied.generation).then_some(applied.sequence),
+            // A host has no counter before its first request; what it counted on its own is void once it gave way.
+            None => document.roster.get(&self.config.player).and_then(|seat| own(seat.generation).then_some(0)),
+        };
+        if let Some(sequence) = sequence {
+            self.requests.confirm(sequence, self.config.timing.request_kept, now);
             if self.requests.unconfirmed() > 0 {
                 self.timers.hasten(Timer::Requests, now);
             }

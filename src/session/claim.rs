@@ -115,14 +115,19 @@ impl Session {
     }
 
     fn hear_own_claim(&mut self, claim: Claim, reign: Reign, now: Instant) {
-        let Some(own) = &mut self.claim else { return };
-        if own.reign.is_some() || own.term != claim.term || own.incarnation != claim.incarnation {
-            return;
-        }
         let gathered_at = now + self.config.timing.gather;
-        let leader = Leader { reign: reign.clone(), player: self.config.player.clone() };
-        own.reign = Some(reign);
         let lapses_at = gathered_at + OPEN_CLAIM;
+        let leader = Leader { reign: reign.clone(), player: self.config.player.clone() };
+        let awaited =
+            |own: &&mut OwnClaim| own.reign.is_none() && own.term == claim.term && own.incarnation == claim.incarnation;
+        let Some(own) = self.claim.as_mut().filter(awaited) else {
+            // It was given up before it came back. To the others it is a claim as any other, and so it is here.
+            if self.promise.hear_claim(OpenClaim { leader, stamp: claim.stamp, lapses_at }) {
+                self.timers.set(Timer::Lapse, lapses_at);
+            }
+            return;
+        };
+        own.reign = Some(reign);
         if self.promise.hear_claim(OpenClaim { leader, stamp: claim.stamp, lapses_at }) {
             self.timers.set(Timer::Claim, gathered_at);
             self.timers.set(Timer::Lapse, lapses_at);
