@@ -26,6 +26,7 @@ mod auth;
 mod backoff;
 mod channel;
 mod cipher;
+mod clock;
 mod connection;
 mod ending;
 mod event;

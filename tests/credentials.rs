@@ -180,6 +180,13 @@ fn a_client_with_a_key_may_show_tokens_only() {
 }
 
 #[test]
+fn a_client_with_a_key_may_sign_by_the_relays_clock() {
+    let relay = relay();
+    let mut ada = Client::connected(ClientOptions { use_token_auth: true, query_time: true, ..options(&relay, key()) });
+    assert_eq!(ada.publish("c", Message::new("hi", "there")), Ok(()));
+}
+
+#[test]
 fn http_needs_no_connection() {
     let relay = relay();
     let mut ada = Client::new(ClientOptions { use_token_auth: true, ..options(&relay, key()) });

@@ -10,6 +10,7 @@ use bevy_rooms::{
     prelude::*,
     protocol::ErrorCode,
     session::{InvalidName, SessionError},
+    testing::{AppIndex, Rig},
 };
 use serde::{Deserialize, Serialize};
 use table::{LONG, Table, command, messages, state};
@@ -240,6 +241,34 @@ fn messages_of_one_sender_come_in_order() {
         let texts: Vec<String> = seen(app).waves.iter().map(|(_, text)| text.clone()).collect();
         assert_eq!(texts, expected);
     }
+}
+
+#[test]
+fn what_is_said_in_one_frame_leaves_as_one_publish() {
+    let (mut rig, [ada, ben]) = Rig::room(7, ["ada", "ben"], game);
+    let publishes = |rig: &mut Rig, said: fn(&mut Rig, AppIndex)| {
+        // The last publish is longer ago than the publish interval, and a peer says nothing by itself.
+        rig.run_for(Duration::from_secs(1));
+        let before = rig.traffic(ben).frames_out;
+        said(rig, ben);
+        rig.run_for(Duration::from_millis(500));
+        rig.traffic(ben).frames_out - before
+    };
+    let in_one_frame = |rig: &mut Rig, app| {
+        for number in 0..20 {
+            rig.world_mut(app).write_message(ToRoom::everyone(wave(&number.to_string())));
+        }
+    };
+    let each_in_its_own = |rig: &mut Rig, app| {
+        for number in 0..3 {
+            rig.world_mut(app).write_message(ToRoom::everyone(wave(&number.to_string())));
+            rig.run_for(Duration::from_millis(200));
+        }
+    };
+    assert_eq!(publishes(&mut rig, |_, _| {}), 0);
+    assert_eq!(publishes(&mut rig, in_one_frame), 1);
+    assert_eq!(rig.resource::<Seen>(ada).waves.len(), 20);
+    assert_eq!(publishes(&mut rig, each_in_its_own), 3);
 }
 
 #[test]

@@ -237,6 +237,68 @@ async fn a_frame_that_is_too_large_closes_the_socket() {
 }
 
 #[tokio::test]
+async fn after_wrong_input_a_client_resumes_and_nobody_else_noticed() {
+    let relay = relay();
+    let mut witness = Client::attached(&relay, "").await;
+    let (mut client, connected) = Client::connect(&relay, "").await;
+    let mut key = connected.connection_details.and_then(|details| details.connection_key).unwrap();
+    let largest = format!(r#"{{"action":0,"id":"{}"}}"#, "x".repeat(512 * 1024 - 20));
+    let larger = largest.replace("x\"", "xx\"");
+    assert_eq!((largest.len(), larger.len()), (512 * 1024, 512 * 1024 + 1));
+    let text = tungstenite::Message::text;
+    for (wrong, told) in [
+        (text("{"), Some(80013)),
+        (text("[15]"), Some(80013)),
+        (text(r#"{"action":15,"channel":7,"msgSerial":0}"#), Some(80013)),
+        (text(r#"{"action":15,"channel":"c","msgSerial":0,"messages":[[]]}"#), Some(80013)),
+        (text(r#"{"action":15,"channel":"c","messages":[{"name":"unnumbered"}]}"#), Some(80013)),
+        (tungstenite::Message::binary(vec![0xc1]), Some(80013)),
+        (tungstenite::Message::binary(b"\x81\xa6action\xa10".to_vec()), Some(80013)),
+        (tungstenite::Message::binary(b"\xdf\xff\xff\xff\xff".to_vec()), Some(80013)),
+        (text(larger.as_str()), None),
+    ] {
+        let what = format!("{wrong:.60?}");
+        // The relay may close before all of a frame that is too large is written.
+        let _ = client.socket.send(wrong).await;
+        while let Some(frame) = client.next().await {
+            assert_eq!((frame.action, frame.error.map(|error| error.code.0)), (Action::Disconnected, told), "{what}");
+        }
+        let (again, resumed) = Client::connect(&relay, &format!("resume={}", key.as_str())).await;
+        assert_eq!((&resumed.connection_id, resumed.error), (&connected.connection_id, None), "{what}");
+        key = resumed.connection_details.and_then(|details| details.connection_key).unwrap();
+        client = again;
+    }
+    client.send(Frame { id: Some("ping".to_owned()), ..Frame::new(Action::Unknown(99)) }).await;
+    client.socket.send(text(largest.as_str())).await.unwrap();
+    client.expect(Action::Heartbeat).await;
+    client.publish("still here", "x").await;
+    client.expect(Action::Ack).await;
+    assert_eq!(witness.expect(Action::Message).await.messages[0].name.as_deref(), Some("still here"));
+}
+
+#[tokio::test]
+async fn a_channel_of_any_script_is_found_over_http() {
+    let relay = relay();
+    for name in
+        ["барсук", "ארנבת", "أرنب", "खरगोश", "กระต่าย", "獾与水獭", "토끼", "🦦👨‍👩‍👧", "e\u{301}", "a\u{200f}b/c?d#e%41"]
+    {
+        let (mut client, _) = Client::connect(&relay, "").await;
+        let messages = vec![Message::new(name, name)];
+        client.send_numbered(Frame { messages, ..Frame::for_channel(Action::Message, name.into()) }).await;
+        client.expect(Action::Ack).await;
+        let escaped: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let mut line = TcpStream::connect(relay.addr()).await.unwrap();
+        let request = format!(
+            "GET /channels/{escaped}/messages?key={DEVELOPMENT_KEY} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        );
+        line.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        in_time("the answer", line.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.contains("200 OK") && answer.contains(&format!(r#""name":"{name}""#)), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_stopping_relay_tells_its_clients() {
     let relay = relay();
     let (mut client, _) = Client::connect(&relay, "").await;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use bevy_rooms::prelude::*;
 use clap::Parser;
@@ -29,7 +29,7 @@ pub struct Flags {
     pub relay: Option<String>,
     /// The key to connect with: of the relay, or else of Ably's cloud
     #[arg(long, value_name = "KEY", env = "ABLY_API_KEY", hide_env_values = true)]
-    pub key: Option<String>,
+    pub key: Option<Key>,
     /// Play in the terminal, without a window
     #[arg(long)]
     pub headless: bool,
@@ -57,6 +57,22 @@ pub struct Flags {
     /// Repeatable strips and draws
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// An API key. Debug output does not show it.
+#[derive(Clone)]
+pub struct Key(String);
+
+impl From<String> for Key {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
 }
 
 impl Flags {
@@ -93,9 +109,9 @@ impl Flags {
     /// Where to connect.
     pub fn connect(&self) -> Connect {
         match (&self.relay, &self.key) {
-            (Some(url), Some(key)) => Connect::Relay { url: url.clone(), key: key.clone() },
+            (Some(url), Some(key)) => Connect::Relay { url: url.clone(), key: key.0.clone() },
             (Some(url), None) => Connect::relay(url.clone()),
-            (None, Some(key)) => Connect::Cloud { key: key.clone() },
+            (None, Some(key)) => Connect::Cloud { key: key.0.clone() },
             (None, None) => Connect::Local,
         }
     }
@@ -131,6 +147,12 @@ mod tests {
         assert!(matches!(flags("--key a.b:c").connect(), Connect::Cloud { .. }));
         assert!(matches!(flags("--key a.b:c --relay ws://x:1").connect(), Connect::Relay { .. }));
         assert_eq!(flags("--relay ws://x:1").connect(), Connect::relay("ws://x:1"));
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_key() {
+        let flags = flags("--key a.b:hush");
+        assert!(!format!("{flags:?} {:?}", flags.connect()).contains("hush"));
     }
 
     #[test]

@@ -140,12 +140,14 @@ impl Errands {
     }
 }
 
-/// A request for a token, signed now.
+/// A request for a token, signed now unless the wishes name another time.
 fn sign(key: &str, params: &TokenParams) -> Result<TokenRequest, ErrorInfo> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|error| failed(401, format!("the system gives no random bytes: {error}")))?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TokenRequest::sign(key, params, Timestamp::default().plus(since), &BASE64_URL_SAFE_NO_PAD.encode(nonce))
+    let timestamp = params
+        .timestamp
+        .unwrap_or_else(|| Timestamp::default().plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
+    TokenRequest::sign(key, params, timestamp, &BASE64_URL_SAFE_NO_PAD.encode(nonce))
 }
 
 /// No answer came: another server of the protocol may give one.

@@ -7,11 +7,12 @@ use web_time::Instant;
 
 use super::{
     Client, Output, Timer,
+    clock::ServerClock,
     event::{ConnectionState, Event, OperationId},
     options::{ClientOptions, Credentials},
     rest::no_renewal,
     route::Route,
-    token::{TokenAnswer, TokenDetails, TokenParams, TokenRequest, check_token},
+    token::{TokenAnswer, TokenDetails, TokenRequest, check_token},
     url::Target,
 };
 use crate::protocol::{Action, Auth, ErrorCode, ErrorInfo, Frame};
@@ -29,13 +30,15 @@ pub(super) struct Tokens {
     /// The present one, until it is refused or ends.
     pub(super) current: Option<TokenDetails>,
     /// The request for the next one.
-    asked: Option<RequestId>,
+    pub(super) asked: Option<RequestId>,
     /// The signed request that a server is to exchange for the next one.
     exchange: Option<Exchange>,
     /// Whether this round of attempts had a token renewed: it does so once (`RTN14b`).
     pub(super) renewed: bool,
     /// Who wants to know when the next token is in use.
     authorize: Option<OperationId>,
+    /// The server's clock, for requests that the client signs.
+    pub(super) clock: ServerClock,
     /// All requests so far, for their names.
     requests: u64,
 }
@@ -97,9 +100,8 @@ impl Client {
         if self.tokens.asked.is_none() {
             let request = self.next_request();
             self.tokens.asked = Some(request);
-            let params = TokenParams { client_id: self.options.client_id.clone() };
-            self.outputs.push_back(Output::NeedToken { request, params });
             self.timers.start(Timer::Token, now, self.options.timing.request_timeout);
+            self.need_token(request, now);
         }
     }
 
@@ -131,6 +133,9 @@ impl Client {
             }
             Err(error) if error.is_server_trouble() && self.exchange_elsewhere(now) => {}
             Err(error) => {
+                if error.code == ErrorCode::TIMESTAMP_OUTSIDE_WINDOW {
+                    self.clock_refused();
+                }
                 self.end_token_request();
                 self.token_not_obtained(error, now);
             }
@@ -159,7 +164,7 @@ impl Client {
         found
     }
 
-    fn end_token_request(&mut self) {
+    pub(super) fn end_token_request(&mut self) {
         self.tokens.asked = None;
         self.tokens.exchange = None;
         self.timers.stop(&Timer::Token);
@@ -201,7 +206,7 @@ impl Client {
 
     /// No token could be had. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails and a
     /// standing line goes on with the token that it has (`RSA4c`).
-    fn token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
+    pub(super) fn token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
         self.end_waiting_requests(&cause);
         let status = if cause.status_code == 403 { 403 } else { 401 };
         let message = format!("no token could be had: {}", cause.message);

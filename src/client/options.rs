@@ -63,9 +63,12 @@ pub struct ClientOptions {
     /// A token to begin with, for credentials that get further ones by themselves. Defaults to none.
     pub token: Option<TokenDetails>,
     /// Whether a client with an API key signs requests for tokens with it and shows the server those (`RSA4`), so that
-    /// the key itself never goes over the line. The machine's clock must be right to two minutes. Defaults to false; all
-    /// other credentials are tokens anyway.
+    /// the key itself never goes over the line. The machine's clock must be right to two minutes, unless
+    /// [`query_time`](Self::query_time) is set. Defaults to false; all other credentials are tokens anyway.
     pub use_token_auth: bool,
+    /// Whether a client that signs requests for tokens goes by the server's clock: it asks the server's time before the
+    /// first one and adds the time that passed from then on (`TO3j10`, `RSA10k`). Defaults to false: the machine's clock.
+    pub query_time: bool,
     /// Who the client is, to others. Defaults to nobody in particular.
     pub client_id: Option<ClientId>,
     /// How frames are written. Defaults to JSON (`TO3f`).
@@ -106,6 +109,7 @@ impl fmt::Debug for ClientOptions {
             .field("credentials", &self.credentials)
             .field("token", &self.token)
             .field("use_token_auth", &self.use_token_auth)
+            .field("query_time", &self.query_time)
             .field("client_id", &self.client_id)
             .field("format", &self.format)
             .field("echo", &self.echo)
@@ -130,6 +134,7 @@ impl ClientOptions {
             credentials,
             token: None,
             use_token_auth: false,
+            query_time: false,
             client_id: None,
             format: Format::default(),
             echo: true,

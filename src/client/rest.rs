@@ -75,9 +75,19 @@ pub(super) struct Pending {
 /// Why a request is made.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    History { operation: OperationId, channel: ChannelName, of: HistoryOf },
-    Time { operation: OperationId },
-    Publish { operation: OperationId },
+    History {
+        operation: OperationId,
+        channel: ChannelName,
+        of: HistoryOf,
+    },
+    Time {
+        operation: OperationId,
+    },
+    Publish {
+        operation: OperationId,
+    },
+    /// The client's own question for the server's time.
+    Clock,
 }
 
 #[derive(Deserialize)]
@@ -136,21 +146,23 @@ impl Client {
             self.host_answered(route, now);
         }
         match answer.and_then(|response| response.refusal().map_or(Ok(response), Err)) {
-            Err(refusal) if refusal.is_token_error() => self.token_of_request_refused(request, refusal, now),
-            answer => self.take_answer(request.purpose, answer),
+            Err(refusal) if refusal.is_token_error() && !matches!(request.purpose, Purpose::Clock) => {
+                self.token_of_request_refused(request, refusal, now);
+            }
+            answer => self.take_answer(request.purpose, answer, now),
         }
     }
 
-    fn take_answer(&mut self, purpose: Purpose, answer: Result<HttpResponse, ErrorInfo>) {
+    fn take_answer(&mut self, purpose: Purpose, answer: Result<HttpResponse, ErrorInfo>, now: Instant) {
         match purpose {
             Purpose::History { operation, channel, of } => {
                 let outcome = answer.and_then(|response| self.read_page(channel, of, &response));
                 self.emit(Event::History { operation, outcome });
             }
             Purpose::Time { operation } => {
-                let times = answer.and_then(|response| response.json::<[Timestamp; 1]>());
-                self.emit(Event::Time { operation, outcome: times.map(|[time]| time) });
+                self.emit(Event::Time { operation, outcome: read_time(answer) });
             }
+            Purpose::Clock => self.take_server_time(read_time(answer), now),
             Purpose::Publish { operation } => {
                 let serials = answer.and_then(|response| response.json::<Published>());
                 self.emit(Event::Published { operation, outcome: serials.map(|published| published.serials) });
@@ -161,10 +173,10 @@ impl Client {
     /// The server refused the token. Where a new one can be had, the request is sent again with it, once (`RSA4b`).
     fn token_of_request_refused(&mut self, mut request: Request, refusal: ErrorInfo, now: Instant) {
         if !self.options.can_renew() {
-            return self.take_answer(request.purpose, Err(no_renewal(refusal)));
+            return self.take_answer(request.purpose, Err(no_renewal(refusal)), now);
         }
         if request.renewed {
-            return self.take_answer(request.purpose, Err(refusal));
+            return self.take_answer(request.purpose, Err(refusal), now);
         }
         request.renewed = true;
         self.tokens.current = None;
@@ -190,6 +202,14 @@ impl Client {
     /// Asks for the server's time (`RSC16`).
     pub(super) fn time(&mut self, operation: OperationId, now: Instant) {
         self.get(Ok("/time".to_owned()), "", Purpose::Time { operation }, now);
+    }
+
+    /// Asks for the server's time to sign a request by. It shows no token and waits for none; the driver has room for its
+    /// answer, since the client asks one such question at a time.
+    pub(super) fn ask_clock(&mut self, now: Instant) {
+        let (path, query) = ("/time".to_owned(), String::new());
+        let route = self.route(now);
+        self.send_request(Request { path, query, body: None, purpose: Purpose::Clock, renewed: false }, route);
     }
 
     /// Publishes over HTTP. Messages without ids are given some, so that the server takes them once however often they
@@ -272,7 +292,9 @@ impl Client {
         let mut url = target.http_url(route.host(), &request.path);
         url.set_query(Some(request.query.as_str()).filter(|query| !query.is_empty()));
         let mut headers = vec![("Accept", "application/json".to_owned())];
-        headers.extend(self.http_authorization().map(|authorization| ("Authorization", authorization)));
+        if !matches!(request.purpose, Purpose::Clock) {
+            headers.extend(self.http_authorization().map(|authorization| ("Authorization", authorization)));
+        }
         if request.body.is_some() {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
@@ -286,9 +308,15 @@ impl Client {
         match purpose {
             Purpose::History { operation, .. } => self.emit(Event::History { operation, outcome: Err(error) }),
             Purpose::Time { operation } => self.emit(Event::Time { operation, outcome: Err(error) }),
+            // It waits for nothing, and so it cannot end here.
+            Purpose::Clock => {}
             Purpose::Publish { operation } => self.emit(Event::Published { operation, outcome: Err(error) }),
         }
     }
+}
+
+fn read_time(answer: Result<HttpResponse, ErrorInfo>) -> Result<Timestamp, ErrorInfo> {
+    answer.and_then(|response| response.json::<[Timestamp; 1]>()).map(|[time]| time)
 }
 
 /// A token was refused, and there is no way to another (`RSA4a2`).

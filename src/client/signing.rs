@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_signature_covers_the_six_lines() {
-        let params = TokenParams { client_id: Some("ada".into()) };
+        let params = TokenParams { client_id: Some("ada".into()), ..TokenParams::default() };
         let request =
             TokenRequest::sign("app.id:secret", &params, Timestamp(1_700_000_000_000), "a-nonce-of-16-ch").unwrap();
         // Made with OpenSSL's `dgst -sha256 -hmac`.

@@ -59,6 +59,8 @@ impl fmt::Debug for TokenDetails {
 pub struct TokenParams {
     /// Whose the token is to be, where the options name somebody (`RSA7d`).
     pub client_id: Option<ClientId>,
+    /// When the request for it is signed, where that goes by the server's clock (`TK2d`); none: now, by the machine's.
+    pub timestamp: Option<Timestamp>,
 }
 
 /// A request for a token that somebody with the key has signed, to be handed to the server (`TE1`). Its signature is

@@ -124,7 +124,7 @@ pub struct Frame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<ConnectionId>,
     /// What the server tells about the connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional_map", skip_serializing_if = "Option::is_none")]
     pub connection_details: Option<Box<ConnectionDetails>>,
     /// Number of a frame that wants to be acknowledged, or of the first that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,10 +133,10 @@ pub struct Frame {
     #[serde(default, deserialize_with = "lenient::optional_u32", skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
     /// What became of the acknowledged frames, one element each.
-    #[serde(default, deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lenient::maps", skip_serializing_if = "Vec::is_empty")]
     pub res: Vec<PublishResult>,
     /// What went wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional_map", skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<ErrorInfo>>,
     /// What is asked for or granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,16 +145,16 @@ pub struct Frame {
     #[serde(default, deserialize_with = "lenient::string_map", skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<SmolStr, String>,
     /// The messages.
-    #[serde(default, deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lenient::maps", skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
     /// The words about members.
-    #[serde(default, deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "lenient::maps", skip_serializing_if = "Vec::is_empty")]
     pub presence: Vec<PresenceMessage>,
     /// When the server made the frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
     /// New credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient::optional_map", skip_serializing_if = "Option::is_none")]
     pub auth: Option<Box<Auth>>,
 }
 

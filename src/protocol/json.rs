@@ -1,13 +1,14 @@
 //! The JSON text form of a frame: one object per WebSocket text message.
 
-use super::{DecodeError, Format, Frame};
+use super::{DecodeError, Format, Frame, lenient::AsMap};
 
 /// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
 ///
 /// # Errors
 /// [`DecodeError`] for anything that is not one JSON object with an `action` and fields of the right types.
 pub fn decode(text: &str) -> Result<Frame, DecodeError> {
-    Ok(serde_json::from_str(text)?)
+    let AsMap(frame) = serde_json::from_str(text)?;
+    Ok(frame)
 }
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn malformed_frames_are_typed_errors() {
-        for text in ["", "{", "[]", "null", "7", r#"{"channel":"c"}"#, r#"{"action":"x"}"#, r#"{"action":1.5}"#] {
+        for text in ["", "{", "[]", "[15]", "null", "7", r#"{"channel":"c"}"#, r#"{"action":"x"}"#, r#"{"action":1.5}"#]
+        {
             assert!(matches!(decode(text), Err(DecodeError::Json(_))), "{text}");
         }
         for field in ["id", "channel", "messages", "presence", "params", "error", "connectionDetails", "count", "flags"]

@@ -1,11 +1,11 @@
 //! Deserializers that take what other SDKs send: floats for integers, `null` for absent, numbers in string maps.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{
     Deserialize, Deserializer,
-    de::{self, MapAccess, SeqAccess, Unexpected, Visitor},
+    de::{self, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -33,6 +33,41 @@ fn optional<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Resu
 /// A list, where `null` means empty.
 pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list of structures, each a map, where `null` means empty.
+pub(super) fn maps<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(list::<D, AsMap<T>>(deserializer)?.into_iter().map(|AsMap(value)| value).collect())
+}
+
+/// A structure that is a map, where `null` and absent mean `None`.
+pub(super) fn optional_map<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<AsMap<T>>::deserialize(deserializer)?.map(|AsMap(value)| value))
+}
+
+/// A structure that comes as a map: of itself, one would also be read from a list of its fields.
+pub(crate) struct AsMap<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for AsMap<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AsMapVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for AsMapVisitor<T> {
+            type Value = AsMap<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AsMap<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(AsMap)
+            }
+        }
+
+        deserializer.deserialize_map(AsMapVisitor(PhantomData))
+    }
 }
 
 /// A map of strings, whose values may come as numbers or booleans; `null` means empty.

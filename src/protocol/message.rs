@@ -46,7 +46,7 @@ pub struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<MessageSerial>,
     /// Its latest version, given by the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::optional_map", skip_serializing_if = "Option::is_none")]
     pub version: Option<MessageVersion>,
 }
 

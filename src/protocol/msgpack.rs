@@ -12,7 +12,7 @@ use serde::{
 };
 
 use self::node::Node;
-use super::{DecodeError, Format, Frame};
+use super::{DecodeError, Format, Frame, lenient::AsMap};
 
 /// Most levels of maps and lists inside each other: as many as the JSON form takes.
 const MAX_DEPTH: usize = 128;
@@ -22,7 +22,8 @@ const MAX_DEPTH: usize = 128;
 /// # Errors
 /// [`DecodeError`] for anything that is not one map with an `action` and fields of the right types.
 pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
-    from_slice(bytes)
+    let AsMap(frame) = from_slice(bytes)?;
+    Ok(frame)
 }
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.

@@ -124,6 +124,10 @@ pub struct Hub {
     requests: RateMeter,
     /// Connections that begin.
     beginnings: RateMeter,
+    /// Channels that come into being.
+    new_channels: RateMeter,
+    /// Tokens that are asked for.
+    tokens: RateMeter,
     /// Counts what needs a name of its own: syncs and leaves that the relay makes up.
     sequence: u64,
     timers: Timers,
@@ -203,6 +207,8 @@ impl Hub {
             account: RateMeter::default(),
             requests: RateMeter::default(),
             beginnings: RateMeter::default(),
+            new_channels: RateMeter::default(),
+            tokens: RateMeter::default(),
             sequence: 0,
             timers: Timers::default(),
             out: Outbox::default(),

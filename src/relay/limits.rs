@@ -64,6 +64,11 @@ pub struct Limits {
     pub request_rate: Option<u32>,
     /// Connections a second that begin; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
     pub new_connection_rate: Option<u32>,
+    /// Channels a second that come into being; ERROR or NACK 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    pub new_channel_rate: Option<u32>,
+    /// Tokens a second that are asked for, those of games among them; 429 with 42918. Defaults to no limit; Ably's is 50
+    /// on the free plan.
+    pub token_rate: Option<u32>,
     /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
     pub channels_per_connection: usize,
     /// Members of one channel; NACK 91003. Defaults to 200.
@@ -108,6 +113,8 @@ impl Default for Limits {
             account_rate: None,
             request_rate: None,
             new_connection_rate: None,
+            new_channel_rate: None,
+            token_rate: None,
             channels_per_connection: 200,
             members_per_channel: 200,
             connections: 10_000,
@@ -159,12 +166,13 @@ impl FromStr for CloudPlan {
 impl Limits {
     /// The limits of a plan, for what the relay counts: sizes, rates, members, channels and connections.
     ///
-    /// The cloud also counts channels and tokens that are made a second, and messages per hour and month.
+    /// The cloud also counts messages and requests per hour and month, which no short game reaches, and ends connections
+    /// that go on far beyond their rates, at a measure that it does not document.
     pub fn of_plan(plan: CloudPlan) -> Self {
-        let (max_message_size, most, account_rate, request_rate, new_connection_rate) = match plan {
-            CloudPlan::Free => (64 * 1024, 200, 500, 50, 42),
-            CloudPlan::Standard => (64 * 1024, 10_000, 2_500, 362, 250),
-            CloudPlan::Pro => (256 * 1024, 50_000, 10_000, 1_447, 500),
+        let (max_message_size, most, account_rate, request_rate, begin_rate, token_rate) = match plan {
+            CloudPlan::Free => (64 * 1024, 200, 500, 50, 42, 50),
+            CloudPlan::Standard => (64 * 1024, 10_000, 2_500, 362, 250, 250),
+            CloudPlan::Pro => (256 * 1024, 50_000, 10_000, 1_447, 500, 500),
         };
         Self {
             max_message_size,
@@ -173,7 +181,9 @@ impl Limits {
             delivery_rate: Some(50),
             account_rate: Some(account_rate),
             request_rate: Some(request_rate),
-            new_connection_rate: Some(new_connection_rate),
+            new_connection_rate: Some(begin_rate),
+            new_channel_rate: Some(begin_rate),
+            token_rate: Some(token_rate),
             connection_rate: Some(50),
             channel_rate: Some(50),
             channel_bandwidth: Some(1024 * 1024),
@@ -280,10 +290,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_a_plan_nothing_is_limited_by_the_second() {
+        let limits = Limits::default();
+        let rates = [
+            limits.connection_rate,
+            limits.channel_rate,
+            limits.channel_bandwidth,
+            limits.delivery_rate,
+            limits.account_rate,
+            limits.request_rate,
+            limits.new_connection_rate,
+            limits.new_channel_rate,
+            limits.token_rate,
+        ];
+        assert_eq!(rates, [None; 9]);
+    }
+
+    #[test]
     fn a_plan_limits_what_is_not_limited_otherwise() {
         let free = Limits::of_plan("free".parse().unwrap());
         assert_eq!((free.connection_rate, free.channel_rate, free.connections), (Some(50), Some(50), 200));
         assert_eq!((free.delivery_rate, free.account_rate, free.request_rate), (Some(50), Some(500), Some(50)));
+        assert_eq!((free.new_connection_rate, free.new_channel_rate, free.token_rate), (Some(42), Some(42), Some(50)));
         assert_eq!(Limits::of_plan("pro".parse().unwrap()).max_message_size, 256 * 1024);
         assert_eq!("none".parse::<CloudPlan>(), Err(CloudPlanError));
     }

@@ -144,6 +144,11 @@ impl Hub {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
                 self.config.limits.check_channels(channels)?;
+                if !self.new_channels.has_room(1, self.config.limits.new_channel_rate, now) {
+                    let why = "more channels come into being a second than may; attach a little later";
+                    return Err(ErrorInfo::new(ErrorCode::RATE_EXCEEDED, 429, why));
+                }
+                self.new_channels.count(1, now);
                 let trim = Timer::TrimChannel(key.clone());
                 self.timers.set_if_stopped(trim, now + self.config.limits.replay_window);
                 let keep = self.config.keeps(&key.name);

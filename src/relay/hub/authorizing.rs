@@ -42,7 +42,7 @@ impl Hub {
     /// Makes a token of the key `key_name`, for a request that was signed with it or comes with it.
     ///
     /// # Errors
-    /// 40101 for a request without a right signature or key, 40104 and 40105 for one that is old or was used, 40003 for
+    /// 42918 for one too many in a second, 40101 for a request without a right signature or key, 40104 and 40105 for one that is old or was used, 40003 for
     /// a ttl, 40000 for a capability and 40012 for a client id that makes no sense, 40160 where the key allows nothing
     /// of what is asked for, 40400 for a key of an application that is not served here.
     pub fn request_token(
@@ -52,6 +52,7 @@ impl Hub {
         credentials: Option<&Credentials>,
         now: Instant,
     ) -> Result<TokenDetails, ErrorInfo> {
+        self.check_token_rate(now)?;
         let wall = self.clock.at(now);
         let request = TokenRequest::parse(body, key_name)?;
         let keys = self.apps.keys_named(key_name)?;
@@ -73,14 +74,24 @@ impl Hub {
     /// Makes a token for one player in one room, where that is switched on.
     ///
     /// # Errors
-    /// 40400 where it is not switched on, 40003 for names that are none.
+    /// 42918 for one too many in a second, 40400 where it is not switched on, 40003 for names that are none.
     pub fn game_token(&mut self, room: &str, player: &str, now: Instant) -> Result<TokenDetails, ErrorInfo> {
         let off = || ErrorInfo::new(ErrorCode::NOT_FOUND, 404, "this relay gives no tokens to games; switch it on");
+        self.check_token_rate(now)?;
         let endpoint = self.config.token_endpoint.as_ref().ok_or_else(off)?;
         let grant = game::grant(room, player, endpoint.ttl)?;
         let keys = self.apps.keys_named(&endpoint.key)?;
         let key = keys.first().ok_or_else(off)?;
         mint(key, grant, self.clock.at(now))
+    }
+
+    fn check_token_rate(&mut self, now: Instant) -> Result<(), ErrorInfo> {
+        if !self.tokens.has_room(1, self.config.limits.token_rate, now) {
+            let why = "more tokens are asked for a second than may be; ask a little later";
+            return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
+        }
+        self.tokens.count(1, now);
+        Ok(())
     }
 
     /// Answers AUTH with CONNECTED, or ends the connection with an error (`RTC8a`).

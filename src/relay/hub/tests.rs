@@ -10,6 +10,8 @@ mod presence;
 mod publishing;
 mod rest;
 mod resuming;
+mod scripts;
+mod wrong_types;
 
 use std::{collections::BTreeMap, time::Duration};
 

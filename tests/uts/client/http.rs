@@ -2,8 +2,8 @@
 
 use bevy_rooms::{
     client::{
-        ClientOptions, Command, Credentials, Endpoint, Event, HistoryOf, HistoryQuery, HttpRequest, HttpResponse,
-        OperationId, TokenRequest,
+        ClientOptions, Command, ConnectionState, Credentials, Endpoint, Event, HistoryOf, HistoryQuery, HttpRequest,
+        HttpResponse, OperationId, TokenRequest,
     },
     protocol::{ErrorCode, ErrorInfo, Timestamp},
 };
@@ -267,6 +267,77 @@ fn rsa4_a_client_with_a_key_that_is_told_so_shows_tokens_only() {
     bench.accept("conn-1");
     bench.receive(disconnected(40142, 401));
     assert_eq!(bench.tokens_asked, 2, "it renews its token by itself");
+}
+
+fn by_server_clock() -> ClientOptions {
+    let far = Endpoint::Url("ws://relay.example".to_owned());
+    ClientOptions { use_token_auth: true, query_time: true, endpoint: far, ..options() }
+}
+
+/// When the token that is wanted is to be signed.
+fn timestamp(bench: &Bench) -> Option<i64> {
+    bench.tokens_wanted.last().unwrap().1.timestamp.map(|time| time.0)
+}
+
+#[test]
+fn rsa9d_a_client_that_is_told_so_signs_by_the_servers_clock() {
+    let mut bench = Bench::connecting(by_server_clock());
+    assert_eq!(bench.tokens_asked, 0, "the time comes first");
+    bench.pass(SECOND);
+    let http = bench.answer_http(200, "", json!([1_700_000_000_000_i64]));
+    assert_eq!((http.url.as_str(), authorization(&http)), ("http://relay.example/time", None));
+    assert_eq!(timestamp(&bench), Some(1_700_000_000_000));
+}
+
+#[test]
+fn rsa10k_the_servers_clock_is_asked_once_and_the_time_that_passed_is_added() {
+    let mut bench = Bench::connecting(by_server_clock());
+    bench.answer_http(200, "", json!([1_700_000_000_000_i64]));
+    bench.give_token("token-1");
+    bench.accept("conn-1");
+    bench.pass(5 * SECOND);
+    bench.receive(disconnected(40142, 401));
+    assert_eq!((timestamp(&bench), bench.http.len()), (Some(1_700_000_005_000), 0));
+}
+
+#[test]
+fn rsa10k_a_clock_that_the_server_refuses_is_asked_for_again() {
+    let mut bench = Bench::connecting(by_server_clock());
+    bench.answer_http(200, "", json!([5]));
+    bench.refuse_token(40104, 401);
+    assert_eq!(bench.state(), ConnectionState::Disconnected);
+    bench.next_timer();
+    bench.answer_http(200, "", json!([1_700_000_000_000_i64]));
+    assert_eq!(timestamp(&bench), Some(1_700_000_000_000));
+}
+
+#[test]
+fn rsa9d_without_the_servers_time_no_token_is_had_and_it_is_asked_with_the_next_attempt() {
+    let mut bench = Bench::connecting(by_server_clock());
+    bench.answer_http(401, "", json!({ "error": { "code": 40140, "statusCode": 401, "message": "no" } }));
+    assert_eq!((bench.state(), bench.tokens_asked), (ConnectionState::Disconnected, 0));
+    assert_eq!(bench.client.error_reason().unwrap().code, ErrorCode::TOKEN_NOT_OBTAINED);
+    bench.next_timer();
+    bench.answer_http(200, "", json!([5]));
+    assert_eq!(timestamp(&bench), Some(5));
+}
+
+#[test]
+fn rsa9d_a_question_that_nobody_answers_is_not_asked_twice_at_once() {
+    let mut bench = Bench::connecting(by_server_clock());
+    bench.pass(60 * SECOND);
+    while bench.state() != ConnectionState::Connecting {
+        bench.next_timer();
+    }
+    assert_eq!((bench.http.len(), bench.tokens_asked), (1, 0));
+    bench.answer_http(200, "", json!([5]));
+    assert_eq!(bench.tokens_asked, 1);
+}
+
+#[test]
+fn rsa9d_a_callback_signs_by_its_own_clock() {
+    let bench = Bench::connecting(ClientOptions { query_time: true, ..with_callback() });
+    assert_eq!((bench.http.len(), timestamp(&bench)), (0, None));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use super::Hub;
 use crate::{
-    protocol::{ConnectionId, ErrorCode, ErrorInfo, Message},
+    protocol::{AsMap, ConnectionId, ErrorCode, ErrorInfo, Message},
     relay::{
         Identity, Operation, Principal,
         connection::{random_id, split_key},
@@ -19,8 +19,8 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
-    Many(Vec<Message>),
-    One(Box<Message>),
+    Many(Vec<AsMap<Message>>),
+    One(AsMap<Box<Message>>),
 }
 
 impl Hub {
@@ -32,8 +32,8 @@ impl Hub {
         }
         self.config.limits.check_frame(call.request.body.len())?;
         let messages = match call.body()? {
-            OneOrMany::Many(messages) => messages,
-            OneOrMany::One(message) => vec![*message],
+            OneOrMany::Many(messages) => messages.into_iter().map(|AsMap(message)| message).collect(),
+            OneOrMany::One(AsMap(message)) => vec![*message],
         };
         let (publisher, identity) = match self.on_behalf(&messages, &principal)? {
             Some((connection, identity)) => (Some(connection), identity),

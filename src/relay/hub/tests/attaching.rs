@@ -182,3 +182,20 @@ fn an_idle_channel_is_dropped_and_a_used_one_is_not() {
     assert_eq!(world.hub.stats(), HubStats::default());
     assert_eq!(world.hub.poll_timeout(), None, "no timer is left");
 }
+
+#[test]
+fn channels_come_into_being_at_the_rate_that_they_may_and_known_ones_do_not_count() {
+    let mut world = World::with_limits(|limits| limits.new_channel_rate = Some(1));
+    let mut client = world.connect("");
+    world.attach(&client, "a");
+    world.send(client.link, Frame::for_channel(Action::Attach, "b".into()));
+    let refused = world.take_one(client.link, Action::Error);
+    assert_eq!((refused.channel.clone(), error_code(&refused)), (Some("b".into()), Some(42910)));
+    let answer = world.publish(&mut client, "b", &["m"]);
+    assert_eq!((answer.action, error_code(&answer)), (Action::Nack, Some(42910)));
+    assert_eq!(world.publish(&mut client, "a", &["m"]).action, Action::Ack);
+    world.take(client.link);
+    world.pass(SECOND);
+    world.take(client.link);
+    world.attach(&client, "b");
+}

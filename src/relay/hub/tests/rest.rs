@@ -293,6 +293,23 @@ fn requests_are_answered_at_the_rate_that_they_may_come() {
 }
 
 #[test]
+fn tokens_are_given_at_the_rate_that_they_may_be_asked_for() {
+    let mut config =
+        HubConfig { token_endpoint: Some(crate::relay::TokenEndpoint::new("rooms.dev")), ..HubConfig::default() };
+    config.limits.token_rate = Some(2);
+    let mut world = World::with_config(config);
+    let (keys, game) = (("POST", "/keys/rooms.dev/requestToken", "{}"), ("GET", "/token?room=den&player=ada", ""));
+    for ((method, target, body), status) in [(keys, 201), (game, 200), (game, 429), (keys, 429)] {
+        assert_eq!(world.ask(method, target, body).status, status, "{target}");
+    }
+    let refused = world.ask("GET", game.1, "");
+    assert_eq!(refused.header("x-ably-errorcode"), Some("42918"));
+    assert_eq!(world.ask("GET", "/time", "").status, 200, "other requests are not tokens");
+    world.pass(SECOND);
+    assert_eq!(world.ask("GET", game.1, "").status, 200);
+}
+
+#[test]
 fn the_player_of_a_game_token_may_come_as_client_id_but_not_as_two() {
     let token_endpoint = Some(crate::relay::TokenEndpoint::new("rooms.dev"));
     let mut world = World::with_config(HubConfig { token_endpoint, ..HubConfig::default() });
