@@ -165,7 +165,7 @@ impl Session {
     /// Stops acting until an own lease comes back.
     pub(super) fn suspend(&mut self, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
-        if lead.is_active() {
+        if matches!(lead.phase, Phase::Active | Phase::HandingOver) {
             lead.phase = Phase::Suspended { from_beat: lead.beat.saturating_add(1) };
             self.timers.set(Timer::Lease, now);
             self.timers.stop(Timer::Fence);

@@ -219,6 +219,21 @@ fn a_host_whose_successor_does_not_answer_goes_on() {
 }
 
 #[test]
+fn a_host_that_is_cut_off_while_it_hands_over_goes_on_once_its_line_is_back() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    bus.session(0).hand_over_to(&PlayerId::new("bob").unwrap()).unwrap();
+    bus.run(SECOND / 10);
+    bus.kill(1);
+    bus.cut(0);
+    bus.run(6 * SECOND);
+    bus.connect(0, true);
+    bus.run(2 * SECOND);
+    let zoe = bus.add(config("zoe", Wish::Join));
+    bus.run(5 * SECOND);
+    assert!(bus.session(0).is_host() && bus.is_joined(zoe));
+}
+
+#[test]
 fn a_room_that_does_not_migrate_closes_once_its_host_is_lost() {
     let mut bus = Bus::new();
     bus.add(SessionConfig { migration: Migration::Never, ..config("ada", Wish::Host) });
