@@ -16,12 +16,16 @@
 //!   dropped and counted, and an [`Event::Overflow`] says so as soon as there is room.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 //!
+//! In a browser the background task runs on the page's event loop, and does what the page's state asks for: it reconnects
+//! at once when the network is back or the page awakes with a dead line, and says goodbye when the page ends.
+//!
 //! The background task holds a [`BridgeEnd`]. Whoever takes one by [`Bridge::pair`] does the task's work by hand, with the
 //! same queues and the same bounds: so a simulation replaces the thread, the socket and the clock, and nothing else.
 
 mod driver;
 mod end;
 mod errands;
+mod page;
 mod queue;
 mod runtime;
 

@@ -68,10 +68,11 @@
 //! | [`session`] | host, peers, roster, shared state, requests; sans-IO | `client`'s vocabulary, `protocol` |
 //! | [`bridge`] | the background task and its bounded queues | `client`, `transport`, `protocol` |
 //! | [`client`] | connection, channels, presence, outbox, timers; sans-IO | `protocol` |
-//! | [`transport`] | sockets: native, in memory | `protocol` (errors) |
+//! | [`transport`] | sockets: native, the browser's, in memory | `protocol` (errors) |
 //! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
 //! | [`testing`] | apps, clients and a hub on simulated time | `plugin`, `session`, `bridge`, `client`, `relay`'s hub, `protocol` |
 //! | [`protocol`] | frames, messages, presence, errors; pure data | – |
+//! | `web` | timers and listeners of a browser, for `transport`, `bridge` and `plugin`; wasm32 only | – |
 //!
 //! # Features
 //!
@@ -83,10 +84,13 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(not(target_arch = "wasm32"))]
+// Makes every `#[test]` of the crate one of the browser's.
+#[cfg(all(test, target_arch = "wasm32"))]
+#[macro_use]
+extern crate browser_test;
+
 pub mod bridge;
 pub mod client;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod plugin;
 pub mod protocol;
 #[cfg(all(any(feature = "relay", feature = "testing"), not(target_arch = "wasm32")))]
@@ -95,9 +99,10 @@ pub mod session;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 pub mod transport;
+#[cfg(target_arch = "wasm32")]
+mod web;
 
 /// What a game uses: `use bevy_rooms::prelude::*;`.
-#[cfg(not(target_arch = "wasm32"))]
 pub mod prelude {
     pub use crate::{
         client::{ConnectionState, Credentials, Endpoint, TokenCallback},

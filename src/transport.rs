@@ -5,12 +5,15 @@
 //!
 //! | implementation | where |
 //! | --- | --- |
-//! | [`native`] | tokio and tokio-tungstenite, TLS by rustls; every target but wasm32 |
+//! | `native` | tokio and tokio-tungstenite, TLS by rustls; every target but wasm32 |
+//! | `web` | the browser's WebSocket; wasm32 |
 //! | [`memory`] | an in-process pair, for tests |
 
 pub mod memory;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 
 use tokio::sync::mpsc;
 

@@ -20,14 +20,15 @@ const LAYERS: &[Layer] = &[
     Layer { name: "protocol", may_use: &[], sans_io: true },
     Layer { name: "client", may_use: &["protocol"], sans_io: true },
     Layer { name: "session", may_use: &["client", "protocol"], sans_io: true },
-    Layer { name: "transport", may_use: &["protocol"], sans_io: false },
-    Layer { name: "bridge", may_use: &["client", "transport", "protocol"], sans_io: false },
+    Layer { name: "transport", may_use: &["protocol", "web"], sans_io: false },
+    Layer { name: "bridge", may_use: &["client", "transport", "protocol", "web"], sans_io: false },
     Layer {
         name: "plugin",
-        may_use: &["session", "bridge", "client", "transport", "protocol", "relay"],
+        may_use: &["session", "bridge", "client", "transport", "protocol", "relay", "web"],
         sans_io: false,
     },
     Layer { name: "relay", may_use: &["protocol"], sans_io: true },
+    Layer { name: "web", may_use: &[], sans_io: false },
     Layer { name: "testing", may_use: &["plugin", "bridge", "client", "session", "relay", "protocol"], sans_io: true },
 ];
 
@@ -52,6 +53,19 @@ const IMPURE: &[&str] = &[
 /// to start at some instant, which only the clock can make, and the rig holds whole apps.
 const EXCEPTIONS: &[(&str, &[&str])] =
     &[("relay/listener", IMPURE), ("testing/net.rs", &["Instant::now"]), ("testing/rig", &["bevy::"])];
+
+/// What belongs to a browser.
+const BROWSER: &[&str] = &["web_sys", "js_sys", "wasm_bindgen", "crate::web"];
+
+/// The files that may use a browser. They compile for wasm32 only, and all else is the same on every target.
+const BROWSER_FILES: &[&str] = &[
+    "src/web.rs",
+    "src/web/",
+    "transport/web.rs",
+    "bridge/runtime/web.rs",
+    "bridge/page/web.rs",
+    "plugin/identity/storage.rs",
+];
 
 /// Files that only compile for tests.
 fn is_test_file(path: &Path) -> bool {
@@ -101,6 +115,10 @@ fn violations() -> Vec<String> {
                 if used && !layer.may_use.contains(&other.name) {
                     found.push(format!("{} uses the layer {}", path.display(), other.name));
                 }
+            }
+            let for_browsers = BROWSER_FILES.iter().any(|file| name.contains(file));
+            for word in BROWSER.iter().filter(|word| !for_browsers && code.contains(**word)) {
+                found.push(format!("{} is no file for browsers and uses {word}", path.display()));
             }
             for word in IMPURE.iter().filter(|word| layer.sans_io && !allowed.contains(word)) {
                 if code.contains(word) {

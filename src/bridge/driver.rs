@@ -7,10 +7,11 @@ use tokio::sync::mpsc;
 use super::{
     BridgeEnd,
     errands::{Answer, Errands},
+    page::{Page, PageEvent},
     runtime,
 };
 use crate::{
-    client::{Client, Command, Output, TransportId},
+    client::{Client, Command, ConnectionState, Output, TransportId},
     protocol::{Format, WireFrame},
     transport::{Connector, Incoming, Link},
 };
@@ -26,6 +27,7 @@ pub(super) struct Driver<C> {
     connector: C,
     socket: Option<Socket>,
     errands: Errands,
+    page: Page,
     end: BridgeEnd,
 }
 
@@ -43,6 +45,7 @@ enum Wake {
     SocketHasRoom,
     EcsHasRoom,
     Errand(Option<Answer>),
+    Page(PageEvent),
     Timeout,
 }
 
@@ -50,7 +53,7 @@ impl<C: Connector> Driver<C> {
     pub(super) fn new(client: Client, connector: C, end: BridgeEnd) -> Self {
         let format = client.format();
         let errands = Errands::new(&client.options().credentials);
-        Self { client, format, connector, socket: None, errands, end }
+        Self { client, format, connector, socket: None, errands, page: Page::listen(), end }
     }
 
     /// Runs until the ECS side is gone, then says goodbye.
@@ -62,6 +65,7 @@ impl<C: Connector> Driver<C> {
                 Wake::Command(None) => break,
                 Wake::Incoming(incoming) => self.take_in(incoming),
                 Wake::Errand(answer) => self.take_answer(answer),
+                Wake::Page(event) => self.take_page_event(event),
                 Wake::Timeout => self.client.handle_timeout(runtime::now()),
                 // The next pump moves what waited.
                 Wake::SocketHasRoom | Wake::EcsHasRoom => {}
@@ -86,6 +90,7 @@ impl<C: Connector> Driver<C> {
             item = next(incoming) => Wake::Incoming(item),
             () = has_room(outgoing), if has_pending => Wake::SocketHasRoom,
             answer = self.errands.next() => Wake::Errand(answer),
+            event = self.page.next() => Wake::Page(event),
             () = ecs_room.notified(), if events_wait => Wake::EcsHasRoom,
             () = runtime::sleep_until(deadline) => Wake::Timeout,
         }
@@ -119,6 +124,22 @@ impl<C: Connector> Driver<C> {
             Some(Answer::Connectivity(request, up)) => self.client.handle_connectivity(request, up, runtime::now()),
             // The driver holds a sender itself, so the errands never end before it.
             None => {}
+        }
+    }
+
+    fn take_page_event(&mut self, event: PageEvent) {
+        let now = runtime::now();
+        match event {
+            PageEvent::Online => self.client.handle_network(true, now),
+            // A page that is shelved has no socket; with its connection key it resumes when it comes back.
+            PageEvent::Offline | PageEvent::Shelved => self.client.handle_network(false, now),
+            PageEvent::Awake => {
+                self.client.handle_timeout(now);
+                if matches!(self.client.state(), ConnectionState::Disconnected | ConnectionState::Suspended) {
+                    self.client.handle_network(true, now);
+                }
+            }
+            PageEvent::Leaving => self.client.handle_command(Command::Close, now),
         }
     }
 

@@ -1,88 +1,20 @@
 //! Where the background task runs, and by which clock.
+//!
+//! | implementation | where |
+//! | --- | --- |
+//! | `native` | a thread with a tokio runtime; every target but wasm32 |
+//! | `web` | the event loop of the page or worker; wasm32 |
 
-use std::{thread, time::Duration};
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
 
-use web_time::Instant;
-
-use super::BridgeError;
-
-/// The background thread's name, as debuggers and profilers show it.
-const THREAD_NAME: &str = "bevy_rooms";
-
-/// Longest wait for the background thread when the bridge is dropped: its own closing takes half as long.
-const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Where the background task runs.
-#[derive(Clone, Debug, Default)]
-pub enum Runtime {
-    /// On one thread of its own, named `bevy_rooms`, which ends when the bridge is dropped.
-    #[default]
-    OwnThread,
-    /// On a tokio runtime of the game's, with I/O and time enabled. The task ends when the bridge is dropped, but is not
-    /// waited for.
-    Handle(tokio::runtime::Handle),
-}
-
-impl Runtime {
-    /// Runs `future` to its end in the background.
-    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<Task, BridgeError> {
-        match self {
-            Self::OwnThread => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                let (running, ended) = crossbeam_channel::bounded::<()>(0);
-                let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
-                    runtime.block_on(future);
-                    // Name look-ups may hang on for long; the thread does not wait for them.
-                    runtime.shutdown_background();
-                    drop(running);
-                })?;
-                Ok(Task { own_thread: Some((ended, thread)) })
-            }
-            Self::Handle(handle) => {
-                handle.spawn(future);
-                Ok(Task { own_thread: None })
-            }
-        }
-    }
-}
-
-/// A running background task. Dropping it waits a moment for the task's own thread to end, so that the goodbye goes out.
-#[derive(Debug)]
-pub(super) struct Task {
-    /// Tells that the thread is about to end; and the thread.
-    own_thread: Option<(crossbeam_channel::Receiver<()>, thread::JoinHandle<()>)>,
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        let Some((ended, thread)) = self.own_thread.take() else { return };
-        if ended.recv_timeout(JOIN_TIMEOUT) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-            log::warn!("the background thread did not end within {JOIN_TIMEOUT:?}; it is left to itself");
-        } else if thread.join().is_err() {
-            log::error!("the background thread panicked; its message stands above");
-        }
-    }
-}
-
-/// Runs `future` beside the background task, and drops it when the runtime ends.
-pub(super) fn run_aside(future: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(future);
-}
-
-/// The time by the runtime's clock: the real one, unless a test paused it.
-pub fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Waits until `deadline`; for ever where there is none.
-pub(super) async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether `future` ended within `limit`.
-pub(super) async fn within(limit: Duration, future: impl Future<Output = ()>) -> bool {
-    tokio::time::timeout(limit, future).await.is_ok()
-}
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::native::{Runtime, now};
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) use self::native::{Task, run_aside, sleep_until, within};
+#[cfg(target_arch = "wasm32")]
+pub use self::web::{Runtime, now};
+#[cfg(target_arch = "wasm32")]
+pub(super) use self::web::{Task, run_aside, sleep_until, within};

@@ -26,7 +26,8 @@ pub enum Endpoint {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// An API key, `APP.KEYID:SECRET`.
+    /// An API key, `APP.KEYID:SECRET`. In a web page, where everybody can read it, it is refused unless the server is on
+    /// this machine or in a private network.
     Key(String),
     /// A token. When it ends, so does the connection: nothing here can renew it.
     Token(String),

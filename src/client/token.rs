@@ -156,7 +156,11 @@ fn invalid(why: &str) -> ErrorInfo {
 }
 
 /// The future of a [`TokenCallback`].
+#[cfg(not(target_arch = "wasm32"))]
 pub type TokenFuture = Pin<Box<dyn Future<Output = Result<TokenAnswer, ErrorInfo>> + Send>>;
+/// The future of a [`TokenCallback`]. A browser's promises stay on their thread, so it need not be `Send` there.
+#[cfg(target_arch = "wasm32")]
+pub type TokenFuture = Pin<Box<dyn Future<Output = Result<TokenAnswer, ErrorInfo>>>>;
 
 /// A function of the game's that gets tokens, such as by asking the game's own server. It runs on the background task
 /// and must not block; a result with the status 403 ends the connection for good (`RSA4d`).
@@ -164,7 +168,21 @@ pub type TokenFuture = Pin<Box<dyn Future<Output = Result<TokenAnswer, ErrorInfo
 pub struct TokenCallback(Arc<dyn Fn(TokenParams) -> TokenFuture + Send + Sync>);
 
 impl TokenCallback {
-    /// Wraps an asynchronous function.
+    /// Wraps an asynchronous function, whose future need not be `Send` in a browser.
+    #[cfg(target_arch = "wasm32")]
+    pub fn new<F, A>(get: impl Fn(TokenParams) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<A, ErrorInfo>> + 'static,
+        A: Into<TokenAnswer>,
+    {
+        Self(Arc::new(move |params| {
+            let answer = get(params);
+            Box::pin(async move { answer.await.map(Into::into) })
+        }))
+    }
+
+    /// Wraps an asynchronous function, whose future need not be `Send` in a browser.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn new<F, A>(get: impl Fn(TokenParams) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<A, ErrorInfo>> + Send + 'static,

@@ -141,6 +141,7 @@ fn check_credentials(options: &ClientOptions, url: &Url) -> Result<(), ErrorInfo
     match &options.credentials {
         Credentials::Key(key) => {
             check_key(key)?;
+            check_key_in_page(url, IN_WEB_PAGE)?;
             // A key that only signs does not go over the line.
             let may_be_read = url.scheme() == "ws" && !options.use_token_auth && !options.allow_plain_key;
             if may_be_read && !is_near(url) {
@@ -164,6 +165,24 @@ fn check_credentials(options: &ClientOptions, url: &Url) -> Result<(), ErrorInfo
         Credentials::TokenDetails(details) if details.token.is_empty() => Err(no_token()),
         Credentials::Token(_) | Credentials::TokenDetails(_) | Credentials::Callback(_) => Ok(()),
     }
+}
+
+/// Whether this program is part of a web page.
+const IN_WEB_PAGE: bool = cfg!(target_arch = "wasm32");
+
+/// A page hands all that is in it to whoever opens it, so a key in it is everybody's. That is harmless only where the
+/// server is out of everybody's reach.
+fn check_key_in_page(url: &Url, in_page: bool) -> Result<(), ErrorInfo> {
+    if !in_page || is_near(url) {
+        return Ok(());
+    }
+    let host = url.host_str().unwrap_or_default();
+    let message = format!(
+        "an API key has no place in a web page, where everybody can read it and use {host} as they like; give the page a \
+         token URL (Credentials::TokenUrl) or a callback that gets tokens. Only a server on this machine or in a private \
+         network takes a key from a page"
+    );
+    Err(ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, message))
 }
 
 fn no_token() -> ErrorInfo {
@@ -274,6 +293,18 @@ mod tests {
         let options = ClientOptions::new(Endpoint::Cloud, Credentials::Key(KEY.to_owned()));
         let url = Target::new(&options).unwrap().url(None, &[]);
         assert!(url.starts_with("wss://main.realtime.ably.net/?v=6&"), "{url}");
+    }
+
+    #[test]
+    fn a_key_in_a_web_page_goes_only_to_this_machine_or_a_private_network() {
+        let refused = |text: &str, in_page| check_key_in_page(&Url::parse(text).unwrap(), in_page).err();
+        for near in ["ws://127.0.0.1:8787", "ws://[::1]", "ws://localhost", "ws://192.168.1.20", "ws://den.local"] {
+            assert_eq!(refused(near, true), None, "{near}");
+        }
+        for far in ["wss://main.realtime.ably.net", "wss://game.example", "wss://203.0.113.7"] {
+            assert_eq!(refused(far, true).map(|error| error.code), Some(ErrorCode::NO_AUTH_METHOD), "{far}");
+            assert_eq!(refused(far, false), None, "{far}");
+        }
     }
 
     #[test]

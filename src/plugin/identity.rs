@@ -1,15 +1,32 @@
 //! Who we are: a player id that stays the same over restarts and crashes, and the number that says which of its processes
 //! is the latest.
 //!
-//! Owns the choice, and what comes of it. Where an id is kept is a store's part: [`slots`] on a machine with files. In a
-//! browser it will be another module with the same [`take`](slots::take).
+//! Owns the choice, and what comes of it. Where an id is kept is a store's part: `slots` on a machine with files,
+//! `storage` in a browser.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod slots;
+#[cfg(target_arch = "wasm32")]
+mod storage;
 
 use std::path::PathBuf;
 
+#[cfg(not(target_arch = "wasm32"))]
+use self::slots as store;
+#[cfg(target_arch = "wasm32")]
+use self::storage as store;
+pub(super) use self::store::Hold;
 use crate::session::{Generation, PlayerId};
+
+/// Most instances of a game on one machine that are remembered.
+const SLOTS: u32 = 64;
+
+/// Generations that one process may use up: each room that it enters takes one, and the next process begins above them,
+/// also where the clock was set back.
+const RESERVED: u64 = 1000;
+
+/// Longest name of a game, in bytes; file systems take 255.
+const MAX_GAME: usize = 100;
 
 /// Where the player id comes from that [`RoomsPlugin`](super::RoomsPlugin) connects with, unless the game gives one.
 ///
@@ -25,13 +42,14 @@ pub enum Identity {
     Remembered {
         /// The game's name, in the same letters always: letters, digits, `-`, `_` and `.`.
         game: String,
-        /// Where to keep it. `None`: in the user's data folder.
+        /// Where to keep it. `None`: in the user's data folder. A browser has no folders.
         folder: Option<PathBuf>,
     },
 }
 
 impl Identity {
-    /// An id that is kept in the user's data folder, the same for all rooms of this game.
+    /// An id that is kept in the user's data folder, the same for all rooms of this game; in a browser, in the local
+    /// storage of the page's origin.
     ///
     /// ```
     /// use bevy_rooms::prelude::*;
@@ -43,7 +61,8 @@ impl Identity {
     ///
     /// Of several instances on one machine each has an id of its own, and the same again when it is started again: the
     /// ids are in numbered slots, and an instance takes the first that no other holds, for as long as its app lives.
-    /// The file is `bevy_rooms/GAME/player-N.json`; deleting it makes a new player. Where nothing can be kept, since the
+    /// The file is `bevy_rooms/GAME/player-N.json`; deleting it makes a new player. In a browser an instance is a tab, and
+    /// one that is refreshed stays the same player. Where nothing can be kept, since the
     /// folder cannot be written or a file cannot be read, a warning is logged and the id is a new one.
     pub fn remembered(game: impl Into<String>) -> Self {
         Self::Remembered { game: game.into(), folder: None }
@@ -61,13 +80,10 @@ impl Identity {
     pub(super) fn take(&self) -> Own {
         match self {
             Self::Fresh => Own::fresh(),
-            #[cfg(not(target_arch = "wasm32"))]
-            Self::Remembered { game, folder } => slots::take(game, folder.as_deref()).unwrap_or_else(|error| {
+            Self::Remembered { game, folder } => store::take(game, folder.as_deref()).unwrap_or_else(|error| {
                 log::warn!("{error}; you are a new player this time");
                 Own::fresh()
             }),
-            #[cfg(target_arch = "wasm32")]
-            Self::Remembered { .. } => Own::fresh(),
         }
     }
 }
@@ -81,16 +97,17 @@ pub(super) struct Own {
     pub(super) hold: Option<Hold>,
 }
 
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) type Hold = slots::Hold;
-#[cfg(target_arch = "wasm32")]
-pub(super) type Hold = std::convert::Infallible;
-
 impl Own {
     /// Somebody new.
     pub(super) fn fresh() -> Self {
         Self { player: super::commands::random_player(), generation: by_the_clock(), hold: None }
     }
+}
+
+/// Whether a game's name can be part of a path and of a key.
+fn is_plain_name(game: &str) -> bool {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&letter);
+    !game.is_empty() && game.len() <= MAX_GAME && game.chars().all(is_plain) && !game.starts_with('.')
 }
 
 /// A generation for whoever remembers none: a process that was started later has a higher one.

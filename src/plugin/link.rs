@@ -142,6 +142,8 @@ impl RoomsLink {
             Transport::Platform => crate::transport::native::NativeConnector::new()
                 .map_err(|error| crate::bridge::BridgeError::Tls(error.to_string()))
                 .and_then(|connector| Bridge::start(options, connector, runtime, seed)),
+            #[cfg(target_arch = "wasm32")]
+            Transport::Platform => Bridge::start(options, crate::transport::web::WebConnector, runtime, seed),
         };
         started.map_err(|error| RoomError::NoBackgroundTask { why: error.to_string() })
     }

@@ -63,7 +63,7 @@ impl MemorySocket {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::protocol::WireFrame;

@@ -13,24 +13,14 @@ use std::{
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-use super::{Own, by_the_clock};
+use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
 use crate::{
     plugin::commands::random_player,
     session::{Generation, PlayerId},
 };
 
-/// Most instances of a game on one machine that are remembered.
-const SLOTS: u32 = 64;
-
 /// Folder of all games' ids in the user's data folder.
 const FOLDER: &str = "bevy_rooms";
-
-/// Generations that one process may use up: each room that it enters takes one, and the next process begins above them,
-/// also where the clock was set back.
-const RESERVED: u64 = 1000;
-
-/// Longest name of a game, in bytes; file systems take 255.
-const MAX_GAME: usize = 100;
 
 /// A slot that is ours until this is dropped.
 #[derive(Debug)]
@@ -61,8 +51,7 @@ pub(super) enum SlotError {
 
 /// Takes the first slot that no other instance holds, and the next generation of its player.
 pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&letter);
-    if game.is_empty() || game.len() > MAX_GAME || !game.chars().all(is_plain) || game.starts_with('.') {
+    if !is_plain_name(game) {
         return Err(SlotError::Game(game.to_owned()));
     }
     let folder = match folder {

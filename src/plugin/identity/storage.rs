@@ -1,0 +1,186 @@
+//! Player ids in the browser's local storage: one slot for each tab in which a game is open at a time, for each origin that
+//! pages come from.
+//!
+//! A page cannot hold a lock before its first frame, so a slot is leased: its record names the holder and when that last
+//! renewed it. A page that ends gives its slot free; one that crashed loses it when the lease runs out. Each tab marks in
+//! its session storage, which a refresh keeps, which slot it had, and so has the same one again after a refresh, and after
+//! a crash too. A tab that was copied has a copy of the mark; it knows by the lease, which was renewed just now.
+
+use std::{path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use web_sys::{Storage, Window};
+
+use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
+use crate::{
+    plugin::{commands::random_player, link::unix_millis},
+    session::{Generation, PlayerId},
+    web::{Listener, Timeout},
+};
+
+/// How long a slot is held without being renewed: browsers let the timers of a hidden page run once a minute at least.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// How often a slot is renewed.
+const RENEWAL: Duration = Duration::from_secs(2);
+
+/// A slot that was renewed this short a time ago has a holder that lives.
+const ALIVE: Duration = Duration::from_secs(5);
+
+/// Before the keys of all games' ids.
+const PREFIX: &str = "bevy_rooms";
+
+/// A slot that is ours until this is dropped.
+#[derive(Debug)]
+pub(in crate::plugin) struct Hold {
+    /// Ends the task that renews the slot.
+    _renewed: mpsc::Sender<()>,
+}
+
+/// What a slot holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    player: PlayerId,
+    /// The highest generation that a page may have used.
+    generation: Generation,
+    /// Who has the slot; nobody once that was given back.
+    holder: Option<String>,
+    /// When it was renewed, in milliseconds since 1970.
+    renewed: u64,
+}
+
+/// What a tab remembers of its slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    slot: u32,
+    holder: String,
+}
+
+/// Why no id can be remembered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StorageError {
+    #[error("{0:?} cannot be part of a key; name the game in 1 to 100 letters, digits, '-', '_' and '.'")]
+    Game(String),
+    #[error("this page may not keep anything; allow it to store data, and open it from a web server")]
+    NoStorage,
+    #[error("this page may not keep anything more; delete some of what its site has stored")]
+    Full,
+    #[error("this game is open in {SLOTS} tabs already")]
+    NoSlot,
+}
+
+/// Takes the slot that this tab had, or else the first that no other holds, and the next generation of its player. There
+/// are no folders in a browser.
+pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageError> {
+    if !is_plain_name(game) {
+        return Err(StorageError::Game(game.to_owned()));
+    }
+    let shelf = Shelf::open(game).ok_or(StorageError::NoStorage)?;
+    let now = unix_millis();
+    let mark = shelf.mark();
+    let slots = mark.iter().map(|mark| mark.slot).chain(1..=SLOTS);
+    let (slot, last) = slots
+        .map(|slot| (slot, shelf.read(slot)))
+        .find(|(_, record)| record.as_ref().is_none_or(|record| record.is_free(mark.as_ref(), now)))
+        .ok_or(StorageError::NoSlot)?;
+    let (player, floor) = match last {
+        Some(last) => (last.player, Generation(last.generation.0.saturating_add(1))),
+        None => (random_player(), Generation::default()),
+    };
+    let generation = floor.max(by_the_clock());
+    let highest = Generation(generation.0.saturating_add(RESERVED));
+    // Any text that no other page has.
+    let mark = Mark { slot, holder: random_player().as_str().to_owned() };
+    let record =
+        Record { player: player.clone(), generation: highest, holder: Some(mark.holder.clone()), renewed: now };
+    shelf.write(slot, &record).ok_or(StorageError::Full)?;
+    shelf.set_mark(&mark);
+    let (renewed, ended) = mpsc::channel(1);
+    wasm_bindgen_futures::spawn_local(renew(shelf, mark, ended));
+    Ok(Own { player, generation, hold: Some(Hold { _renewed: renewed }) })
+}
+
+impl Record {
+    /// Whether a page whose tab has this mark may take the slot.
+    fn is_free(&self, mark: Option<&Mark>, now: u64) -> bool {
+        let Some(holder) = &self.holder else { return true };
+        // A clock that was set back makes the time since then unknown, as if it were long.
+        let silent = now.checked_sub(self.renewed).map_or(LEASE, Duration::from_millis);
+        let was_ours = mark.is_some_and(|mark| mark.holder == *holder);
+        silent >= if was_ours { ALIVE } else { LEASE }
+    }
+}
+
+/// Renews the slot until the hold is dropped, and gives it back then, or when the page goes.
+async fn renew(shelf: Shelf, mark: Mark, mut ended: mpsc::Receiver<()>) {
+    let going = shelf.clone();
+    let gone = mark.clone();
+    let _on_hide = Listener::new(&shelf.window, "pagehide", move |_| going.give_back(&gone));
+    loop {
+        tokio::select! {
+            _ = ended.recv() => return shelf.give_back(&mark),
+            () = Timeout::after(RENEWAL) => {}
+        }
+        let Some(record) = shelf.read(mark.slot) else { continue };
+        if record.holder.as_ref().is_some_and(|holder| *holder != mark.holder) {
+            log::warn!("another tab has become the same player, since this one was frozen for a while");
+            return;
+        }
+        let _ = shelf.write(mark.slot, &Record { holder: Some(mark.holder.clone()), renewed: unix_millis(), ..record });
+    }
+}
+
+/// The storage of one game.
+#[derive(Clone, Debug)]
+struct Shelf {
+    window: Window,
+    local: Storage,
+    /// Not there where the browser keeps nothing for a tab; then a refresh finds its slot again by being the first.
+    session: Option<Storage>,
+    game: String,
+}
+
+impl Shelf {
+    fn open(game: &str) -> Option<Self> {
+        let window = web_sys::window()?;
+        let local = window.local_storage().ok().flatten()?;
+        let session = window.session_storage().ok().flatten();
+        Some(Self { window, local, session, game: game.to_owned() })
+    }
+
+    fn key(&self, slot: u32) -> String {
+        format!("{PREFIX}/{}/player-{slot}", self.game)
+    }
+
+    fn mark_key(&self) -> String {
+        format!("{PREFIX}/{}/slot", self.game)
+    }
+
+    /// What is in a slot; nothing where it cannot be read.
+    fn read(&self, slot: u32) -> Option<Record> {
+        serde_json::from_str(&self.local.get_item(&self.key(slot)).ok().flatten()?).ok()
+    }
+
+    fn write(&self, slot: u32, record: &Record) -> Option<()> {
+        self.local.set_item(&self.key(slot), &serde_json::to_string(record).ok()?).ok()
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        let text = self.session.as_ref()?.get_item(&self.mark_key()).ok().flatten()?;
+        serde_json::from_str::<Mark>(&text).ok().filter(|mark| (1..=SLOTS).contains(&mark.slot))
+    }
+
+    fn set_mark(&self, mark: &Mark) {
+        if let (Some(session), Ok(text)) = (&self.session, serde_json::to_string(mark)) {
+            // Without a mark a refresh finds its slot again by being the first.
+            let _ = session.set_item(&self.mark_key(), &text);
+        }
+    }
+
+    fn give_back(&self, mark: &Mark) {
+        if let Some(record) = self.read(mark.slot).filter(|record| record.holder.as_ref() == Some(&mark.holder)) {
+            let _ = self.write(mark.slot, &Record { holder: None, ..record });
+        }
+    }
+}

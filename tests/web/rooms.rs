@@ -1,0 +1,202 @@
+//! Whole games in a page, in rooms on a relay of this machine.
+
+#![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod common;
+
+use bevy::prelude::*;
+use bevy_rooms::{prelude::*, protocol::ErrorCode, transport::web::open_sockets};
+use common::{RELAY, held, next_frame};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Wave(u32);
+
+#[derive(Resource, Default)]
+struct Waves(Vec<u32>);
+
+#[derive(Resource, Clone, Default, Serialize, Deserialize)]
+struct Score {
+    points: u32,
+}
+
+fn plugin() -> RoomsPlugin {
+    RoomsPlugin { connect: Connect::relay(RELAY), ..default() }
+}
+
+fn game(plugin: RoomsPlugin) -> App {
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, plugin))
+        .add_room_message::<Wave>()
+        .share_resource::<Score>()
+        .init_resource::<Waves>()
+        .add_systems(Update, take_waves);
+    app
+}
+
+fn take_waves(mut read: MessageReader<FromRoom<Wave>>, mut waves: ResMut<Waves>) {
+    waves.0.extend(read.read().map(|wave| wave.message.0));
+}
+
+fn enter(app: &mut App, room: &str, name: &str) {
+    app.world_mut().commands().join_or_host(room, Profile::named(name));
+    app.world_mut().flush();
+}
+
+fn joined(app: &App) -> bool {
+    *app.world().resource::<State<RoomState>>().get() == RoomState::Joined
+}
+
+fn room(app: &App) -> &Room {
+    app.world().resource::<Room>()
+}
+
+fn status(app: &App, player: &PlayerId) -> Option<PlayerStatus> {
+    app.world().resource::<Roster>().get(player).map(|entry| entry.status)
+}
+
+fn waves(app: &App) -> &[u32] {
+    &app.world().resource::<Waves>().0
+}
+
+/// Frames of all games until `done`.
+async fn until(games: &mut [App], mut done: impl FnMut(&[App]) -> bool) {
+    while !done(games) {
+        games.iter_mut().for_each(App::update);
+        next_frame().await;
+    }
+}
+
+/// Two games in a room of their own; the first hosts.
+async fn table(room: &str, plugins: [RoomsPlugin; 2]) -> [App; 2] {
+    let [mut host, mut peer] = plugins.map(game);
+    enter(&mut host, room, "Ada");
+    until(std::slice::from_mut(&mut host), |games| joined(&games[0])).await;
+    enter(&mut peer, room, "Ben");
+    let mut games = [host, peer];
+    until(&mut games, |games| games.iter().all(|game| joined(game) && roster(game) == 2)).await;
+    games
+}
+
+fn roster(app: &App) -> usize {
+    app.world().resource::<Roster>().len()
+}
+
+/// Has the page say something of itself.
+fn page_says(kind: &str) {
+    let event = web_sys::Event::new(kind).unwrap();
+    web_sys::window().unwrap().dispatch_event(&event).unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn two_games_share_state_and_messages_in_either_format() {
+    for format in [Format::Json, Format::MsgPack] {
+        let mut games =
+            table(&format!("web-{format:?}").to_lowercase(), [plugin(), RoomsPlugin { format, ..plugin() }]).await;
+        games[0].world_mut().resource_mut::<Score>().points = 7;
+        for number in 0..30 {
+            games[1].world_mut().write_message(ToRoom::others(Wave(number)));
+        }
+        until(&mut games, |games| games[1].world().resource::<Score>().points == 7 && waves(&games[0]).len() == 30)
+            .await;
+        assert_eq!(waves(&games[0]), (0..30).collect::<Vec<_>>());
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_network_that_went_and_came_back_has_the_line_resumed_at_once_and_nothing_is_lost() {
+    let mut games = table("web-network", [plugin(), plugin()]).await;
+    let connection = room(&games[1]).connection_id.clone();
+    let before = held().sockets;
+    page_says("offline");
+    games[0].world_mut().write_message(ToRoom::others(Wave(1)));
+    page_says("online");
+    until(&mut games, |games| waves(&games[1]) == [1]).await;
+    assert!(held().sockets >= before + 2, "each game has a new socket");
+    assert_eq!(room(&games[1]).connection_id, connection, "the connection is the same one");
+    assert!(games.iter().all(joined));
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_awakes_without_a_line_does_not_wait_for_the_next_attempt() {
+    held();
+    // Browsers refuse the discard port.
+    let mut games = [game(RoomsPlugin { connect: Connect::relay("ws://127.0.0.1:9"), ..default() })];
+    enter(&mut games[0], "web-awake", "Ada");
+    until(&mut games, |games| room(&games[0]).connection == ConnectionState::Disconnected).await;
+    let before = held().sockets;
+    let document = web_sys::window().unwrap().document().unwrap();
+    document.dispatch_event(&web_sys::Event::new("visibilitychange").unwrap()).unwrap();
+    next_frame().await;
+    assert_eq!(held().sockets, before + 1);
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_ends_says_goodbye() {
+    let [host, mut peer] = table("web-goodbye", [plugin(), plugin()]).await;
+    // Its background task has the page's word before the next frame; the socket is closed by then.
+    page_says("pagehide");
+    next_frame().await;
+    peer.update();
+    assert!(matches!(room(&peer).connection, ConnectionState::Closing | ConnectionState::Closed));
+    drop((host, peer));
+}
+
+#[wasm_bindgen_test]
+async fn a_game_that_ends_is_missed_by_the_others_at_once() {
+    let [host, peer] = table("web-end", [plugin(), plugin()]).await;
+    let id = peer.world().resource::<LocalPlayer>().id.clone();
+    drop(peer);
+    let mut games = [host];
+    until(&mut games, |games| status(&games[0], &id) != Some(PlayerStatus::Present)).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_key_to_a_public_server_is_refused_with_an_explanation() {
+    let public = Connect::Relay { url: "wss://game.example".to_owned(), key: "app.id:secret".to_owned() };
+    let mut games = [game(RoomsPlugin { connect: public, ..default() })];
+    enter(&mut games[0], "web-key", "Ada");
+    until(&mut games, |games| room(&games[0]).connection == ConnectionState::Failed).await;
+    let trouble = room(&games[0]).trouble.clone().unwrap();
+    assert_eq!(trouble.code, ErrorCode::NO_AUTH_METHOD);
+    assert!(trouble.message.contains("token URL") && !trouble.message.contains("secret"), "{trouble}");
+}
+
+#[wasm_bindgen_test]
+async fn each_game_of_a_page_has_an_id_of_its_own_and_the_same_again() {
+    let remembered = || game(RoomsPlugin { identity: Identity::remembered("web-test"), ..plugin() });
+    let id = |app: &App| app.world().resource::<LocalPlayer>().id.clone();
+    let games = [remembered(), remembered()];
+    let ids = [id(&games[0]), id(&games[1])];
+    assert_ne!(ids[0], ids[1]);
+    drop(games);
+    // What gives the slots back runs before the next frame.
+    next_frame().await;
+    let mut again = [remembered(), remembered()].map(|game| id(&game));
+    again.sort();
+    let mut ids = ids;
+    ids.sort();
+    assert_eq!(again, ids);
+}
+
+#[wasm_bindgen_test]
+async fn two_hundred_connects_and_disconnects_leave_nothing_in_the_page() {
+    let before = held();
+    for _ in 0..200 {
+        let mut games = [game(plugin())];
+        enter(&mut games[0], "web-many", "Ada");
+        until(&mut games, |games| room(&games[0]).connection == ConnectionState::Connected).await;
+    }
+    while open_sockets() > 0 {
+        next_frame().await;
+    }
+    let after = held();
+    assert_eq!(after.sockets, before.sockets + 200);
+    assert_eq!((after.hearing, after.open), (0, 0));
+    assert_eq!(after.listeners, before.listeners);
+    assert!(after.timers <= before.timers, "{after:?}");
+}
