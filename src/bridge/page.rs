@@ -10,7 +10,7 @@ pub(super) use self::web::Page;
 
 /// What a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(any(target_arch = "wasm32", test)), expect(dead_code, reason = "only a page says these"))]
+#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a page says these"))]
 pub(super) enum PageEvent {
     /// The network is there again.
     Online,
