@@ -239,9 +239,9 @@ fn with_a_game_token_nobody_speaks_as_another() {
     assert!(notes(&apps[1]).iter().all(|(from, _)| *from == "eve"), "{:?}", notes(&apps[1]));
 
     let mut impostor = Eavesdropper::new(&relay, "ada", "eve");
-    let error = impostor.wait("the impostor is turned away", |event| match event {
-        Event::Connection(change) if change.current == ConnectionState::Failed => change.reason.clone(),
+    let error = impostor.wait("the impostor is given no token", |event| match event {
+        Event::Connection(change) if change.current == ConnectionState::Disconnected => change.reason.clone(),
         _ => None,
     });
-    assert_eq!(error.status_code, 401, "{error}");
+    assert_eq!((error.code.0, error.cause.unwrap().code.0), (80019, 40003), "one token is not of two players");
 }
