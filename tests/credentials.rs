@@ -17,10 +17,11 @@ use bevy_rooms::{
     bridge::{Bridge, Runtime},
     client::{
         ChannelOptions, ChannelState, ClientOptions, Command, ConnectionChange, ConnectionState, Credentials, Endpoint,
-        Event, HistoryOf, HistoryQuery, Lifetime, OperationId, PresenceCommand, TokenCallback, TokenRequest,
+        Event, HistoryOf, HistoryQuery, HttpResponse, Lifetime, OperationId, Output, PresenceCommand, TokenAnswer,
+        TokenCallback, TokenRequest,
     },
-    protocol::{DEVELOPMENT_KEY, ErrorInfo, Flags, Message, Timestamp},
-    relay::{self, RelayConfig, RelayHandle, TokenEndpoint},
+    protocol::{DEVELOPMENT_KEY, ErrorCode, ErrorInfo, Flags, Message, Timestamp},
+    relay::{self, ConnectRequest, RelayConfig, RelayHandle, RestRequest, TokenEndpoint},
     transport::native::NativeConnector,
 };
 
@@ -184,6 +185,63 @@ fn a_client_with_a_key_may_sign_by_the_relays_clock() {
     let relay = relay();
     let mut ada = Client::connected(ClientOptions { use_token_auth: true, query_time: true, ..options(&relay, key()) });
     assert_eq!(ada.publish("c", Message::new("hi", "there")), Ok(()));
+}
+
+/// What comes of a client that signs on a machine whose clock is `wrong` by so much: the code of its error, or that it has
+/// a token that the relay took. Without sockets, since clocks of machines are not for tests to set.
+fn signs_on_a_machine_with_a_wrong_clock(query_time: bool, wrong: Duration) -> Result<(), u32> {
+    let (now, right) = (Instant::now(), Timestamp(1_700_000_000_000));
+    let mut hub = relay::Hub::new(relay::HubConfig::default(), [7; 32], now, right);
+    let endpoint = Endpoint::Url("ws://127.0.0.1:1".to_owned());
+    let options = ClientOptions { use_token_auth: true, query_time, ..ClientOptions::new(endpoint, key()) };
+    let mut client = bevy_rooms::client::Client::new(options, 7);
+    client.handle_command(Command::Connect, now);
+    let path = |url: &str| url.trim_start_matches("http://127.0.0.1:1").to_owned();
+    while let Some(output) = client.poll_output() {
+        match output {
+            Output::Http { request, http } => {
+                let asked = RestRequest { method: "GET".to_owned(), target: path(&http.url), ..RestRequest::default() };
+                let answer = hub.rest(&asked, now);
+                let answer = HttpResponse { status: answer.status, body: answer.body, ..HttpResponse::default() };
+                client.handle_http(request, Ok(answer), now);
+            }
+            Output::NeedToken { request, params } => {
+                let timestamp = params.timestamp.unwrap_or_else(|| right.plus(wrong));
+                let signed = TokenRequest::sign(DEVELOPMENT_KEY, &params, timestamp, "nonce-of-the-test").unwrap();
+                client.handle_token(request, Ok(signed.into()), now);
+            }
+            Output::ExchangeToken { request, url, body } => {
+                let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+                let body = body.into_bytes();
+                let asked = RestRequest { method: "POST".to_owned(), target: path(&url), headers, body };
+                let answer = hub.rest(&asked, now);
+                let refused = answer.header("x-ably-errorcode").map(|code| code.parse().unwrap());
+                client.handle_token(
+                    request,
+                    match refused {
+                        Some(code) => Err(ErrorInfo::new(ErrorCode(code), answer.status, "refused")),
+                        None => TokenAnswer::from_http("application/json", &answer.body),
+                    },
+                    now,
+                );
+            }
+            Output::Open { url, .. } => {
+                hub.open(&ConnectRequest::from_query(url.split_once('?').unwrap().1), now);
+                let Some(relay::Output::Send { frame, .. }) = hub.poll_output() else { panic!("an answer") };
+                return frame.frame().error.as_ref().map_or(Ok(()), |error| Err(error.code.0));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    Err(client.error_reason().unwrap().cause.as_ref().unwrap().code.0)
+}
+
+#[test]
+fn on_a_machine_with_a_wrong_clock_a_client_signs_by_the_relays() {
+    let (right, wrong) = (Duration::from_secs(60), Duration::from_secs(3 * 60));
+    assert_eq!(signs_on_a_machine_with_a_wrong_clock(false, right), Ok(()));
+    assert_eq!(signs_on_a_machine_with_a_wrong_clock(false, wrong), Err(40104));
+    assert_eq!(signs_on_a_machine_with_a_wrong_clock(true, wrong), Ok(()));
 }
 
 #[test]

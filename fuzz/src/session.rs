@@ -5,7 +5,9 @@ use std::time::Duration;
 use bevy_rooms::{
     client::{ChannelChange, ChannelState, ConnectionChange, ConnectionState, Event},
     protocol::{Flags, Message, PresenceMessage},
-    session::{Generation, PlayerId, Profile, RoomName, Session, SessionConfig, SessionTiming, Target, Wish},
+    session::{
+        Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionTiming, Target, Wish,
+    },
 };
 use serde_json::json;
 use web_time::Instant;
@@ -39,6 +41,7 @@ fn course<'a>(wish: Wish, lines: impl Iterator<Item = (&'a str, &'a str)>) {
         generation: Generation(5),
         profile: Profile::named("Ada"),
         wish,
+        migration: Migration::default(),
         fingerprint: "f".to_owned(),
         timing: SessionTiming::default(),
     };

@@ -73,7 +73,7 @@ test('a wrong key is refused with its code', limit, async () => {
 test('a page joins a room that a Rust player hosts', limit, async () => {
   const room = 'otter-badger-fox';
   const host = new Program('examples/bingo', [
-    '--headless', '--json', '--host', '--room', room, '--name', 'Rust', '--players', '99',
+    '--headless', '--json', '--host', '--room', room, '--name', 'Rust', '--players', '2',
     '--relay', server.url.replace('http', 'ws'),
   ]);
   const joined = await host.event((event) => event.event === 'joined');
@@ -97,6 +97,7 @@ test('a page joins a room that a Rust player hosts', limit, async () => {
   await hello('');
   const { data: refusal } = await refused;
   assert.equal(refusal.reason, 'protocol-mismatch');
+  const deal = message(inbox, (message) => message.name === 'Deal');
   await hello(refusal.theirs);
 
   const { data } = await welcome;
@@ -108,12 +109,14 @@ test('a page joins a room that a Rust player hosts', limit, async () => {
     ['Page', 'present', false],
   ]);
 
-  // A page shouts as any player does: the host hears it and answers to its inbox.
+  // With two players the round begins, and the page is dealt a strip. It shouts as any player does, who shows the strip: the
+  // host hears it and answers to its inbox.
+  const { data: { round, held, marks } } = await deal;
   const answer = message(inbox, (message) => message.name === 'NoPrize');
   await page.channels.get(`room:${room}:to:${joined.player_id}`).publish('room.request', {
-    generation: 1, sequence: 1, firstUnconfirmed: 1, kind: 'Shout', data: { round: 0, marks: [] },
+    generation: 1, sequence: 1, firstUnconfirmed: 1, kind: 'Shout', data: { round, held, marks },
   });
-  assert.equal((await answer).data, 'not-running');
+  assert.deepEqual((await answer).data, { 'not-enough-marks': { found: 0 } });
 
   await channel.publish('room.leave', { generation: 1, reason: 'left' });
   await host.event((event) => event.event === 'roster' && event.players.length === 1 && host.lines.length > 3);
