@@ -6,9 +6,15 @@
 mod common;
 
 use bevy::prelude::*;
-use bevy_rooms::{prelude::*, protocol::ErrorCode, transport::web::open_sockets};
+use bevy_rooms::{
+    prelude::*,
+    protocol::{ErrorCode, ErrorInfo},
+    transport::web::open_sockets,
+};
 use common::{RELAY, held, next_frame};
+use js_sys::Promise;
 use serde::{Deserialize, Serialize};
+use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -199,4 +205,28 @@ async fn two_hundred_connects_and_disconnects_leave_nothing_in_the_page() {
     assert_eq!((after.hearing, after.open), (0, 0));
     assert_eq!(after.listeners, before.listeners);
     assert!(after.timers <= before.timers, "{after:?}");
+}
+
+/// Where the relay gives tokens for this room.
+fn token_url(room: &str) -> String {
+    format!("{}/token?room={room}", RELAY.replacen("ws", "http", 1))
+}
+
+fn with(credentials: Credentials) -> RoomsPlugin {
+    RoomsPlugin { connect: Connect::With { endpoint: Endpoint::Url(RELAY.to_owned()), credentials }, ..default() }
+}
+
+#[wasm_bindgen_test]
+async fn games_without_a_key_get_their_tokens_from_a_url_or_from_a_callback_of_their_own() {
+    let from_url = Credentials::TokenUrl(token_url("web-token"));
+    let from_callback = TokenCallback::new(|params| async move {
+        let player = params.client_id.expect("the client says for whom");
+        let script = format!("fetch('{}&player={}').then((answer) => answer.json())", token_url("web-token"), player);
+        let answer = JsFuture::from(Promise::from(js_sys::eval(&script).unwrap())).await.unwrap();
+        let token = js_sys::Reflect::get(&answer, &"token".into()).unwrap();
+        Ok::<String, ErrorInfo>(token.as_string().expect("the relay gives a token"))
+    });
+    let mut games = table("web-token", [with(from_url), with(Credentials::Callback(from_callback))]).await;
+    games[1].world_mut().write_message(ToRoom::others(Wave(1)));
+    until(&mut games, |games| waves(&games[0]) == [1]).await;
 }
