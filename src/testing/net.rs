@@ -1,5 +1,6 @@
 //! The simulated network: who is on it, and what happens next.
 
+mod agenda;
 mod trouble;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
+use self::agenda::Agenda;
 use super::{
     faults::{Direction, FaultPlan, LinkConditions},
     halt::Halt,
@@ -43,6 +45,8 @@ pub struct SimNet {
     /// Until when the relay takes no sockets.
     relay_down_until: Instant,
     nodes: Vec<Node>,
+    /// When each of the nodes acts by itself next.
+    agenda: Agenda,
     wire: Wire,
     plan: Option<(FaultPlan, Instant)>,
 }
@@ -95,6 +99,7 @@ impl SimNet {
             rng,
             relay_down_until: now,
             nodes: Vec::new(),
+            agenda: Agenda::default(),
             wire: Wire::default(),
             plan: None,
         }
@@ -168,9 +173,9 @@ impl SimNet {
 
     /// When something happens next, unless a command comes before.
     pub fn next_at(&self) -> Option<Instant> {
-        let clients = self.nodes.iter().filter_map(Node::next_at);
         let fault = self.plan.as_ref().map(|(_, at)| *at);
-        clients.chain(self.hub.poll_timeout()).chain(self.wire.next()).chain(fault).min().map(|at| at.max(self.now))
+        let all = [self.agenda.next(), self.hub.poll_timeout(), self.wire.next(), fault];
+        all.into_iter().flatten().min().map(|at| at.max(self.now))
     }
 
     /// Lets time pass until the next thing happens, and lets it happen. Says whether anything did.
@@ -190,7 +195,7 @@ impl SimNet {
         } else if let Some((plan, _)) = self.plan.take_if(|(_, due)| *due <= at) {
             self.strike(plan);
         } else {
-            for index in 0..self.nodes.len() {
+            for index in self.agenda.due(at) {
                 if self.nodes[index].is_due(at) {
                     self.nodes[index].client.handle_timeout(at);
                     self.drain_client(index);
@@ -236,7 +241,7 @@ impl SimNet {
                     return self.close(id, Direction::Down);
                 }
                 let link = self.hub.open(&ConnectRequest::from_query(&query), now);
-                socket.link = Some(link);
+                self.wire.set_link(id, link);
                 self.send(id, Direction::Down, Parcel::Opened);
             }
             (Parcel::Frame(wire), Some(link)) => match wire.decode() {
@@ -322,6 +327,7 @@ impl SimNet {
         }
         let node = &mut self.nodes[index];
         node.events.extend(std::iter::from_fn(|| node.client.poll_event()));
+        self.agenda.set(index, node.next_at());
     }
 
     fn drain_hub(&mut self) {

@@ -1,7 +1,7 @@
 //! Sockets between clients and the relay, and what is on its way through them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -112,6 +112,12 @@ impl Socket {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     sockets: BTreeMap<SocketId, Socket>,
+    /// The sockets by what their clients call them.
+    of_clients: HashMap<(usize, TransportId), SocketId>,
+    /// The sockets by what the relay calls them.
+    of_links: HashMap<LinkId, SocketId>,
+    /// Whether an end has learnt that its socket is gone since the last [`tidy`](Self::tidy).
+    untidy: bool,
     parcels: Parcels,
     /// What would have arrived, were it not held up.
     held: Parcels,
@@ -134,6 +140,7 @@ impl Wire {
         let id = SocketId(self.number());
         let (up, down) = (Lane::new(now), Lane::new(now));
         self.sockets.insert(id, Socket { client, transport, link: None, up, down, frames_left: None });
+        self.of_clients.insert((client, transport), id);
         id
     }
 
@@ -143,16 +150,29 @@ impl Wire {
 
     /// The socket that the client calls so.
     pub(super) fn of_client(&self, client: usize, transport: TransportId) -> Option<SocketId> {
-        self.find(|socket| socket.client == client && socket.transport == transport)
+        self.of_clients.get(&(client, transport)).copied()
     }
 
     /// The socket that the relay calls so.
     pub(super) fn of_link(&self, link: LinkId) -> Option<SocketId> {
-        self.find(|socket| socket.link == Some(link))
+        self.of_links.get(&link).copied()
     }
 
-    fn find(&self, wanted: impl Fn(&Socket) -> bool) -> Option<SocketId> {
-        self.sockets.iter().rev().find(|(_, socket)| wanted(socket)).map(|(id, _)| *id)
+    /// The relay takes a socket, and calls it so.
+    pub(super) fn set_link(&mut self, id: SocketId, link: LinkId) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.link = Some(link);
+            self.of_links.insert(link, id);
+        }
+    }
+
+    fn remove(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.remove(&id) {
+            self.of_clients.remove(&(socket.client, socket.transport));
+            if let Some(link) = socket.link {
+                self.of_links.remove(&link);
+            }
+        }
     }
 
     /// Sends something through a socket.
@@ -242,10 +262,10 @@ impl Wire {
         // A socket that is given up before anybody answered never was.
         if self.held.values().any(|(of, _, parcel)| *of == id && matches!(parcel, Parcel::Dial(_))) {
             self.held.retain(|_, (of, ..)| *of != id);
-            self.sockets.remove(&id);
-            return;
+            return self.remove(id);
         }
         self.send(id, from, Parcel::Gone, link, now, rng);
+        self.untidy = true;
         let back = if from == Direction::Up { Direction::Down } else { Direction::Up };
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.lane(from).cut = true;
@@ -326,6 +346,8 @@ impl Wire {
 
     /// The relay's end of every socket vanishes.
     pub(super) fn lose_relay(&mut self, learn: Instant) {
+        self.untidy = true;
+        self.of_links.clear();
         for id in self.sockets.keys().copied().collect::<Vec<_>>() {
             self.tear(id, [true, false], learn);
             if let Some(socket) = self.sockets.get_mut(&id) {
@@ -348,6 +370,7 @@ impl Wire {
             let deaf = socket.lane(direction).deaf;
             if matches!(parcel, Parcel::Gone) {
                 socket.lane(direction).deaf = true;
+                self.untidy = true;
             }
             if !deaf {
                 return Some((id, direction, parcel));
@@ -358,7 +381,13 @@ impl Wire {
 
     /// Forgets the sockets that nothing can come through any more.
     pub(super) fn tidy(&mut self) {
-        self.sockets.retain(|_, socket| !(socket.up.deaf && socket.down.deaf));
+        if !std::mem::take(&mut self.untidy) {
+            return;
+        }
+        let over = self.sockets.iter().filter(|(_, socket)| socket.up.deaf && socket.down.deaf);
+        for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.remove(id);
+        }
     }
 }
 

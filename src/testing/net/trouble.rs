@@ -100,7 +100,7 @@ impl SimNet {
 
     /// Ends what is over.
     pub(super) fn end_halts(&mut self) {
-        for index in 0..self.nodes.len() {
+        for index in self.agenda.due(self.now) {
             let node = &mut self.nodes[index];
             let isolated = node.isolated.end_if_over(self.now);
             let frozen = node.frozen.end_if_over(self.now);
@@ -113,6 +113,7 @@ impl SimNet {
     /// Holds up what is to be held up for a client, and nothing else.
     fn apply_halts(&mut self, index: usize) {
         let node = &self.nodes[index];
+        self.agenda.set(index, node.next_at());
         let (isolated, frozen) = (node.isolated.is_on(), node.frozen.is_on());
         match isolated {
             true => self.wire.hold(index, Direction::Up),
