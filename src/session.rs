@@ -36,6 +36,7 @@ mod election;
 mod event;
 mod fingerprint;
 mod follow;
+mod heard;
 mod host;
 mod id;
 mod invite;
@@ -86,6 +87,7 @@ use crate::{
 };
 use claim::OwnClaim;
 use early::Early;
+use heard::Heard;
 use lead::Lead;
 use line::Line;
 use outgoing::{Lane, Outgoing};
@@ -94,7 +96,7 @@ use peer::Peer;
 use promise::Promise;
 use replica::Replica;
 use request::Requests;
-use talk::{Heard, Publish};
+use talk::Publish;
 use timer::{Timer, Timers};
 
 /// Most timers handled in one step. Each handler sets its timer later than now, so that this is never reached; it keeps

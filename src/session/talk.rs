@@ -3,16 +3,15 @@
 //! A game's message carries its kind as the name and its JSON as the data, so that any client of the service can read
 //! and send one. What we stamp on ours stands in the headers; what carries no stamps is taken from anyone.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    Generation, MAX_DEPTH, MAX_PLAYERS, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Stamp, Target,
+    Generation, MAX_DEPTH, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Stamp, Target,
     document::{is_shallow, json_fits, json_size},
     early::EarlyMessage,
+    heard::Said,
     host::replaced,
     outgoing::{Content, Lane, MAX_PUBLISH_SIZE},
     parts,
@@ -39,9 +38,6 @@ const ENVELOPE: usize = 1024;
 /// Longest kind of a message, in bytes.
 const MAX_KIND: usize = 256;
 
-/// Most failed messages that are remembered to explain gaps in the own sequence.
-const MAX_FAILED: usize = 1024;
-
 const HEADERS: &str = "headers";
 const GENERATION: &str = "generation";
 const SEQUENCE: &str = "sequence";
@@ -56,65 +52,6 @@ pub(super) struct Origin {
     pub serial: Option<MessageSerial>,
     /// Whether this session said it.
     pub own: bool,
-}
-
-/// How far everyone's game messages were heard, the own ones' echoes too.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// By player and whether over the inbox.
-    last: BTreeMap<(PlayerId, bool), (Generation, u64)>,
-    /// The own messages said on the room's channel and in inboxes.
-    said: [u64; 2],
-    /// The last own message that came back.
-    echoed: u64,
-    /// Own messages that the server did not take.
-    failed: BTreeSet<u64>,
-}
-
-impl Heard {
-    /// The number of the next own message.
-    fn next(&mut self, inbox: bool) -> u64 {
-        let said = &mut self.said[usize::from(inbox)];
-        *said = said.saturating_add(1);
-        *said
-    }
-
-    pub(super) fn note_failed(&mut self, sequence: u64) {
-        if self.failed.len() >= MAX_FAILED {
-            self.failed.pop_first();
-        }
-        self.failed.insert(sequence);
-    }
-
-    /// Whatever was said so far will not come back.
-    pub(super) fn expect_no_echo(&mut self) {
-        self.echoed = self.said[0];
-        self.failed.clear();
-    }
-
-    /// Notes an own message that came back, and tells whether one before it is missing.
-    fn hear_echo(&mut self, sequence: u64) -> bool {
-        if sequence <= self.echoed || sequence > self.said[0] {
-            return false;
-        }
-        let missing = (self.echoed + 1..sequence).any(|missing| !self.failed.contains(&missing));
-        self.echoed = sequence;
-        self.failed = self.failed.split_off(&sequence);
-        missing
-    }
-
-    /// Notes somebody's message, and tells whether it is news.
-    fn is_news(&mut self, player: &PlayerId, inbox: bool, generation: Generation, sequence: u64) -> bool {
-        let key = (player.clone(), inbox);
-        match self.last.get(&key) {
-            Some(last) if (generation, sequence) <= *last => return false,
-            Some(_) => {}
-            None if self.last.len() >= 2 * MAX_PLAYERS => return true,
-            None => {}
-        }
-        self.last.insert(key, (generation, sequence));
-        true
-    }
 }
 
 /// What is known of the publish that is being heard.
@@ -197,7 +134,11 @@ impl Session {
             self.note_malformed("a message about the room on a channel where it does not belong");
             return true;
         }
-        let superseded = self.roster().get(&from.player).is_some_and(|seat| message.generation() < seat.generation);
+        let seat = self.roster().get(&from.player).map(|seat| seat.generation);
+        if seat.is_some() {
+            self.heard.note_process(&from.player, inbox, message.generation(), from.serial.as_ref());
+        }
+        let superseded = seat.is_some_and(|seat| message.generation() < seat);
         if superseded && !matches!(message, RoomMessage::Hello(_)) {
             self.stats.stale += 1;
             return !matches!(message, RoomMessage::State(_));
@@ -248,10 +189,8 @@ impl Session {
             if from.own && !inbox && generation == self.config.generation && self.heard.hear_echo(sequence) {
                 self.lose_continuity(now);
             }
-            let seat = self.roster().get(&from.player);
-            if seat.is_some_and(|seat| generation < seat.generation)
-                || (seat.is_some() && !self.heard.is_news(&from.player, inbox, generation, sequence))
-            {
+            let said = Said { generation, sequence, serial: from.serial.clone() };
+            if self.roster().get(&from.player).is_some() && !self.heard.is_news(&from.player, inbox, said) {
                 self.stats.stale += 1;
                 return;
             }

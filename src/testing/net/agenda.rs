@@ -31,8 +31,7 @@ impl Agenda {
 
     /// Those whose time has come, by their numbers.
     pub(super) fn due(&self, now: Instant) -> Vec<usize> {
-        let mut due: Vec<usize> =
-            self.order.iter().take_while(|(at, _)| *at <= now).map(|(_, index)| *index).collect();
+        let mut due: Vec<usize> = self.order.iter().take_while(|(at, _)| *at <= now).map(|(_, index)| *index).collect();
         due.sort_unstable();
         due
     }
