@@ -110,8 +110,8 @@ pub mod prelude {
             Connect, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Newcomer, OwnPlayer, Player,
             PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt,
             RoomError, RoomInterrupted, RoomList, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin,
-            RoomsSystems, Roster, RosterEntry, Spectator, ToRoom, host_changed, in_room, is_host, is_peer, random_code,
-            random_name, random_room,
+            RoomsSystems, Roster, RosterEntry, Spectator, ToRoom, WhileHidden, host_changed, in_room, is_host, is_peer,
+            random_code, random_name, random_room,
         },
         protocol::Format,
         session::{

@@ -13,6 +13,7 @@ mod link;
 mod list;
 mod messages;
 mod names;
+mod page;
 mod players;
 mod receive;
 mod resources;
@@ -35,6 +36,7 @@ pub use self::{
         RoomInterrupted, RoomResumed, ToRoom,
     },
     names::{random_code, random_name, random_room},
+    page::{WhileHidden, page_address, show_page_address},
     resources::{
         Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry, Spectator,
     },
@@ -82,6 +84,8 @@ pub struct RoomsPlugin {
     pub migration: Migration,
     /// Where the background task runs. Defaults to a thread of its own.
     pub runtime: Runtime,
+    /// What the game does in a web page that nobody sees. Defaults to going on.
+    pub while_hidden: WhileHidden,
     /// What carries the frames. Defaults to a WebSocket.
     pub transport: Transport,
     /// What the room's timers go by. Defaults to the machine's monotonic clock.
@@ -116,6 +120,14 @@ impl Plugin for RoomsPlugin {
             .init_resource::<Host>()
             .init_resource::<Roster>()
             .init_resource::<RoomList>();
+        #[cfg(target_arch = "wasm32")]
+        if self.while_hidden == WhileHidden::GoOn
+            && let Some(ticks) = crate::web::Ticks::start()
+        {
+            app.insert_non_send(ticks);
+        }
+        #[cfg(target_arch = "wasm32")]
+        app.add_systems(First, page::tell_page_of_the_first_frame);
         add_types_and_messages(app);
         app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))
             .add_systems(Startup, tell_registration_errors)

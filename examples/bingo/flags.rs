@@ -21,7 +21,7 @@ pub struct Flags {
     /// Join the room; told so where nobody hosts it. With neither: join, or host where nobody does
     #[arg(long, requires = "room")]
     pub join: bool,
-    /// The address of the game's web page, https://…; invites are then links to it
+    /// The address of the game's web page, https://…; invites are then links to it, and its relay is the one to play on
     #[arg(long, value_name = "URL", value_parser = page)]
     pub page: Option<String>,
     /// The relay, ws://… or wss://… [default: one on this machine, started by whoever comes first]
@@ -57,6 +57,9 @@ pub struct Flags {
     /// Repeatable strips and draws
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Whether the player was in the room before the page was loaded again.
+    #[arg(skip)]
+    pub back: bool,
 }
 
 /// An API key. Debug output does not show it.
@@ -112,13 +115,18 @@ impl Flags {
             (Some(url), Some(key)) => Connect::Relay { url: url.clone(), key: key.0.clone() },
             (Some(url), None) => Connect::relay(url.clone()),
             (None, Some(key)) => Connect::Cloud { key: key.0.clone() },
-            (None, None) => Connect::Local,
+            (None, None) => {
+                // A page has the relay beside it; `page` was looked at when it was read.
+                let page = self.page.as_deref().map(Connect::page).and_then(Result::ok);
+                page.unwrap_or(Connect::Local)
+            }
         }
     }
 }
 
 /// Takes the address of a page that a link can be made of.
 fn page(text: &str) -> Result<String, InviteError> {
+    Connect::page(text)?;
     Invite::to(random_room()).link(text).map(|_| text.to_owned())
 }
 
@@ -147,6 +155,13 @@ mod tests {
         assert!(matches!(flags("--key a.b:c").connect(), Connect::Cloud { .. }));
         assert!(matches!(flags("--key a.b:c --relay ws://x:1").connect(), Connect::Relay { .. }));
         assert_eq!(flags("--relay ws://x:1").connect(), Connect::relay("ws://x:1"));
+    }
+
+    #[test]
+    fn a_page_has_its_relay_beside_it() {
+        let page = "http://192.168.1.20:8787/";
+        assert_eq!(flags(&format!("--page {page}")).connect(), Connect::page(page).unwrap());
+        assert_eq!(flags(&format!("--page {page} --relay ws://x:1")).connect(), Connect::relay("ws://x:1"));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::{
     io::{self, BufRead, IsTerminal},
     sync::mpsc::{self, Receiver, Sender},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use bevy::{app::ScheduleRunnerPlugin, prelude::*};
+use bevy::{app::ScheduleRunnerPlugin, platform::time::Instant, prelude::*};
 use bevy_rooms::prelude::*;
 
 use crate::{
@@ -58,6 +58,7 @@ struct Ending {
 }
 
 /// Plays in the terminal until the rounds are over. `Err` tells why it cannot go on.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn run(flags: &Flags, started: Instant) -> Outcome {
     let (joined, is_in) = mpsc::channel();
     let own = spawn(flags.clone(), Part::Own, started, Some(joined));
@@ -90,6 +91,17 @@ fn spawn(flags: Flags, part: Part, started: Instant, joined: Option<Sender<()>>)
         let _ = sender.send(Err(format!("a player's thread could not be started: {error}")));
     }
     receiver
+}
+
+/// The bots of a player in a web page, where there are no threads: apps for the page's own to give frames to.
+pub fn bots_in_this_thread(flags: &Flags, started: Instant) -> Vec<App> {
+    let bots = (1..=flags.bots).map(|number| player(flags, Part::Bot(number), started, None, None));
+    bots.map(|mut bot| {
+        bot.finish();
+        bot.cleanup();
+        bot
+    })
+    .collect()
 }
 
 /// The app of one player without a window.

@@ -4,6 +4,7 @@
 //! cargo run --example bingo                                            # a window
 //! cargo run --example bingo -- --bots 3                                # the same with company
 //! cargo run --example bingo -- --headless --automark --bots 3 --json   # a round in the terminal
+//! web/build bingo                                                      # a page, see the README
 //! ```
 //!
 //! | file | what it holds |
@@ -11,6 +12,7 @@
 //! | `card`, `caller`, `rules` | the game itself: no engine, no network |
 //! | `net`, `host`, `seal` | the game in a room: messages, shared state, the host's desk, and what a next host needs |
 //! | `view` | the window |
+//! | `page` | the web page around it, in a browser |
 //! | `headless`, `report` | the terminal, and events as JSON |
 
 mod caller;
@@ -19,6 +21,7 @@ mod flags;
 mod headless;
 mod host;
 mod net;
+mod page;
 mod report;
 mod rules;
 mod seal;
@@ -28,11 +31,14 @@ mod seal;
 mod table;
 mod view;
 
-use std::{process::ExitCode, time::Instant};
+use std::process::ExitCode;
 
-use clap::Parser;
+use bevy::platform::time::Instant;
 
+#[cfg(not(target_arch = "wasm32"))]
 fn main() -> ExitCode {
+    use clap::Parser;
+
     let started = Instant::now();
     let flags = flags::Flags::parse().with_defaults();
     let outcome = if flags.headless {
@@ -50,4 +56,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let outcome = page::flags().and_then(|flags| view::run(&flags.with_defaults(), started));
+    if let Err(reason) = outcome {
+        page::fail(&reason);
+    }
+    ExitCode::SUCCESS
 }

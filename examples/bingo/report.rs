@@ -6,10 +6,9 @@
 use std::{
     collections::HashSet,
     io::{self, Write},
-    time::Instant,
 };
 
-use bevy::prelude::*;
+use bevy::{platform::time::Instant, prelude::*};
 use bevy_rooms::prelude::*;
 use serde_json::{Value, json};
 

@@ -9,6 +9,7 @@ mod flags;
 mod headless;
 mod host;
 mod net;
+mod page;
 mod report;
 mod rules;
 mod seal;

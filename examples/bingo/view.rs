@@ -6,6 +6,7 @@
 mod between;
 mod call;
 mod claim;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod display;
 mod header;
 mod lobby;
@@ -18,11 +19,12 @@ mod ticket;
 
 use std::{
     sync::{Mutex, mpsc::Receiver},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bevy::{
     log::{Level, LogPlugin},
+    platform::time::Instant,
     prelude::*,
     window::WindowResolution,
 };
@@ -42,6 +44,7 @@ use crate::{
     headless::{self, Outcome, Part},
     host::{HostSettings, StartRound},
     net::{Hand, Style, Table, WantsToShout},
+    page,
     rules::Status,
 };
 
@@ -58,6 +61,9 @@ pub fn run(flags: &Flags, started: Instant) -> Outcome {
         title: "Bingo".to_owned(),
         resolution: WindowResolution::new(SIZE.0, SIZE.1),
         resize_constraints: WindowResizeConstraints { min_width: 320.0, min_height: 480.0, ..default() },
+        // In a page: the canvas of that name, as large as the page.
+        canvas: Some("#game".to_owned()),
+        fit_canvas_to_parent: true,
         ..default()
     };
     app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(LogPlugin {
@@ -95,7 +101,9 @@ impl Plugin for ViewPlugin {
             .insert_resource(Page { form, ..default() })
             .insert_resource(Inviting(self.flags.clone()))
             .insert_resource(Company { flags: self.flags.clone(), started: self.started, bots: Mutex::default() })
+            .insert_non_send(CompanyHere::default())
             .insert_resource(RoundsLeft { rounds: self.flags.rounds, ..default() })
+            .add_systems(First, run_company_here)
             .add_systems(Startup, (open_eyes, enter_at_once))
             .add_systems(EguiPrimaryContextPass, draw)
             .add_systems(
@@ -107,7 +115,7 @@ impl Plugin for ViewPlugin {
                 ),
             )
             .add_systems(OnEnter(RoomState::Arriving), begin_to_arrive)
-            .add_systems(OnEnter(RoomState::Joined), bring_company)
+            .add_systems(OnEnter(RoomState::Joined), (bring_company, remember_room))
             .add_systems(OnExit(RoomState::Joined), exit_after_the_rounds);
     }
 }
@@ -130,6 +138,10 @@ struct Company {
     bots: Mutex<Vec<Receiver<Outcome>>>,
 }
 
+/// The bots of a web page, which has no threads.
+#[derive(Default)]
+struct CompanyHere(Vec<App>);
+
 /// When the flags say after how many rounds to leave.
 #[derive(Resource, Debug, Default)]
 struct RoundsLeft {
@@ -146,9 +158,10 @@ fn open_eyes(mut commands: Commands, mut style: ResMut<Style>) {
 
 /// Who said on the command line whether to host or to join is not asked again.
 fn enter_at_once(company: Res<Company>, mut wishes: MessageWriter<Wish>) {
-    match (company.flags.host, company.flags.join) {
-        (true, _) => drop(wishes.write(Wish::Host)),
-        (_, true) => drop(wishes.write(Wish::Join)),
+    match (company.flags.back, company.flags.host, company.flags.join) {
+        (true, ..) => drop(wishes.write(Wish::Return)),
+        (_, true, _) => drop(wishes.write(Wish::Host)),
+        (_, _, true) => drop(wishes.write(Wish::Join)),
         _ => {}
     }
 }
@@ -190,7 +203,11 @@ fn enter_and_leave(mut wishes: MessageReader<Wish>, mut page: ResMut<Page>, mut 
         match wish {
             Wish::Host => commands.host_room(room, profile),
             Wish::Join => commands.join_room(room, profile),
-            Wish::Leave => commands.leave_room(),
+            Wish::Return => commands.join_or_host(room, profile),
+            Wish::Leave => {
+                page::forget();
+                commands.leave_room();
+            }
             _ => continue,
         }
         page.form.trouble = None;
@@ -240,14 +257,35 @@ fn note_trouble(mut closed: MessageReader<RoomClosed>, mut errors: MessageReader
 }
 
 /// Brings the bots into the room, unless they are still in one.
-fn bring_company(mut company: ResMut<Company>, (room, us): (Res<Room>, Res<LocalPlayer>)) {
+fn bring_company(
+    mut company: ResMut<Company>,
+    mut here: NonSendMut<CompanyHere>,
+    (room, us): (Res<Room>, Res<LocalPlayer>),
+) {
     let flags = Flags { room: room.name.clone(), name: Some(us.profile.name.clone()), ..company.flags.clone() };
     let started = company.started;
     // A lock that a panic poisoned is not to be had: nothing else ever holds it.
     let Ok(bots) = company.bots.get_mut() else { return };
     bots.retain(|bot| bot.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty));
-    if bots.is_empty() {
+    if bots.is_empty() && cfg!(not(target_arch = "wasm32")) {
         *bots = headless::bots(&flags, started);
+    }
+    if here.0.is_empty() && cfg!(target_arch = "wasm32") {
+        here.0 = headless::bots_in_this_thread(&flags, started);
+    }
+}
+
+fn run_company_here(mut here: NonSendMut<CompanyHere>) {
+    here.0.retain_mut(|bot| {
+        bot.update();
+        bot.should_exit().is_none()
+    });
+}
+
+/// A page that is loaded again comes back to the room.
+fn remember_room(scene: Scene) {
+    if let Some(room) = &scene.room.name {
+        page::remember(room, &scene.us.profile.name, &scene.invite());
     }
 }
 

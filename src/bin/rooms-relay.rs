@@ -40,6 +40,11 @@ struct Options {
     #[arg(long, value_name = "APP.KEYID")]
     token_endpoint: Option<String>,
 
+    /// Serve the web page in this folder too: players only need the link. Whoever reaches the relay gets tokens for it;
+    /// beyond loopback with a key of this run alone, unless --key names one.
+    #[arg(long, value_name = "FOLDER")]
+    serve: Option<PathBuf>,
+
     /// Enforce the limits of a plan of Ably's cloud, so that what runs here runs there: none, free, standard or pro.
     #[arg(long, value_name = "PLAN", value_parser = parse_limits)]
     limits: Option<PlanLimits>,
@@ -94,7 +99,7 @@ async fn main() -> ExitCode {
             error @ (Failure::Config { .. }
             | Failure::ConfigForm { .. }
             | Failure::Key(_)
-            | Failure::Relay(RelayError::UnknownTokenKey { .. })),
+            | Failure::Relay(RelayError::UnknownTokenKey { .. } | RelayError::NoPage { .. })),
         ) => {
             eprintln!("rooms-relay: {error}");
             ExitCode::from(USAGE)
@@ -143,6 +148,7 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
         config.hub.limits = plan.map_or_else(Limits::default, Limits::of_plan);
     }
     config.hub.sandbox |= options.sandbox;
+    config.serve = options.serve.or(config.serve);
     Ok(config)
 }
 
@@ -153,6 +159,9 @@ async fn run(options: Options) -> Result<(), Failure> {
     let (addr, url) = (relay.local_addr(), relay.url());
     writeln!(io::stdout(), "rooms-relay listening on http://{addr} (clients connect to {url})")
         .map_err(Failure::Output)?;
+    if let Some(page) = relay.page() {
+        writeln!(io::stdout(), "players open {page}").map_err(Failure::Output)?;
+    }
     Ok(relay.run(shutdown).await?)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use url::Url;
 use web_time::Instant;
 
 use super::identity::Hold;
@@ -9,7 +10,7 @@ use crate::{
     bridge::{self, Bridge, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
     protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
-    session::{Generation, Migration, PlayerId, SessionTiming},
+    session::{Generation, InviteError, Migration, PlayerId, SessionTiming},
     transport::{Connector, Link},
 };
 
@@ -23,6 +24,8 @@ const RELAY_RETRY: Duration = Duration::from_secs(1);
 pub enum Connect {
     /// The relay on this machine, at its default port and with the development key. With the feature `relay`, whoever
     /// comes first runs it inside the game; when that game ends, the next one that notices runs it anew.
+    ///
+    /// In a web page: the relay that serves the page (`rooms-relay --serve`), as with [`page`](Self::page).
     #[default]
     Local,
     /// A relay, or another server of the protocol.
@@ -54,9 +57,32 @@ impl Connect {
         Self::Relay { url: url.into(), key: DEVELOPMENT_KEY.to_owned() }
     }
 
+    /// The relay that serves the web page at this address, such as `http://192.168.1.20:8787/`, with the tokens that it
+    /// gives to players of the page. An invite link to the page will do.
+    ///
+    /// # Errors
+    /// [`InviteError::NotALink`] where it is not an address `http://…` or `https://…`.
+    pub fn page(page: &str) -> Result<Self, InviteError> {
+        let not_a_page = |why: &str| InviteError::NotALink { text: page.to_owned(), why: why.to_owned() };
+        let mut url = Url::parse(page).map_err(|error| not_a_page(&error.to_string()))?;
+        let socket = match url.scheme() {
+            "http" => "ws",
+            "https" => "wss",
+            _ => return Err(not_a_page("it does not begin with http:// or https://")),
+        };
+        url.set_path("/token");
+        url.set_query(None);
+        url.set_fragment(None);
+        let tokens = url.to_string();
+        // What stands before the name of the host is as long as the scheme's.
+        let relay = format!("{socket}{}", tokens.trim_start_matches(url.scheme()));
+        let relay = relay.trim_end_matches("/token").to_owned();
+        Ok(Self::With { endpoint: Endpoint::Url(relay), credentials: Credentials::TokenUrl(tokens) })
+    }
+
     pub(super) fn client_options(&self, player: &PlayerId) -> ClientOptions {
         let (endpoint, credentials) = match self {
-            Self::Local => (Endpoint::Url(local_url()), Credentials::Key(DEVELOPMENT_KEY.to_owned())),
+            Self::Local => local(),
             Self::Relay { url, key } => (Endpoint::Url(url.clone()), Credentials::Key(key.clone())),
             Self::Cloud { key } => (Endpoint::Cloud, Credentials::Key(key.clone())),
             Self::With { endpoint, credentials } => (endpoint.clone(), credentials.clone()),
@@ -91,8 +117,14 @@ impl fmt::Debug for Connect {
     }
 }
 
-fn local_url() -> String {
-    format!("ws://127.0.0.1:{DEFAULT_RELAY_PORT}")
+/// The relay that serves the page we are in, or else the one on this machine.
+fn local() -> (Endpoint, Credentials) {
+    #[cfg(target_arch = "wasm32")]
+    if let Some(Ok(Connect::With { endpoint, credentials })) = crate::web::address().map(|page| Connect::page(&page)) {
+        return (endpoint, credentials);
+    }
+    let url = format!("ws://127.0.0.1:{DEFAULT_RELAY_PORT}");
+    (Endpoint::Url(url), Credentials::Key(DEVELOPMENT_KEY.to_owned()))
 }
 
 /// What carries the frames.
@@ -186,6 +218,23 @@ pub(super) struct Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_relay_behind_a_page_is_on_the_pages_address_and_gives_tokens() {
+        let behind = |page: &str| match Connect::page(page) {
+            Ok(Connect::With { endpoint: Endpoint::Url(relay), credentials: Credentials::TokenUrl(tokens) }) => {
+                Ok((relay, tokens))
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        };
+        let on_the_lan = ("ws://192.168.1.20:8787".to_owned(), "http://192.168.1.20:8787/token".to_owned());
+        assert_eq!(behind("http://192.168.1.20:8787/?room=otter-badger-fox"), Ok(on_the_lan));
+        let on_the_net = ("wss://bingo.example".to_owned(), "https://bingo.example/token".to_owned());
+        assert_eq!(behind("https://bingo.example/play/index.html#top"), Ok(on_the_net));
+        assert!(behind("ws://x:1").unwrap_err().contains("http://"));
+        assert!(behind("x").is_err());
+    }
 
     #[test]
     fn no_key_shows_in_debug_output() {

@@ -2,7 +2,7 @@
 //!
 //! Owns the form of the file. Reading it from disk is the program's business.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -58,6 +58,7 @@ struct File {
     #[serde(default)]
     limits: FileLimits,
     token_endpoint: Option<Endpoint>,
+    serve: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +73,8 @@ struct Key {
 struct Endpoint {
     key: SmolStr,
     ttl_seconds: Option<u64>,
+    #[serde(default)]
+    every_channel: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -155,12 +158,13 @@ impl RelayConfig {
     pub fn with_toml(mut self, text: &str) -> Result<Self, ConfigError> {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::at(&error, text))?;
         self.listen = file.listen.unwrap_or(self.listen);
+        self.serve = file.serve.or(self.serve);
         self.hub.limits = file.limits.over(self.hub.limits)?;
         if !file.keys.is_empty() {
             self.hub.keys = file.keys.into_iter().enumerate().map(read_key).collect::<Result<_, _>>()?;
         }
-        if let Some(Endpoint { key, ttl_seconds }) = file.token_endpoint {
-            let mut endpoint = TokenEndpoint::new(key);
+        if let Some(Endpoint { key, ttl_seconds, every_channel }) = file.token_endpoint {
+            let mut endpoint = TokenEndpoint { every_channel, ..TokenEndpoint::new(key) };
             endpoint.ttl = ttl_seconds.map_or(endpoint.ttl, Duration::from_secs);
             self.hub.token_endpoint = Some(endpoint);
         }

@@ -7,11 +7,13 @@
 mod accept;
 mod actor;
 mod http;
+mod page;
 mod socket;
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    path::PathBuf,
     sync::mpsc as std_mpsc,
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -36,6 +38,7 @@ use web_time::Instant;
 use self::{
     accept::{Gate, GuardedListener},
     actor::Actor,
+    page::Pages,
     socket::Door,
 };
 use super::{ApiKey, ConnectRequest, Hub, HubConfig, TokenEndpoint};
@@ -60,11 +63,34 @@ pub struct RelayConfig {
     pub listen: SocketAddr,
     /// Keys and limits. With the development key the relay listens on loopback only.
     pub hub: HubConfig,
+    /// A folder with a web page and what belongs to it, which browsers get from the relay's address. Defaults to none.
+    ///
+    /// A page needs tokens: where no token endpoint is set, whoever reaches the relay gets one for all that the first key
+    /// allows. Beyond loopback a key of this run alone takes the place of the development key.
+    pub serve: Option<PathBuf>,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), hub: HubConfig::default() }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), hub: HubConfig::default(), serve: None }
+    }
+}
+
+impl RelayConfig {
+    /// The same with what the page in the folder needs, if there is one.
+    fn with_what_a_page_needs(mut self) -> Result<Self, RelayError> {
+        let Some(folder) = &self.serve else { return Ok(self) };
+        if !folder.join(page::INDEX).is_file() {
+            return Err(RelayError::NoPage { folder: folder.clone() });
+        }
+        let hub = &mut self.hub;
+        if !self.listen.ip().is_loopback() && matches!(&hub.keys[..], [key] if key.is_development()) {
+            hub.keys = vec![ApiKey::random().map_err(RelayError::Random)?];
+        }
+        if let (None, Some(key)) = (&hub.token_endpoint, hub.keys.first()) {
+            hub.token_endpoint = Some(TokenEndpoint::new(key.name()).for_every_channel());
+        }
+        Ok(self)
     }
 }
 
@@ -113,6 +139,15 @@ pub enum RelayError {
         /// The name that was given.
         name: SmolStr,
     },
+    /// The folder to serve holds no page.
+    #[error(
+        "{} holds no index.html: build a page into it first, such as with `web/build bingo`, or name another folder",
+        folder.display()
+    )]
+    NoPage {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
     /// Without a key nobody could connect.
     #[error("the relay has no API key, so nobody could connect: give it one")]
     NoKey,
@@ -133,6 +168,7 @@ pub struct Relay {
     listener: TcpListener,
     addr: SocketAddr,
     config: HubConfig,
+    serve: Option<PathBuf>,
     seed: [u8; 32],
 }
 
@@ -142,7 +178,7 @@ impl Relay {
     /// # Errors
     /// When the address cannot be listened on, or should not be with these keys.
     pub async fn bind(config: RelayConfig) -> Result<Self, RelayError> {
-        let RelayConfig { listen, hub } = config;
+        let RelayConfig { listen, hub, serve } = config.with_what_a_page_needs()?;
         if hub.keys.is_empty() {
             return Err(RelayError::NoKey);
         }
@@ -165,7 +201,7 @@ impl Relay {
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, config: hub, seed })
+        Ok(Self { listener, addr, config: hub, serve, seed })
     }
 
     /// The address that it listens on, with its actual port.
@@ -176,6 +212,18 @@ impl Relay {
     /// Where clients on this machine connect to, such as `ws://127.0.0.1:8787`.
     pub fn url(&self) -> String {
         url(self.addr)
+    }
+
+    /// Where players open the page that is [served](RelayConfig::serve); nowhere without one.
+    ///
+    /// On all interfaces it is the address by which others on the network reach this machine, as far as that is known.
+    pub fn page(&self) -> Option<String> {
+        self.serve.as_ref()?;
+        let ip = match self.addr.ip() {
+            ip if ip.is_unspecified() => address_on_the_network().unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            ip => ip,
+        };
+        Some(format!("http://{}/", SocketAddr::new(ip, self.addr.port())))
     }
 
     /// Serves clients until `shutdown` is done; then tells them and closes their sockets, in 3 seconds at most.
@@ -190,7 +238,7 @@ impl Relay {
         let (stop, stopped) = oneshot::channel();
         let actor = tokio::spawn(Actor::new(hub, inputs).run(stopped));
         let listener = GuardedListener::new(self.listener, self.addr, &limits);
-        let service = service(Door { inbox, limits });
+        let service = service(Door { inbox, limits }, self.serve.map(Pages::new));
         let served = tokio::select! {
             served = axum::serve(listener, service).into_future() => served.map_err(RelayError::Serve),
             () = shutdown => Ok(()),
@@ -205,18 +253,33 @@ impl Relay {
 
 type Service = IntoMakeServiceWithConnectInfo<Router, Gate>;
 
-fn service(door: Door) -> Service {
-    Router::new().route("/", get(enter)).fallback(ask).with_state(door).into_make_service_with_connect_info()
+fn service(door: Door, pages: Option<Pages>) -> Service {
+    let router = Router::new().route("/", get(enter)).fallback(ask);
+    router.with_state(Entrance { door, pages }).into_make_service_with_connect_info()
+}
+
+/// What a request may lead to.
+#[derive(Clone, Debug)]
+struct Entrance {
+    door: Door,
+    pages: Option<Pages>,
 }
 
 /// Lets a WebSocket in. Credentials are the hub's business, which answers in-band: a browser could not read more.
 async fn enter(
-    State(door): State<Door>,
+    State(entrance): State<Entrance>,
     ConnectInfo(gate): ConnectInfo<Gate>,
     RawQuery(query): RawQuery,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
-    let Ok(upgrade) = upgrade else { return GREETING.into_response() };
+    let Ok(upgrade) = upgrade else {
+        return match &entrance.pages {
+            Some(pages) => pages.get(request).await.unwrap_or_else(|_| GREETING.into_response()),
+            None => GREETING.into_response(),
+        };
+    };
+    let door = entrance.door;
     let request = ConnectRequest::from_query(&query.unwrap_or_default());
     let max = door.limits.max_frame_size;
     upgrade.read_buffer_size(READ_BUFFER).max_message_size(max).max_frame_size(max).on_upgrade(move |socket| {
@@ -225,10 +288,17 @@ async fn enter(
     })
 }
 
-/// Has the hub answer a request that is for no WebSocket.
-async fn ask(State(door): State<Door>, ConnectInfo(gate): ConnectInfo<Gate>, request: Request) -> Response {
+/// Answers a request that is for no WebSocket: with a file where there is one, and else the hub does.
+async fn ask(State(entrance): State<Entrance>, ConnectInfo(gate): ConnectInfo<Gate>, request: Request) -> Response {
     gate.renew();
-    http::answer(door, request).await
+    let request = match &entrance.pages {
+        Some(pages) => match pages.get(request).await {
+            Ok(file) => return file,
+            Err(request) => request,
+        },
+        None => request,
+    };
+    http::answer(entrance.door, request).await
 }
 
 fn wall_clock() -> Timestamp {
@@ -244,6 +314,15 @@ fn url(addr: SocketAddr) -> String {
         ip => ip,
     };
     format!("ws://{}", SocketAddr::new(ip, addr.port()))
+}
+
+/// The address of this machine that leads to other networks. Nothing is sent to find out.
+fn address_on_the_network() -> Option<IpAddr> {
+    // An address of documentation: any that is not on this machine would do.
+    const ELSEWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(ELSEWHERE).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// A relay on a thread of its own. Stops when dropped, telling its clients.

@@ -94,6 +94,8 @@ pub enum Wish {
     Host,
     /// Join it.
     Join,
+    /// Come back to it: whoever was in a room before the page was loaded again may have hosted it.
+    Return,
     /// Leave the room, or stop arriving.
     Leave,
     /// Start a round.

@@ -71,6 +71,18 @@ impl ApiKey {
         self.is(&known.name, &known.secret)
     }
 
+    /// A key with a secret that nobody can guess, in the development key's application.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    #[cfg(feature = "relay")]
+    pub(in crate::relay) fn random() -> Result<Self, getrandom::Error> {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret)?;
+        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { name: "rooms.page".into(), secret: secret.into(), ..Self::development() })
+    }
+
     /// The same key with what it allows. Defaults to everything.
     pub fn with_capability(self, capability: Capability) -> Self {
         Self { capability: Arc::new(capability), ..self }

@@ -15,7 +15,7 @@ use crate::{
         limits::LONGEST,
         timer::Timer,
         token::{
-            expired, game, mint,
+            expired, mint,
             request::{TokenRequest, unsigned},
         },
     },
@@ -79,10 +79,15 @@ impl Hub {
         let off = || ErrorInfo::new(ErrorCode::NOT_FOUND, 404, "this relay gives no tokens to games; switch it on");
         self.check_token_rate(now)?;
         let endpoint = self.config.token_endpoint.as_ref().ok_or_else(off)?;
-        let grant = game::grant(room, player, endpoint.ttl)?;
+        let grant = endpoint.grant(room, player)?;
         let keys = self.apps.keys_named(&endpoint.key)?;
         let key = keys.first().ok_or_else(off)?;
         mint(key, grant, self.clock.at(now))
+    }
+
+    /// Whether who asks for a token may leave the room out.
+    pub(super) fn gives_every_channel(&self) -> bool {
+        self.config.token_endpoint.as_ref().is_some_and(|endpoint| endpoint.every_channel)
     }
 
     fn check_token_rate(&mut self, now: Instant) -> Result<(), ErrorInfo> {

@@ -25,14 +25,35 @@ pub struct TokenEndpoint {
     pub key: SmolStr,
     /// How long a token is good. Defaults to an hour; a day at most.
     pub ttl: Duration,
+    /// Whether who names no room gets a token for all that the key allows, other players' inboxes among it: what a page
+    /// needs whose players change rooms, or that has channels beside its rooms. Defaults to no.
+    pub every_channel: bool,
 }
 
 impl TokenEndpoint {
     /// Tokens of the key with this name.
     pub fn new(key: impl AsRef<str>) -> Self {
-        Self { key: SmolStr::new(key), ttl: DEFAULT_TTL }
+        Self { key: SmolStr::new(key), ttl: DEFAULT_TTL, every_channel: false }
+    }
+
+    /// The same with tokens for all that the key allows for who names no room.
+    pub fn for_every_channel(self) -> Self {
+        Self { every_channel: true, ..self }
+    }
+
+    /// What a player may do who asks for a token.
+    pub(in crate::relay) fn grant(&self, room: &str, player: &str) -> Result<Grant, ErrorInfo> {
+        if !(room.is_empty() && self.every_channel) {
+            return grant(room, player, self.ttl);
+        }
+        if !is_name(player) {
+            return Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, WRONG_NAME));
+        }
+        Ok(Grant { capability: None, client_id: Some(player.into()), ttl: self.ttl.min(MAX_TTL) })
     }
 }
+
+const WRONG_NAME: &str = "room and player must be 1 to 64 letters, digits, '-' and '_'";
 
 /// The channel of the public list of rooms: that of sessions.
 const LIST: &str = "rooms";
@@ -42,10 +63,9 @@ const LIST: &str = "rooms";
 ///
 /// # Errors
 /// 40003 for a name that could stand for another channel, or for several.
-pub(in crate::relay) fn grant(room: &str, player: &str, ttl: Duration) -> Result<Grant, ErrorInfo> {
+fn grant(room: &str, player: &str, ttl: Duration) -> Result<Grant, ErrorInfo> {
     if !is_name(room) || !is_name(player) {
-        let why = "room and player must be 1 to 64 letters, digits, '-' and '_'";
-        return Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, why));
+        return Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, WRONG_NAME));
     }
     let capability = json!({
         format!("room:{room}"): ["presence", "publish", "subscribe"],
@@ -67,6 +87,17 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::relay::Operation::{History, Presence, Publish, Subscribe};
+
+    #[test]
+    fn who_names_no_room_gets_a_token_for_all_only_where_that_is_switched_on() {
+        let endpoint = TokenEndpoint::new("app.id");
+        assert!(endpoint.grant("", "ada").is_err());
+        let endpoint = endpoint.for_every_channel();
+        let all = endpoint.grant("", "ada").unwrap();
+        assert_eq!((all.capability, all.client_id), (None, Some("ada".into())));
+        assert!(endpoint.grant("otter", "ada").unwrap().capability.is_some());
+        assert!(endpoint.grant("", "a:b").is_err());
+    }
 
     #[test]
     fn a_player_hears_its_own_inbox_and_speaks_to_those_of_others_in_its_room_alone() {

@@ -29,7 +29,9 @@ impl Hub {
             }
             (player, client_id) => player.or(client_id),
         };
-        let (Some(room), Some(player)) = (call.param("room"), player) else {
+        // Without a room, all of them, where that is switched on.
+        let room = call.param("room").or(self.gives_every_channel().then_some(""));
+        let (Some(room), Some(player)) = (room, player) else {
             return Err(invalid("name the room and the player: /token?room=…&player=…"));
         };
         let details = self.game_token(room, player, now)?;

@@ -1,0 +1,181 @@
+//! Frames and timers for a page that nobody sees.
+//!
+//! A browser gives a hidden page no frames, and its timers a tick a second at most, later a minute. A worker's timers go
+//! on. So requests for frames come here first: while the page is seen they are passed on to the browser, and while it is
+//! hidden a worker's ticks grant them.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    fmt,
+    rc::{Rc, Weak},
+};
+
+use js_sys::{Array, Function, Reflect};
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure, throw_val};
+use web_sys::{Blob, BlobPropertyBag, Document, Url, Window, Worker};
+
+use super::{Listener, timeout, window};
+
+/// What the worker does. Ticks come more often than every 250 ms, which is the longest frame that Bevy's clock counts.
+const SCRIPT: &str = "setInterval(() => postMessage(0), 100)";
+
+const REQUEST: &str = "requestAnimationFrame";
+const CANCEL: &str = "cancelAnimationFrame";
+
+/// Frames go on in a hidden page, ten a second, for as long as this lives.
+pub(crate) struct Ticks {
+    window: Window,
+    /// The browser's own functions, which are put back in the end.
+    before: [(&'static str, JsValue); 2],
+    _request: Closure<dyn FnMut(Function) -> u32>,
+    _cancel: Closure<dyn FnMut(u32)>,
+    _visibility: Listener,
+}
+
+impl Ticks {
+    /// Comes between the page and the browser's frames. `None` where there is no page, as in a worker.
+    pub(crate) fn start() -> Option<Self> {
+        let window = window()?;
+        let document = window.document()?;
+        let own = |name| Reflect::get(&window, &JsValue::from_str(name)).ok().map(|function| (name, function));
+        let before = [own(REQUEST)?, own(CANCEL)?];
+        let frames = Frames::new(&window, before[0].1.dyn_ref::<Function>()?.clone());
+
+        let (requests, cancels) = (Rc::clone(&frames), Rc::clone(&frames));
+        let request = Closure::<dyn FnMut(Function) -> u32>::new(move |callback| requests.request(callback));
+        let cancel = Closure::<dyn FnMut(u32)>::new(move |id| cancels.cancel(id));
+        set(&window, REQUEST, request.as_ref());
+        set(&window, CANCEL, cancel.as_ref());
+
+        let worker = RefCell::new(None);
+        let watch = move |document: &Document| {
+            *worker.borrow_mut() = document.hidden().then(|| TickWorker::start(&frames)).flatten();
+        };
+        watch(&document);
+        let watched = document.clone();
+        let visibility = Listener::new(&document, "visibilitychange", move |_| watch(&watched));
+        Some(Self { window, before, _request: request, _cancel: cancel, _visibility: visibility })
+    }
+}
+
+impl Drop for Ticks {
+    fn drop(&mut self) {
+        for (name, function) in &self.before {
+            set(&self.window, name, function);
+        }
+    }
+}
+
+impl fmt::Debug for Ticks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticks").finish_non_exhaustive()
+    }
+}
+
+fn set(window: &Window, name: &str, function: &JsValue) {
+    // Only fails where somebody has sealed the window.
+    let _ = Reflect::set(window, &JsValue::from_str(name), function);
+}
+
+/// Who waits for a frame.
+struct Frames {
+    window: Window,
+    native: Function,
+    waiting: RefCell<BTreeMap<u32, Function>>,
+    count: Cell<u32>,
+    /// Whether the browser was asked for a frame that has not come.
+    is_asked: Cell<bool>,
+    on_frame: Closure<dyn FnMut(f64)>,
+}
+
+impl Frames {
+    fn new(window: &Window, native: Function) -> Rc<Self> {
+        Rc::new_cyclic(|frames: &Weak<Self>| {
+            let frames = Weak::clone(frames);
+            let on_frame = Closure::new(move |time| {
+                if let Some(frames) = frames.upgrade() {
+                    frames.is_asked.set(false);
+                    frames.run(time);
+                }
+            });
+            let (waiting, count, is_asked) = (RefCell::default(), Cell::new(0), Cell::new(false));
+            Self { window: window.clone(), native, waiting, count, is_asked, on_frame }
+        })
+    }
+
+    fn request(&self, callback: Function) -> u32 {
+        let id = self.count.get().wrapping_add(1);
+        self.count.set(id);
+        self.waiting.borrow_mut().insert(id, callback);
+        if !self.is_asked.replace(true) {
+            // Never refused.
+            let _ = self.native.call1(&self.window, self.on_frame.as_ref());
+        }
+        id
+    }
+
+    fn cancel(&self, id: u32) {
+        self.waiting.borrow_mut().remove(&id);
+    }
+
+    /// Calls those who wait now; who waits anew has the next frame.
+    fn run(&self, time: f64) {
+        let ids: Vec<u32> = self.waiting.borrow().keys().copied().collect();
+        for id in ids {
+            let callback = self.waiting.borrow_mut().remove(&id);
+            if let Some(Err(error)) = callback.map(|callback| callback.call1(&JsValue::UNDEFINED, &time.into())) {
+                throw_val(error);
+            }
+        }
+    }
+
+    fn tick(&self) {
+        timeout::fire_those_due();
+        let time = self.window.performance().map_or(0.0, |performance| performance.now());
+        self.run(time);
+    }
+}
+
+/// A worker that ticks until it is dropped.
+struct TickWorker {
+    worker: Worker,
+    _on_tick: Closure<dyn FnMut()>,
+}
+
+impl TickWorker {
+    fn start(frames: &Rc<Frames>) -> Option<Self> {
+        match start_worker() {
+            Ok(worker) => {
+                let frames = Rc::clone(frames);
+                let on_tick = Closure::<dyn FnMut()>::new(move || frames.tick());
+                worker.set_onmessage(Some(on_tick.as_ref().unchecked_ref()));
+                Some(Self { worker, _on_tick: on_tick })
+            }
+            Err(error) => {
+                log::warn!(
+                    "the game stands still while its page is hidden, since the browser gives no worker ({error:?}); a \
+                     content security policy has to say \"worker-src blob:\""
+                );
+                None
+            }
+        }
+    }
+}
+
+impl Drop for TickWorker {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.terminate();
+    }
+}
+
+fn start_worker() -> Result<Worker, JsValue> {
+    let options = BlobPropertyBag::new();
+    options.set_type("text/javascript");
+    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&SCRIPT.into()), &options)?;
+    let url = Url::create_object_url_with_blob(&blob)?;
+    let worker = Worker::new(&url);
+    Url::revoke_object_url(&url)?;
+    worker
+}

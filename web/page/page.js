@@ -1,0 +1,88 @@
+// Loads the game, shows how far that is, and tells in words what is wrong where something is.
+
+const notice = document.getElementById("notice");
+const text = document.getElementById("text");
+const progress = document.getElementById("progress");
+const again = document.getElementById("again");
+
+// Longest wait for the first frame once the game has started, before the page looks at it anyway.
+const PATIENCE = 15000;
+
+// Winit leaves `main` with this exception, so that the browser's events go on.
+const isControlFlow = (error) => String(error?.message ?? error).includes("exceptions for control flow");
+
+let failed = false;
+
+function fail(reason) {
+    if (failed) return;
+    failed = true;
+    text.textContent = reason;
+    progress.hidden = true;
+    again.hidden = false;
+    notice.setAttribute("role", "alert");
+    notice.hidden = false;
+}
+
+function tell(error) {
+    if (isControlFlow(error)) return;
+    const what = error?.message ?? String(error);
+    const crashed = error instanceof WebAssembly.RuntimeError;
+    fail(crashed ? "The game has stopped: an error in it ended it. The browser’s console tells more." : `The game cannot go on: ${what}`);
+}
+
+function missing() {
+    if (typeof WebAssembly !== "object") {
+        return "This browser has no WebAssembly, which the game is made of. A current Firefox, Chrome, Edge or Safari has.";
+    }
+    if (!document.createElement("canvas").getContext("webgl2")) {
+        return "This browser offers no WebGL 2, which the game draws with. Turn on hardware acceleration in its settings, " +
+            "or take a current Firefox, Chrome, Edge or Safari.";
+    }
+    return null;
+}
+
+// The game's code, with what arrived of it so far shown. The number of bytes is known from the build: a server that
+// compresses does not tell.
+async function load(url, total) {
+    const response = await fetch(url).catch((error) => {
+        throw new Error(`it could not be loaded (${error.message}). Is the server still there?`);
+    });
+    if (!response.ok) throw new Error(`the server answered ${response.status} for ${url}. Build the page again.`);
+    let loaded = 0;
+    const counted = response.body.pipeThrough(new TransformStream({
+        transform(chunk, controller) {
+            loaded += chunk.byteLength;
+            progress.value = Math.min(1, loaded / total);
+            const done = Math.round(progress.value * 100);
+            text.textContent = done < 100 ? `Loading the game … ${done} %` : "Starting …";
+            controller.enqueue(chunk);
+        },
+    }));
+    return new Response(counted, { headers: { "content-type": "application/wasm" } });
+}
+
+again.addEventListener("click", () => location.reload());
+window.addEventListener("error", (event) => tell(event.error ?? event.message));
+window.addEventListener("unhandledrejection", (event) => {
+    if (isControlFlow(event.reason)) event.preventDefault();
+    else tell(event.reason);
+});
+window.addEventListener("bevy-rooms:running", () => {
+    performance.mark("first-frame");
+    if (!failed) notice.hidden = true;
+    document.getElementById("game").focus();
+}, { once: true });
+
+const reason = missing();
+if (reason) {
+    fail(reason);
+} else {
+    try {
+        const [{ default: init }, code] =
+            await Promise.all([import("./game.js"), load("game_bg.wasm", Number(notice.dataset.bytes))]);
+        await init({ module_or_path: code });
+    } catch (error) {
+        tell(error);
+    }
+    setTimeout(() => { if (!failed) notice.hidden = true; }, PATIENCE);
+}
