@@ -9,6 +9,7 @@ use web_time::Instant;
 
 use super::{
     CloseReason, Reign, Role, Session, Term, Wish,
+    lead::Phase,
     promise::{Leader, OpenClaim, Promise},
     replica::Replica,
     talk::Origin,
@@ -134,6 +135,9 @@ impl Session {
         } else {
             self.withdraw_claim(now);
             self.answer_claim(now);
+            if self.promise.claimed().is_none() {
+                self.go_on_electing(now);
+            }
         }
     }
 
@@ -171,12 +175,18 @@ impl Session {
         }
     }
 
-    /// Forgets claims that nobody led on.
+    /// Goes on without a claim that nobody led on: a host whose words it ended claims above it, or else the next in rank.
     pub(super) fn lapse_claims(&mut self, now: Instant) {
         self.promise.lapse(now);
-        match self.promise.lapses_at() {
-            Some(at) => self.timers.set(Timer::Lapse, at),
-            None => self.go_on_electing(now),
+        if let Some(at) = self.promise.lapses_at() {
+            return self.timers.set(Timer::Lapse, at);
+        }
+        match &self.role {
+            Role::Host(lead) if lead.phase == Phase::Reclaiming => {}
+            Role::Host(lead) if self.promise.best().is_some_and(|best| best.reign != lead.reign) => {
+                self.reclaim_at(now);
+            }
+            _ => self.go_on_electing(now),
         }
     }
 }

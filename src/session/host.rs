@@ -89,8 +89,7 @@ impl Session {
             return current;
         }
         let stamp = Stamp { reign: state.reign, version: state.version };
-        let obeyed = self.promise.claimed().is_none();
-        let opens = obeyed && lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
+        let opens = current && lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
         let offer = match state.body {
             StateBody::Snapshot { snapshot } => self.replica.offer_snapshot(stamp, snapshot),
             StateBody::Patch { base, patch } => self.replica.offer_patch(base, stamp, patch),
@@ -113,8 +112,8 @@ impl Session {
         if lease.reign != lead.reign {
             return;
         }
-        // Whoever claims its place is heard out first.
-        let obeyed = self.promise.claimed().is_none();
+        // Whoever claimed its place is heard out first, and then claimed above.
+        let obeyed = self.promise.best().is_none_or(|best| best.reign == lease.reign);
         let restored = obeyed && matches!(lead.phase, Phase::Suspended { from_beat } if lease.beat >= from_beat);
         self.hear_echo(now);
         if restored {

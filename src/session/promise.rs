@@ -43,15 +43,15 @@ pub(super) struct OpenClaim {
 pub(super) struct Promise {
     led: Option<Leader>,
     claimed: Option<OpenClaim>,
-    /// The highest term claimed, also where the claim lapsed: whoever made it may still lead.
-    highest: Option<Reign>,
+    /// The best claim that nobody led on in time, where it is above what is led: whoever made it may still lead.
+    lapsed: Option<Leader>,
 }
 
 impl Promise {
     /// The best reign heard of.
     pub(super) fn best(&self) -> Option<&Leader> {
         // A claim is noted only while it is better than what is led.
-        self.claimed.as_ref().map(|claim| &claim.leader).or(self.led.as_ref())
+        self.claimed.as_ref().map(|claim| &claim.leader).or(self.lapsed.as_ref()).or(self.led.as_ref())
     }
 
     /// The best reign that is led.
@@ -62,9 +62,7 @@ impl Promise {
     /// The term of the next claim in the best incarnation heard of: above everything claimed or led there.
     pub(super) fn next_term(&self) -> Option<(MessageSerial, Term)> {
         let best = &self.best()?.reign;
-        let claimed = self.highest.as_ref().filter(|claimed| claimed.incarnation == best.incarnation);
-        let top = claimed.map_or(best.term, |claimed| claimed.term.max(best.term));
-        Some((best.incarnation.clone(), Term(top.0.saturating_add(1))))
+        Some((best.incarnation.clone(), Term(best.term.0.saturating_add(1))))
     }
 
     /// The best claim that may be led soon.
@@ -80,9 +78,8 @@ impl Promise {
     /// Hears a claim, and tells whether it is the best so far.
     pub(super) fn hear_claim(&mut self, claim: OpenClaim) -> bool {
         let better = self.best().is_none_or(|best| claim.leader.reign.is_better_than(&best.reign));
-        if better {
-            self.highest = Some(claim.leader.reign.clone());
-            self.claimed = Some(claim);
+        if better && let Some(before) = self.claimed.replace(claim) {
+            self.retire(before.leader);
         }
         better
     }
@@ -90,25 +87,28 @@ impl Promise {
     /// Hears a word of somebody who leads.
     pub(super) fn hear_host(&mut self, reign: &Reign, player: &PlayerId) -> Standing {
         let standing = match self.best() {
-            Some(best) if *reign == best.reign && *player == best.player => {
-                if self.claimed.is_none() {
-                    return Standing::Same;
-                }
-                Standing::Better
-            }
-            Some(best) if *reign == best.reign => return Standing::Impostor,
+            Some(best) if *reign == best.reign && *player != best.player => return Standing::Impostor,
+            Some(best) if self.led.as_ref() == Some(best) && *reign == best.reign => return Standing::Same,
+            Some(best) if *reign == best.reign => Standing::Better,
             Some(best) if !reign.is_better_than(&best.reign) => return Standing::Worse,
             _ => Standing::Better,
         };
-        self.led = Some(Leader { reign: reign.clone(), player: player.clone() });
-        self.claimed = None;
+        *self = Self { led: Some(Leader { reign: reign.clone(), player: player.clone() }), ..Self::default() };
         standing
     }
 
-    /// Forgets a claim that was not led in time.
+    /// Lets the next claim be made where this one was not led in time.
     pub(super) fn lapse(&mut self, now: Instant) {
-        if self.lapses_at().is_some_and(|at| at <= now) {
-            self.claimed = None;
+        if let Some(claim) = self.claimed.take_if(|claim| claim.lapses_at <= now) {
+            self.retire(claim.leader);
+        }
+    }
+
+    /// Keeps a claim that is open no more. When it lapses is by each player's own clock, so that what was led before it
+    /// stays worse: only what comes in the channel's order is the same to all. A founding that nobody leads is over.
+    fn retire(&mut self, claimed: Leader) {
+        if self.led.as_ref().is_some_and(|led| led.reign.incarnation == claimed.reign.incarnation) {
+            self.lapsed = Some(claimed);
         }
     }
 }
@@ -145,16 +145,32 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_is_not_led_lapses() {
+    fn a_claim_that_is_not_led_lapses_and_still_ends_what_was_led_before() {
         let now = Instant::now();
         let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
         let mut promise = Promise::default();
         promise.hear_host(&ada.reign, &ada.player);
-        promise.hear_claim(claim(bob, now + Duration::from_secs(1)));
+        promise.hear_claim(claim(bob.clone(), now + Duration::from_secs(1)));
         promise.lapse(now);
-        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
+        assert!(promise.claimed().is_some());
         promise.lapse(now + Duration::from_secs(1));
-        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
+        assert!(promise.claimed().is_none() && promise.lapses_at().is_none());
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
         assert_eq!(promise.next_term(), Some(("1".into(), Term(3))), "the lapsed claim's term stays taken");
+        assert_eq!(promise.hear_host(&bob.reign, &bob.player), Standing::Better, "late is not too late");
+        assert_eq!(promise.hear_host(&bob.reign, &bob.player), Standing::Same);
+    }
+
+    #[test]
+    fn an_older_founding_that_nobody_leads_leaves_the_room_as_it_was() {
+        let now = Instant::now();
+        let ada = leader("ada", 1, "1");
+        let other = Reign { incarnation: "0".into(), ..leader("bob", 2, "5").reign };
+        let mut promise = Promise::default();
+        promise.hear_host(&ada.reign, &ada.player);
+        promise.hear_claim(claim(Leader { reign: other, player: ada.player.clone() }, now));
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);
+        promise.lapse(now);
+        assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
     }
 }

@@ -205,6 +205,27 @@ fn a_host_hands_over_with_everything_it_did() {
 }
 
 #[test]
+fn what_a_host_says_after_a_claim_that_nobody_led_on_is_heard_alike_by_those_who_were_away() {
+    let mut bus = Bus::with_players(&["ada", "bob", "yan", "zoe"]);
+    bus.nodes[3].frozen = true;
+    bus.session(0).hand_over_to(&PlayerId::new("bob").unwrap()).unwrap();
+    bus.until(SECOND, |bus| said(bus, "bob", "room.claim").is_some());
+    bus.nodes[1].frozen = true;
+    bus.run(4 * SECOND);
+    // In one frame, so that the message counts if the state does.
+    bus.session(0).set_shared("call", json!(42)).unwrap();
+    bus.session(0).send(Target::Everyone, "call", json!(42)).unwrap();
+    bus.run(SECOND);
+    bus.nodes[3].frozen = false;
+    bus.run(3 * SECOND);
+    for node in [0, 2, 3] {
+        assert_eq!(bus.messages(node), [json!(42)], "{node}");
+    }
+    assert_eq!(bus.session(0).term(), Term(3), "above the claim");
+    bus.assert_agreed();
+}
+
+#[test]
 fn a_host_whose_successor_does_not_answer_goes_on() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
     bus.nodes[1].frozen = true;
