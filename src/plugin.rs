@@ -4,8 +4,10 @@
 //! [`Bridge`](crate::bridge::Bridge) carries what the session says. Driven by Bevy's schedules.
 
 mod app_ext;
+mod channels;
 mod commands;
 mod conditions;
+mod connection;
 mod control;
 pub mod diagnostics;
 mod identity;
@@ -25,8 +27,14 @@ use bevy::{prelude::*, state::app::StatesPlugin};
 use self::{app_ext::Registry, identity::Own, link::RoomsLink, settings::Settings};
 pub use self::{
     app_ext::RoomsAppExt,
+    channels::{
+        Channel, ChannelCaughtUp, ChannelChanged, ChannelEntityExt, ChannelError, ChannelHistory, ChannelMembers,
+        ChannelMessage, ChannelStatus, ChannelTrouble, ChannelsAppExt, ChannelsCommandsExt, FromChannel, Member,
+        MemberChanged, Published, ServerTime, ToChannel,
+    },
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
+    connection::{Connection, ConnectionChanged},
     control::{Newcomer, RoomControlExt},
     identity::Identity,
     list::RoomList,
@@ -48,7 +56,8 @@ use crate::{
 
 /// Multiplayer rooms. Add it after `DefaultPlugins` or `MinimalPlugins`.
 ///
-/// It connects when a room is first entered, with [`RoomsCommandsExt`], and closes the connection with the app.
+/// It connects when a room is first entered, with [`RoomsCommandsExt`], or a [`Channel`] first attached, and closes the
+/// connection with the app.
 ///
 /// ```
 /// use bevy::prelude::*;
@@ -82,6 +91,12 @@ pub struct RoomsPlugin {
     pub migration: Migration,
     /// Where the background task runs. Defaults to a thread of its own.
     pub runtime: Runtime,
+    /// Whether an API key stays here: requests for tokens are signed with it, and the server is shown those. Defaults to
+    /// false; all other credentials are tokens anyway.
+    pub use_token_auth: bool,
+    /// Whether requests for tokens go by the server's clock, which is asked before the first. Defaults to false: by the
+    /// machine's, which must be right to two minutes.
+    pub query_time: bool,
     /// What carries the frames. Defaults to a WebSocket.
     pub transport: Transport,
     /// What the room's timers go by. Defaults to the machine's monotonic clock.
@@ -113,15 +128,21 @@ impl Plugin for RoomsPlugin {
             .insert_resource(RoomsLink::new(settings))
             .init_resource::<Registry>()
             .init_resource::<Room>()
+            .init_resource::<Connection>()
             .init_resource::<Host>()
             .init_resource::<Roster>()
             .init_resource::<RoomList>();
         add_types_and_messages(app);
+        channels::build(app);
         app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))
             .add_systems(Startup, tell_registration_errors)
             .add_systems(
                 PreUpdate,
-                (receive::take_in, receive::apply.run_if(receive::something_came))
+                (
+                    receive::take_in,
+                    receive::apply.run_if(receive::something_came),
+                    connection::count_down.run_if(connection::waits_for_retry),
+                )
                     .chain()
                     .in_set(RoomsSystems::Receive),
             )
@@ -146,6 +167,8 @@ impl RoomsPlugin {
             _hold: own.hold,
             version: self.version.clone(),
             format: self.format,
+            use_token_auth: self.use_token_auth,
+            query_time: self.query_time,
             timing: self.timing,
             migration: self.migration,
             runtime: self.runtime.clone(),
@@ -170,7 +193,8 @@ fn add_types_and_messages(app: &mut App) {
         .add_message::<RoomInterrupted>()
         .add_message::<RoomResumed>()
         .add_message::<RoomClosed>()
-        .add_message::<RoomError>();
+        .add_message::<RoomError>()
+        .add_message::<ConnectionChanged>();
 }
 
 /// Tells what went wrong while the game set its rooms up.
