@@ -270,6 +270,7 @@ impl Client {
             }
             Command::Time { operation } => self.time(operation, now),
             Command::Authorize { operation } => self.authorize(operation, now),
+            Command::Network { up } => self.set_network(up, now),
             Command::Ping => self.ping(now),
         }
     }

@@ -105,15 +105,21 @@ mod web;
 /// What a game uses: `use bevy_rooms::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        client::{ConnectionState, Credentials, Endpoint, TokenCallback},
+        client::{
+            ChannelState, ConnectionState, Credentials, Direction, Endpoint, HistoryQuery, Lifetime, OperationId,
+            TokenCallback,
+        },
         plugin::{
-            Connect, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Newcomer, OwnPlayer, Player,
-            PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, PlayerStatus, Room, RoomClosed, RoomControlExt,
-            RoomError, RoomInterrupted, RoomList, RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin,
-            RoomsSystems, Roster, RosterEntry, Spectator, ToRoom, WhileHidden, host_changed, in_room, is_host, is_peer,
+            Channel, ChannelCaughtUp, ChannelChanged, ChannelEntityExt, ChannelError, ChannelHistory, ChannelMembers,
+            ChannelMessage, ChannelStatus, ChannelTrouble, ChannelsAppExt, ChannelsCommandsExt, Connect, Connection,
+            ConnectionChanged, FromChannel, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Member,
+            MemberChanged, Newcomer, OwnPlayer, Player, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
+            PlayerStatus, Published, Room, RoomClosed, RoomControlExt, RoomError, RoomInterrupted, RoomList,
+            RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry,
+            ServerTime, Spectator, ToChannel, ToRoom, WhileHidden, host_changed, in_room, is_host, is_peer,
             random_code, random_name, random_room,
         },
-        protocol::Format,
+        protocol::{Format, PresenceAction},
         session::{
             Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, ListedRoom, Listing, Migration,
             Newcomers, PlayerId, Profile, Refusal, RoomName, RoomRules,

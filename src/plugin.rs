@@ -4,8 +4,10 @@
 //! [`Bridge`](crate::bridge::Bridge) carries what the session says. Driven by Bevy's schedules.
 
 mod app_ext;
+mod channels;
 mod commands;
 mod conditions;
+mod connection;
 mod control;
 pub mod diagnostics;
 mod identity;
@@ -26,8 +28,14 @@ use bevy::{prelude::*, state::app::StatesPlugin};
 use self::{app_ext::Registry, identity::Own, link::RoomsLink, settings::Settings};
 pub use self::{
     app_ext::RoomsAppExt,
+    channels::{
+        Channel, ChannelCaughtUp, ChannelChanged, ChannelEntityExt, ChannelError, ChannelHistory, ChannelMembers,
+        ChannelMessage, ChannelStatus, ChannelTrouble, ChannelsAppExt, ChannelsCommandsExt, FromChannel, Member,
+        MemberChanged, Published, ServerTime, ToChannel,
+    },
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
+    connection::{Connection, ConnectionChanged},
     control::{Newcomer, RoomControlExt},
     identity::Identity,
     list::RoomList,
@@ -50,7 +58,8 @@ use crate::{
 
 /// Multiplayer rooms. Add it after `DefaultPlugins` or `MinimalPlugins`.
 ///
-/// It connects when a room is first entered, with [`RoomsCommandsExt`], and closes the connection with the app.
+/// It connects when a room is first entered, with [`RoomsCommandsExt`], or a [`Channel`] first attached, and closes the
+/// connection with the app.
 ///
 /// ```
 /// use bevy::prelude::*;
@@ -86,6 +95,12 @@ pub struct RoomsPlugin {
     pub runtime: Runtime,
     /// What the game does in a web page that nobody sees. Defaults to going on.
     pub while_hidden: WhileHidden,
+    /// Whether an API key stays here: requests for tokens are signed with it, and the server is shown those. Defaults to
+    /// false; all other credentials are tokens anyway.
+    pub use_token_auth: bool,
+    /// Whether requests for tokens go by the server's clock, which is asked before the first. Defaults to false: by the
+    /// machine's, which must be right to two minutes.
+    pub query_time: bool,
     /// What carries the frames. Defaults to a WebSocket.
     pub transport: Transport,
     /// What the room's timers go by. Defaults to the machine's monotonic clock.
@@ -117,6 +132,7 @@ impl Plugin for RoomsPlugin {
             .insert_resource(RoomsLink::new(settings))
             .init_resource::<Registry>()
             .init_resource::<Room>()
+            .init_resource::<Connection>()
             .init_resource::<Host>()
             .init_resource::<Roster>()
             .init_resource::<RoomList>();
@@ -129,11 +145,16 @@ impl Plugin for RoomsPlugin {
         #[cfg(target_arch = "wasm32")]
         app.add_systems(First, page::tell_page_of_the_first_frame);
         add_types_and_messages(app);
+        channels::build(app);
         app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))
             .add_systems(Startup, tell_registration_errors)
             .add_systems(
                 PreUpdate,
-                (receive::take_in, receive::apply.run_if(receive::something_came))
+                (
+                    receive::take_in,
+                    receive::apply.run_if(receive::something_came),
+                    connection::count_down.run_if(connection::waits_for_retry),
+                )
                     .chain()
                     .in_set(RoomsSystems::Receive),
             )
@@ -158,6 +179,8 @@ impl RoomsPlugin {
             _hold: own.hold,
             version: self.version.clone(),
             format: self.format,
+            use_token_auth: self.use_token_auth,
+            query_time: self.query_time,
             timing: self.timing,
             migration: self.migration,
             runtime: self.runtime.clone(),
@@ -182,7 +205,8 @@ fn add_types_and_messages(app: &mut App) {
         .add_message::<RoomInterrupted>()
         .add_message::<RoomResumed>()
         .add_message::<RoomClosed>()
-        .add_message::<RoomError>();
+        .add_message::<RoomError>()
+        .add_message::<ConnectionChanged>();
 }
 
 /// Tells what went wrong while the game set its rooms up.

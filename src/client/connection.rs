@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) state: ConnectionState,
     /// The current socket, opening or open.
     pub(super) transport: Option<TransportId>,
+    /// Whether the game takes the network for gone.
+    pub(super) offline: bool,
     sockets: u64,
     pub(super) id: Option<ConnectionId>,
     /// What resumes the connection; the newest that the server gave (`RTN15e`).
@@ -61,6 +63,7 @@ impl Connection {
         Self {
             state: ConnectionState::Initialized,
             transport: None,
+            offline: false,
             sockets: 0,
             id: None,
             key: None,
@@ -144,6 +147,9 @@ impl Client {
         self.timers.stop(&Timer::Attempt);
         self.begin_at_first_host();
         self.change_connection(ConnectionState::Connecting, None, None);
+        if self.connection.offline {
+            return self.attempt_failed(disconnected("the game took the network for gone"), now);
+        }
         self.open_or_ask(now);
     }
 

@@ -125,6 +125,12 @@ pub enum Command {
         /// Names the answer.
         operation: OperationId,
     },
+    /// Take the network for gone, or for back again: the line breaks without a goodbye, and attempts fail until it is
+    /// back.
+    Network {
+        /// Whether it is there.
+        up: bool,
+    },
     /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`] or an [`Event::PingFailed`].
     Ping,
 }

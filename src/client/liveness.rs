@@ -71,6 +71,12 @@ impl Client {
         }
     }
 
+    /// The game says so, and it stands until the game says otherwise.
+    pub(super) fn set_network(&mut self, up: bool, now: Instant) {
+        self.connection.offline = !up;
+        if up { self.network_up(now) } else { self.network_down(now) }
+    }
+
     pub(super) fn network_down(&mut self, now: Instant) {
         if matches!(self.state(), ConnectionState::Connecting | ConnectionState::Connected) {
             self.line_ended(disconnected("the network went away"), now);

@@ -138,7 +138,7 @@ impl RoomsAppExt for App {
 }
 
 /// Keeps an error until there are messages to tell it with.
-fn tell_later(app: &mut App, outcome: Result<(), RoomError>) -> &mut App {
+pub(super) fn tell_later(app: &mut App, outcome: Result<(), RoomError>) -> &mut App {
     if let Err(error) = outcome {
         app.world_mut().get_resource_or_init::<Registry>().errors.push(error);
     }

@@ -5,6 +5,7 @@ use web_time::Instant;
 
 use super::{
     RoomError,
+    channels::{self, Channel, ChannelError, Front},
     settings::{Clock, Settings, Transport},
 };
 use crate::{
@@ -21,6 +22,8 @@ pub(super) struct RoomsLink {
     pub(super) session: Option<Session>,
     /// The public list of rooms.
     pub(super) directory: RoomDirectory,
+    /// The app's own channels.
+    pub(super) channels: Front,
     /// The connection's last change, for sessions that start after it.
     connection: Option<ConnectionChange>,
     /// What came and was not applied to the world yet.
@@ -34,7 +37,9 @@ pub(super) struct RoomsLink {
 #[derive(Debug, Default)]
 pub(super) struct Received {
     pub(super) events: Vec<SessionEvent>,
-    pub(super) connection: Option<ConnectionChange>,
+    pub(super) connection: Vec<ConnectionChange>,
+    /// About the app's own channels.
+    pub(super) channels: Vec<Event>,
     pub(super) round_trip: Option<std::time::Duration>,
     pub(super) errors: Vec<RoomError>,
     /// Whether the list of rooms is another.
@@ -44,7 +49,8 @@ pub(super) struct Received {
 impl Received {
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
-            && self.connection.is_none()
+            && self.connection.is_empty()
+            && self.channels.is_empty()
             && self.round_trip.is_none()
             && self.errors.is_empty()
             && !self.list
@@ -58,6 +64,7 @@ impl RoomsLink {
             bridge: None,
             session: None,
             directory: RoomDirectory::default(),
+            channels: Front::default(),
             connection: None,
             received: Received::default(),
             #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
@@ -117,6 +124,12 @@ impl RoomsLink {
         Ok(())
     }
 
+    /// Attaches a channel: connects where there is no connection yet.
+    pub(super) fn attach(&mut self, entity: Entity, channel: &Channel) -> Result<(), ChannelError> {
+        self.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
+        self.channels.attach(entity, channel)
+    }
+
     /// A player that enters again takes its own seat over.
     fn next_generation(&mut self) -> Generation {
         let generation = self.settings.generation;
@@ -133,7 +146,8 @@ impl RoomsLink {
     fn start_bridge(&mut self) -> Result<Bridge, RoomError> {
         let seed = self.next_seed();
         let options = self.settings.connect.client_options(&self.settings.player);
-        let options = ClientOptions { format: self.settings.format, ..options };
+        let Settings { format, use_token_auth, query_time, .. } = self.settings;
+        let options = ClientOptions { format, use_token_auth, query_time, ..options };
         let runtime = &self.settings.runtime;
         let started = match &self.settings.transport {
             Transport::Driven(make) => Ok(make(options)),
@@ -154,11 +168,15 @@ impl RoomsLink {
         let Self { bridge, session, directory, connection, received, .. } = self;
         if let Some(bridge) = bridge {
             bridge.receive(|event| {
+                if channels::is_ours(&event) {
+                    return received.channels.push(event);
+                }
                 match &event {
                     Event::Connection(change) => {
                         *connection = Some(change.clone());
-                        received.connection = Some(change.clone());
+                        received.connection.push(change.clone());
                     }
+                    Event::Overflow { .. } => received.channels.push(event.clone()),
                     Event::RoundTrip(duration) => received.round_trip = Some(*duration),
                     _ => {}
                 }
@@ -169,7 +187,7 @@ impl RoomsLink {
             });
         }
         received.list |= directory.take_changed();
-        if received.connection.as_ref().is_some_and(|change| change.current == ConnectionState::Disconnected) {
+        if received.connection.last().is_some_and(|change| change.current == ConnectionState::Disconnected) {
             self.run_local_relay();
         }
         self.step(now);
@@ -195,12 +213,17 @@ impl RoomsLink {
 
     /// Hands the session's commands over as far as there is room; the rest waits in the session.
     fn hand_over_commands(&mut self) {
-        let Self { bridge: Some(bridge), session, directory, .. } = self else { return };
-        let mut next = || session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
+        let Self { bridge: Some(bridge), session, directory, channels, .. } = self else { return };
+        let mut next = || {
+            let of_room = session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
+            of_room.or_else(|| channels.poll_command())
+        };
         while bridge.room() > 0 {
             let Some(command) = next() else { break };
             if let Err(SendRefused::Ended(_)) = bridge.send(command) {
-                self.received.errors.push(RoomError::NoBackgroundTask { why: "it ended by itself".to_owned() });
+                let why = "it ended by itself";
+                self.received.errors.push(RoomError::NoBackgroundTask { why: why.to_owned() });
+                self.received.channels.extend(self.channels.end(why));
                 self.bridge = None;
                 self.directory = RoomDirectory::default();
                 return;

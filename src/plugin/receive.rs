@@ -4,9 +4,10 @@ use bevy::prelude::*;
 use smol_str::SmolStr;
 
 use super::{
-    HostChanged, LocalPlayer, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, Room, RoomClosed, RoomError,
-    RoomInterrupted, RoomResumed, RoomState,
+    Connection, ConnectionChanged, HostChanged, LocalPlayer, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
+    Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed, RoomState,
     app_ext::Registry,
+    channels,
     commands::report,
     control,
     link::{Received, RoomsLink},
@@ -30,11 +31,12 @@ pub(super) fn something_came(link: Res<RoomsLink>) -> bool {
 /// Applies what came, in the order in which it came.
 pub(super) fn apply(world: &mut World) {
     let mut received = std::mem::take(&mut world.resource_mut::<RoomsLink>().received);
-    if let Some(change) = received.connection.take() {
-        apply_connection(world, &change);
+    for change in received.connection.drain(..) {
+        apply_connection(world, change);
     }
     if let Some(round_trip) = received.round_trip.take() {
         world.resource_mut::<Room>().round_trip = Some(round_trip);
+        world.resource_mut::<Connection>().round_trip = Some(round_trip);
     }
     for error in received.errors.drain(..) {
         report(world, error);
@@ -50,6 +52,7 @@ pub(super) fn apply(world: &mut World) {
     if std::mem::take(&mut received.list) {
         list::show(world);
     }
+    channels::apply(world, received.channels.drain(..));
     give_back(world, received);
 }
 
@@ -61,8 +64,10 @@ fn give_back(world: &mut World, emptied: Received) {
     }
 }
 
-fn apply_connection(world: &mut World, change: &ConnectionChange) {
-    let runs_relay = world.resource::<RoomsLink>().runs_relay();
+fn apply_connection(world: &mut World, change: ConnectionChange) {
+    let link = world.resource::<RoomsLink>();
+    let (runs_relay, now) = (link.runs_relay(), link.clock().now());
+    world.resource_mut::<Connection>().take(&change, now);
     let mut room = world.resource_mut::<Room>();
     room.runs_relay = runs_relay;
     room.connection = change.current;
@@ -73,6 +78,7 @@ fn apply_connection(world: &mut World, change: &ConnectionChange) {
         ConnectionState::Connecting => {}
         _ => room.trouble.clone_from(&change.reason),
     }
+    world.write_message(ConnectionChanged { change });
 }
 
 fn apply_event(world: &mut World, event: SessionEvent) {

@@ -18,7 +18,7 @@ use crate::{
 /// which spares a cloud: a relay serves a few rooms, and players look at the screen while it is gone.
 const RELAY_RETRY: Duration = Duration::from_secs(1);
 
-/// What a room's connection runs on. What is secret in it is not shown in debug output.
+/// What an app's connection runs on. What is secret in it is not shown in debug output.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connect {
@@ -207,6 +207,8 @@ pub(super) struct Settings {
     pub(super) _hold: Option<Hold>,
     pub(super) version: String,
     pub(super) format: Format,
+    pub(super) use_token_auth: bool,
+    pub(super) query_time: bool,
     pub(super) timing: SessionTiming,
     pub(super) migration: Migration,
     pub(super) runtime: Runtime,

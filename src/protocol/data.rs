@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 
@@ -141,6 +141,33 @@ impl Data {
         match self {
             Self::Text(text) => Some(text),
             Self::Binary(_) | Self::Json(_) => None,
+        }
+    }
+
+    /// Writes a value in a form that every SDK can read: objects and arrays as JSON, strings as text, and numbers,
+    /// booleans and null as their JSON text, since JSON data may be none of these by itself (`RSL4a`).
+    ///
+    /// # Errors
+    /// What the serializer says, such as of a map whose keys are no strings.
+    pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        Ok(match serde_json::to_value(value)? {
+            Value::String(text) => Self::Text(text),
+            value @ (Value::Object(_) | Value::Array(_)) => Self::Json(value),
+            scalar => Self::Text(scalar.to_string()),
+        })
+    }
+
+    /// Reads what [`write`](Self::write) wrote, or somebody else. Bytes are read as a sequence of numbers.
+    ///
+    /// # Errors
+    /// What the deserializer says where the data does not fit the type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        match self {
+            Self::Json(value) => T::deserialize(value),
+            // A text may be a string, or a number that was written as one.
+            Self::Text(text) => T::deserialize(Value::from(text.as_str()))
+                .or_else(|error| serde_json::from_str(text).map_err(|_| error)),
+            Self::Binary(bytes) => T::deserialize(Value::from(bytes.as_slice())),
         }
     }
 }
@@ -346,5 +373,20 @@ mod tests {
     #[test]
     fn json_counts_by_the_length_of_its_text() {
         assert_eq!(Data::Json(json!({ "a": 1 })).size(), r#"{"a":1}"#.len());
+    }
+
+    #[test]
+    fn what_a_type_writes_it_reads_again() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Said {
+            text: String,
+        }
+        let said = Said { text: "hi".to_owned() };
+        assert_eq!(Data::write(&said).unwrap().read::<Said>().unwrap(), said);
+        assert_eq!(Data::write("7").unwrap().read::<String>().unwrap(), "7");
+        assert_eq!(Data::write(&7).unwrap(), Data::Text("7".to_owned()), "JSON data may be no bare number");
+        assert_eq!(Data::write(&7).unwrap().read::<u8>().unwrap(), 7);
+        assert_eq!(Data::write(&()).unwrap().read::<Option<u8>>().unwrap(), None);
+        assert!(Data::write("seven").unwrap().read::<u8>().is_err());
     }
 }

@@ -92,14 +92,16 @@ pub(super) struct Channel {
     name: ChannelName,
     /// How long it keeps what was said.
     keep: Duration,
+    /// How far back it goes on by itself for who comes back.
+    resume: Duration,
     head: Position,
     /// When it was last used; an idle channel is dropped a replay window later.
     touched: Instant,
 }
 
 impl Channel {
-    /// A new channel, which keeps what is said on it for `keep`.
-    pub(super) fn new(name: ChannelName, keep: Duration, wall: Timestamp, now: Instant) -> Self {
+    /// A new channel, which keeps what is said on it for `keep`, and goes on by itself for who missed no more than `resume`.
+    pub(super) fn new(name: ChannelName, keep: Duration, resume: Duration, wall: Timestamp, now: Instant) -> Self {
         let head = Position::at(wall);
         Self {
             attachments: BTreeMap::new(),
@@ -110,6 +112,7 @@ impl Channel {
             bandwidth: RateMeter::default(),
             name,
             keep,
+            resume,
             head,
             touched: now,
         }
@@ -137,7 +140,7 @@ impl Channel {
         let backlog = match (named, options.rewind) {
             (Some(serial), _) => Position::parse(serial, node)
                 .filter(|named| *named <= self.head)
-                .and_then(|named| self.log.after(named)),
+                .and_then(|named| self.log.after(named, self.resume, now)),
             (None, Some(rewind)) => Some(self.log.rewind(rewind, now)),
             (None, None) => None,
         };

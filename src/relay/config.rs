@@ -90,6 +90,7 @@ struct FileLimits {
     members_per_channel: Option<usize>,
     connections: Option<usize>,
     channels: Option<usize>,
+    resume_window_seconds: Option<u64>,
 }
 
 impl FileLimits {
@@ -107,6 +108,7 @@ impl FileLimits {
         limits.channel_rate = self.channel_rate.or(limits.channel_rate);
         limits.delivery_rate = self.delivery_rate.or(limits.delivery_rate);
         limits.account_rate = self.account_rate.or(limits.account_rate);
+        limits.resume_window = self.resume_window_seconds.map_or(limits.resume_window, Duration::from_secs);
         for (limit, asked) in [
             (&mut limits.max_message_size, self.max_message_size),
             (&mut limits.channels_per_connection, self.channels_per_connection),
@@ -210,10 +212,10 @@ mod tests {
 
     #[test]
     fn numbers_stand_over_those_of_the_plan() {
-        let text = "[limits]\nplan = 'free'\nchannel_rate = 7\nconnections = 3";
+        let text = "[limits]\nplan = 'free'\nchannel_rate = 7\nconnections = 3\nresume_window_seconds = 5";
         let limits = RelayConfig::default().with_toml(text).unwrap().hub.limits;
         assert_eq!((limits.channel_rate, limits.connection_rate), (Some(7), Some(50)));
-        assert_eq!((limits.connections, limits.channels), (3, 200));
+        assert_eq!((limits.connections, limits.channels, limits.resume_window), (3, 200, Duration::from_secs(5)));
         assert!(error("[limits]\nplan = 'large'").why.contains("free"));
     }
 

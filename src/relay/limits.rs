@@ -83,8 +83,12 @@ pub struct Limits {
     pub max_idle_interval: Duration,
     /// How long members stay after an abrupt drop. Defaults to 15 s.
     pub remain_present_for: Duration,
-    /// How long a channel keeps its messages for those who come back. Defaults to 2 minutes.
+    /// How long a channel keeps its messages, for those who come back, for `rewind` and for history. Defaults to 2 minutes.
     pub replay_window: Duration,
+    /// How far back a channel goes on by itself for those who come back, if that is less than
+    /// [`replay_window`](Self::replay_window); who missed more is told that continuity was lost, and may read the history.
+    /// Defaults to 2 minutes.
+    pub resume_window: Duration,
     /// Frames that a channel keeps for those who come back. Defaults to 8,192.
     pub replay_frames: usize,
     /// Bytes that a channel keeps for those who come back. Defaults to 4 MiB.
@@ -123,6 +127,7 @@ impl Default for Limits {
             max_idle_interval: Duration::from_secs(15),
             remain_present_for: Duration::from_secs(15),
             replay_window: Duration::from_secs(120),
+            resume_window: Duration::from_secs(120),
             replay_frames: 8_192,
             replay_bytes: 4 * 1024 * 1024,
             replay_bytes_total: 256 * 1024 * 1024,
@@ -198,6 +203,7 @@ impl Limits {
             &mut self.max_idle_interval,
             &mut self.remain_present_for,
             &mut self.replay_window,
+            &mut self.resume_window,
         ] {
             *duration = (*duration).min(LONGEST);
         }

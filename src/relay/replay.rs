@@ -93,12 +93,15 @@ impl ReplayLog {
         }
     }
 
-    /// All frames after `start`, or `None` where some are no longer kept.
-    pub(super) fn after(&self, start: Position) -> Option<Backlog> {
+    /// All frames after `start`, or `None` where some are no longer kept, or are older than `window`.
+    pub(super) fn after(&self, start: Position, window: Duration, now: Instant) -> Option<Backlog> {
         if start < self.floor {
             return None;
         }
         let first = self.entries.partition_point(|entry| entry.position <= start);
+        if self.entries.get(first).is_some_and(|missed| now.saturating_duration_since(missed.at) > window) {
+            return None;
+        }
         Some(Backlog { start, frames: self.frames_from(first) })
     }
 
@@ -181,6 +184,10 @@ mod tests {
             Self { log: ReplayLog::new(position), position, now: Instant::now() }
         }
 
+        fn after(&self, start: Position) -> Option<Backlog> {
+            self.log.after(start, Duration::MAX, self.now)
+        }
+
         fn publish(&mut self, names: &[&str]) -> Position {
             self.position = self.position.next(Timestamp(0));
             let mut frame = Frame::for_channel(Action::Message, "c".into());
@@ -203,9 +210,9 @@ mod tests {
         let start = fixture.position;
         let first = fixture.publish(&["a"]);
         let last = fixture.publish(&["b", "c"]);
-        assert_eq!(names(&fixture.log.after(start).unwrap()), ["a", "b", "c"]);
-        assert_eq!(names(&fixture.log.after(first).unwrap()), ["b", "c"]);
-        assert!(fixture.log.after(last).unwrap().frames.is_empty());
+        assert_eq!(names(&fixture.after(start).unwrap()), ["a", "b", "c"]);
+        assert_eq!(names(&fixture.after(first).unwrap()), ["b", "c"]);
+        assert!(fixture.after(last).unwrap().frames.is_empty());
     }
 
     #[test]
@@ -215,8 +222,19 @@ mod tests {
         let first = fixture.publish(&["a"]);
         fixture.publish(&["b"]);
         fixture.log.shrink_to(1, usize::MAX);
-        assert!(fixture.log.after(start).is_none());
-        assert_eq!(names(&fixture.log.after(first).unwrap()), ["b"], "the dropped one was already seen");
+        assert!(fixture.after(start).is_none());
+        assert_eq!(names(&fixture.after(first).unwrap()), ["b"], "the dropped one was already seen");
+    }
+
+    #[test]
+    fn what_is_kept_longer_than_the_window_is_not_replayed() {
+        let mut fixture = Fixture::new();
+        let start = fixture.position;
+        let first = fixture.publish(&["a"]);
+        fixture.publish(&["b"]);
+        let after = |start| fixture.log.after(start, Duration::from_secs(1), fixture.now);
+        assert!(after(start).is_none());
+        assert_eq!(names(&after(first).unwrap()), ["b"]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ export const DEVELOPMENT_KEY = 'rooms.dev:insecure-development-key';
 
 /** A running program, and the lines that it printed. */
 export class Program {
-  constructor(path, args) {
-    this.process = spawn(`${target}/${path}`, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  constructor(path, args, input = 'ignore') {
+    this.process = spawn(`${target}/${path}`, args, { stdio: [input, 'pipe', 'inherit'] });
     this.lines = [];
     this.waiting = [];
     this.ended = once(this.process, 'close');
@@ -44,6 +44,11 @@ export class Program {
       const event = JSON.parse(line);
       return match(event) && event;
     });
+  }
+
+  /** Types a line, where the input is a `pipe`. */
+  say(line) {
+    this.process.stdin.write(`${line}\n`);
   }
 
   /** Ends the program, and resolves with its exit code. */

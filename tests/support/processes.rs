@@ -2,6 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[path = "relay.rs"]
+mod relay;
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::PathBuf,
@@ -13,6 +16,7 @@ use std::{
 
 use serde_json::Value;
 
+pub use self::relay::Relay;
 use super::referee::{Transcript, transcripts};
 
 /// Longest wait for an event, so that a test that waits in vain ends; far longer than any event takes.
@@ -31,53 +35,6 @@ pub fn bingo() -> Command {
     command.env("BINGO_DATA", env!("CARGO_TARGET_TMPDIR"));
     command.env_remove("ABLY_API_KEY").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-/// A relay of its own for one test.
-pub struct Relay {
-    process: Child,
-    pub url: String,
-    address: String,
-}
-
-impl Relay {
-    /// On a free port.
-    pub fn start() -> Self {
-        Self::listen("127.0.0.1:0")
-    }
-
-    fn listen(address: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_rooms-relay"))
-            .args(["--listen", address])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the relay starts");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("a piped output");
-        BufReader::new(stdout).read_line(&mut line).expect("the relay says that it is ready");
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
-        let address = address.expect("the ready line holds the address").to_owned();
-        Self { process, url: format!("ws://{address}"), address }
-    }
-
-    /// Kills the process, without a word to anybody.
-    pub fn kill(&mut self) {
-        self.process.kill().expect("the relay runs");
-        self.process.wait().expect("the relay ends");
-    }
-
-    /// Starts it anew, where it was.
-    pub fn start_again(&mut self) {
-        *self = Self::listen(&self.address);
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// One player, in a process of its own whose events can be waited for.

@@ -41,6 +41,22 @@ fn connecting_twice_is_connecting_once() {
 }
 
 #[test]
+fn a_game_that_goes_offline_has_no_line_until_it_is_back_and_then_goes_on_where_it_was() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect);
+    bench.accept("conn-1");
+    bench.command(Command::Network { up: false });
+    assert_eq!((bench.client.state(), bench.socket), (Disconnected, None), "the line broke");
+    assert!(bench.sent.is_empty(), "without a goodbye");
+    bench.pass(60 * SECOND);
+    assert_eq!((bench.client.state(), bench.urls.len()), (Disconnected, 1), "no socket was opened since");
+    bench.command(Command::Network { up: true });
+    assert_eq!(bench.urls.len(), 2);
+    bench.accept("conn-1");
+    assert!(bench.last_change().resumed);
+}
+
+#[test]
 fn waits_between_attempts_grow_until_the_connection_is_suspended() {
     let mut bench = Bench::new();
     bench.command(Command::Connect);

@@ -152,7 +152,8 @@ impl Hub {
                 let trim = Timer::TrimChannel(key.clone());
                 self.timers.set_if_stopped(trim, now + self.config.limits.replay_window);
                 let keep = self.config.keeps(&key.name);
-                Ok(entry.insert(Channel::new(key.name.clone(), keep, self.clock.at(now), now)))
+                let resume = self.config.limits.resume_window;
+                Ok(entry.insert(Channel::new(key.name.clone(), keep, resume, self.clock.at(now), now)))
             }
         }
     }

@@ -5,12 +5,13 @@ use std::marker::PhantomData;
 use bevy::{ecs::message::MessageCursor, prelude::*};
 
 use crate::plugin::{
-    HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomError, RoomInterrupted,
+    ChannelCaughtUp, ChannelChanged, ChannelMessage, ChannelTrouble, ConnectionChanged, HostChanged, MemberChanged,
+    PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, Published, RoomClosed, RoomError, RoomInterrupted,
     RoomResumed,
 };
 
-/// Keeps all messages of one type for [`Rig::recorded`](super::Rig::recorded). The room's own messages are kept without
-/// it; add one for each of the game's that matter, such as `Recorder::<FromRoom<Wave>>::default()`.
+/// Keeps all messages of one type for [`Rig::recorded`](super::Rig::recorded). The plugin's own messages about rooms, channels
+/// and the line are kept without it; add one for each of the game's that matter, such as `Recorder::<FromRoom<Wave>>::default()`.
 #[derive(Debug)]
 pub struct Recorder<M>(PhantomData<fn() -> M>);
 
@@ -67,5 +68,14 @@ pub(super) fn record_the_rooms_own(app: &mut App) {
         Recorder::<RoomResumed>::default(),
         Recorder::<RoomClosed>::default(),
         Recorder::<RoomError>::default(),
+    ));
+    app.add_plugins((
+        Recorder::<ConnectionChanged>::default(),
+        Recorder::<ChannelChanged>::default(),
+        Recorder::<ChannelMessage>::default(),
+        Recorder::<ChannelCaughtUp>::default(),
+        Recorder::<ChannelTrouble>::default(),
+        Recorder::<MemberChanged>::default(),
+        Recorder::<Published>::default(),
     ));
 }

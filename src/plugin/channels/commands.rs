@@ -1,0 +1,209 @@
+//! What an app asks of its channels, as commands.
+
+use bevy::prelude::*;
+use serde::Serialize;
+
+use super::{
+    Channel, ChannelError, ChannelHistory, Published, ServerTime,
+    front::{Purpose, next_operation},
+    receive,
+};
+use crate::{
+    client::{Command, HistoryOf, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand},
+    plugin::link::RoomsLink,
+    protocol::{Data, ErrorCode, ErrorInfo, Message as Raw},
+};
+
+/// What an app asks for its channels and the line below them, on [`Commands`].
+pub trait ChannelsCommandsExt {
+    /// Attaches to a channel: spawns an entity with this [`Channel`], to which more can be added. Connects where there is
+    /// no connection yet.
+    fn attach_channel(&mut self, channel: impl Into<Channel>) -> EntityCommands<'_>;
+
+    /// Detaches from a channel: despawns its entity. To keep the entity, remove its [`Channel`].
+    fn detach_channel(&mut self, channel: Entity);
+
+    /// Asks for the server's time; [`ServerTime`] tells it. Connects where there is no connection yet.
+    fn query_server_time(&mut self) -> OperationId;
+
+    /// Takes the network for gone, or for back again, whatever it really is: an offline switch, and a way to see what a lost
+    /// line does. The line breaks without a goodbye, as if a cable was pulled, and there is none until this is called with
+    /// `false`; then it is taken up again at once.
+    fn set_offline(&mut self, offline: bool);
+}
+
+/// What an app asks of one channel, on its [`EntityCommands`].
+///
+/// ```
+/// use bevy::prelude::*;
+/// use bevy_rooms::prelude::*;
+/// use serde_json::json;
+///
+/// fn say(mut commands: Commands, chat: Single<Entity, With<Channel>>) {
+///     commands.entity(*chat).enter_presence(&json!({ "name": "Ada" })).publish("said", json!({ "text": "hi" }));
+/// }
+/// # bevy::ecs::system::assert_is_system(say);
+/// ```
+pub trait ChannelEntityExt {
+    /// Publishes a message; JSON data is to be an object or an array. [`Published`] tells what became of it.
+    fn publish(&mut self, name: impl Into<String>, data: impl Into<Data>) -> OperationId;
+
+    /// Publishes messages together: they arrive together or not at all. [`Published`] tells what became of them.
+    fn publish_messages(&mut self, messages: Vec<Raw>, lifetime: Lifetime) -> OperationId;
+
+    /// Becomes a member, and stays one over lost lines. `data` is what the member says about itself; `&()` for nothing. Where
+    /// it is refused, a [`ChannelTrouble`](super::ChannelTrouble) says why.
+    fn enter_presence<T: Serialize + ?Sized>(&mut self, data: &T) -> &mut Self;
+
+    /// Says something else about oneself as a member.
+    fn update_presence<T: Serialize + ?Sized>(&mut self, data: &T) -> &mut Self;
+
+    /// Is a member no more.
+    fn leave_presence(&mut self) -> &mut Self;
+
+    /// Asks what the channel carried before, a page at a time; [`ChannelHistory`] tells it.
+    fn history(&mut self, query: HistoryQuery) -> OperationId;
+
+    /// Asks who came and went before, a page at a time; [`ChannelHistory`] tells it.
+    fn presence_history(&mut self, query: HistoryQuery) -> OperationId;
+
+    /// Asks for the page that follows another; [`ChannelHistory`] tells it.
+    fn next_page(&mut self, page: NextPage) -> OperationId;
+
+    /// Attaches again with the same options, such as where the channel failed and the reason is mended.
+    fn reattach(&mut self) -> &mut Self;
+}
+
+impl ChannelsCommandsExt for Commands<'_, '_> {
+    fn attach_channel(&mut self, channel: impl Into<Channel>) -> EntityCommands<'_> {
+        self.spawn(channel.into())
+    }
+
+    fn detach_channel(&mut self, channel: Entity) {
+        self.entity(channel).try_despawn();
+    }
+
+    fn query_server_time(&mut self) -> OperationId {
+        let operation = next_operation();
+        self.queue(move |world: &mut World| query_time(world, operation));
+        operation
+    }
+
+    fn set_offline(&mut self, offline: bool) {
+        self.queue(move |world: &mut World| {
+            if let Some(link) = world.get_resource::<RoomsLink>() {
+                link.send(Command::Network { up: !offline });
+            }
+        });
+    }
+}
+
+impl ChannelEntityExt for EntityCommands<'_> {
+    fn publish(&mut self, name: impl Into<String>, data: impl Into<Data>) -> OperationId {
+        self.publish_messages(vec![Raw::new(name, data)], Lifetime::Durable)
+    }
+
+    fn publish_messages(&mut self, messages: Vec<Raw>, lifetime: Lifetime) -> OperationId {
+        let (channel, operation) = (self.id(), next_operation());
+        self.commands().queue(move |world: &mut World| {
+            let asked = ask(world, |link| link.channels.publish(channel, operation, messages, lifetime));
+            if let Err(error) = asked {
+                receive::tell_published(world, Published { channel, operation, outcome: Err(error) });
+            }
+        });
+        operation
+    }
+
+    fn enter_presence<T: Serialize + ?Sized>(&mut self, data: &T) -> &mut Self {
+        presence(self, PresenceCommand::Enter, write(data));
+        self
+    }
+
+    fn update_presence<T: Serialize + ?Sized>(&mut self, data: &T) -> &mut Self {
+        presence(self, PresenceCommand::Update, write(data));
+        self
+    }
+
+    fn leave_presence(&mut self) -> &mut Self {
+        presence(self, PresenceCommand::Leave, Ok(None));
+        self
+    }
+
+    fn history(&mut self, query: HistoryQuery) -> OperationId {
+        history(self, HistoryOf::Messages, query)
+    }
+
+    fn presence_history(&mut self, query: HistoryQuery) -> OperationId {
+        history(self, HistoryOf::Presence, query)
+    }
+
+    fn next_page(&mut self, page: NextPage) -> OperationId {
+        let (channel, operation) = (self.id(), next_operation());
+        self.commands().queue(move |world: &mut World| {
+            let asked = ask(world, |link| link.channels.next_page(channel, Purpose::History, operation, page));
+            tell_no_history(world, channel, operation, asked);
+        });
+        operation
+    }
+
+    fn reattach(&mut self) -> &mut Self {
+        self.queue(|mut entity: EntityWorldMut| {
+            if let Some(channel) = entity.get::<Channel>().cloned() {
+                entity.insert(channel);
+            }
+        })
+    }
+}
+
+fn ask<T>(world: &mut World, ask: impl FnOnce(&mut RoomsLink) -> Result<T, ChannelError>) -> Result<T, ChannelError> {
+    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+        log::error!("something was asked of a channel without RoomsPlugin; add the plugin to the app");
+        return Err(ChannelError::NotAttached);
+    };
+    ask(&mut link)
+}
+
+fn write<T: Serialize + ?Sized>(data: &T) -> Result<Option<Data>, ChannelError> {
+    let not_serializable = |error: serde_json::Error| ChannelError::NotSerializable {
+        name: "presence".to_owned(),
+        why: error.to_string(),
+    };
+    let value = serde_json::to_value(data).map_err(not_serializable)?;
+    if value.is_null() { Ok(None) } else { Data::write(&value).map(Some).map_err(not_serializable) }
+}
+
+fn presence(entity: &mut EntityCommands, action: PresenceCommand, data: Result<Option<Data>, ChannelError>) {
+    let channel = entity.id();
+    entity.commands().queue(move |world: &mut World| {
+        let asked = data.and_then(|data| ask(world, |link| link.channels.presence(channel, action, data)));
+        if let Err(error) = asked {
+            receive::tell_trouble(world, channel, error);
+        }
+    });
+}
+
+fn history(entity: &mut EntityCommands, of: HistoryOf, query: HistoryQuery) -> OperationId {
+    let (channel, operation) = (entity.id(), next_operation());
+    entity.commands().queue(move |world: &mut World| {
+        let asked = ask(world, |link| link.channels.history(channel, Purpose::History, operation, of, query));
+        tell_no_history(world, channel, operation, asked);
+    });
+    operation
+}
+
+fn tell_no_history(world: &mut World, channel: Entity, operation: OperationId, asked: Result<(), ChannelError>) {
+    if let Err(error) = asked {
+        receive::tell(world, channel, ChannelHistory { channel, operation, outcome: Err(error) });
+    }
+}
+
+fn query_time(world: &mut World, operation: OperationId) {
+    let asked = ask(world, |link| {
+        link.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
+        link.channels.time(operation)
+    });
+    if let Err(error) = asked {
+        let error = ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, error.to_string());
+        world.write_message(ServerTime { operation, outcome: Err(error) });
+    }
+}
