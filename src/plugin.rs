@@ -8,6 +8,7 @@ mod commands;
 mod conditions;
 mod control;
 pub mod diagnostics;
+mod frames;
 mod identity;
 mod link;
 mod list;
@@ -28,6 +29,7 @@ pub use self::{
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
     control::{Newcomer, RoomControlExt},
+    frames::{FrameDirection, FrameLog, FrameLogPlugin, LoggedFrame, MAX_FRAME_TEXT, MAX_FRAMES},
     identity::Identity,
     list::RoomList,
     messages::{

@@ -62,11 +62,16 @@ fn give_back(world: &mut World, emptied: Received) {
 }
 
 fn apply_connection(world: &mut World, change: &ConnectionChange) {
-    let runs_relay = world.resource::<RoomsLink>().runs_relay();
+    let link = world.resource::<RoomsLink>();
+    let (runs_relay, now) = (link.runs_relay(), link.clock().now());
     let mut room = world.resource_mut::<Room>();
     room.runs_relay = runs_relay;
     room.connection = change.current;
     room.connection_id.clone_from(&change.connection_id);
+    room.retry_at = change.retry_in.map(|wait| now + wait);
+    if change.reason.is_some() {
+        room.last_trouble.clone_from(&change.reason);
+    }
     match change.current {
         ConnectionState::Connected => room.trouble = None,
         // An attempt tells nothing new: what kept the last one from succeeding is still the best that is known.
