@@ -16,6 +16,9 @@
 //!   dropped and counted, and an [`Event::Overflow`] says so as soon as there is room.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 //!
+//! Who opens the bridge's tap with [`watch_frames`](Bridge::watch_frames) gets copies of the frames, without what is secret in
+//! them. Closed, as it is at first, nothing is copied.
+//!
 //! In a browser the background task runs on the page's event loop, and does what the page's state asks for: it reconnects
 //! at once when the network is back or the page awakes with a dead line, and says goodbye when the page ends.
 //!
@@ -28,6 +31,7 @@ mod errands;
 mod page;
 mod queue;
 mod runtime;
+mod tap;
 
 use std::sync::{
     Arc,
@@ -40,6 +44,7 @@ use self::{driver::Driver, queue::EventReceiver, runtime::Task};
 pub use self::{
     end::BridgeEnd,
     runtime::{Runtime, now},
+    tap::{FrameDirection, FrameTap, TAP_CAPACITY, TappedFrame},
 };
 use crate::{
     client::{Client, ClientOptions, Command, Event},
@@ -77,6 +82,7 @@ pub struct Bridge {
     commands: mpsc::Sender<Command>,
     events: EventReceiver,
     traffic: Arc<Traffic>,
+    tap: FrameTap,
     /// `None` where somebody drives the other end by hand.
     _task: Option<Task>,
 }
@@ -102,8 +108,9 @@ impl Bridge {
         let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
         let (outbox, events) = queue::pair();
         let traffic = Arc::new(Traffic::default());
-        let end = BridgeEnd::new(inbox, outbox, Arc::clone(&traffic));
-        (Self { commands, events, traffic, _task: None }, end)
+        let tap = FrameTap::default();
+        let end = BridgeEnd::new(inbox, outbox, Arc::clone(&traffic), tap.clone());
+        (Self { commands, events, traffic, tap, _task: None }, end)
     }
 
     /// Hands a command over.
@@ -130,6 +137,17 @@ impl Bridge {
     /// What went over the line so far.
     pub fn traffic(&self) -> TrafficSnapshot {
         self.traffic.snapshot(self.events.waiting())
+    }
+
+    /// Has frames copied from now on, or no more.
+    pub fn watch_frames(&self, watch: bool) {
+        self.tap.set_open(watch);
+    }
+
+    /// Takes the copies of frames that wait, and how many found no room since the last time.
+    pub fn take_frames(&self) -> (impl Iterator<Item = TappedFrame> + use<>, u64) {
+        let (frames, missed) = self.tap.take();
+        (frames.into_iter(), missed)
     }
 }
 

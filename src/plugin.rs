@@ -10,6 +10,7 @@ mod conditions;
 mod connection;
 mod control;
 pub mod diagnostics;
+mod frames;
 mod identity;
 mod link;
 mod list;
@@ -37,6 +38,7 @@ pub use self::{
     conditions::{host_changed, in_room, is_host, is_peer},
     connection::{Connection, ConnectionChanged},
     control::{Newcomer, RoomControlExt},
+    frames::{FrameDirection, FrameLog, FrameLogPlugin, LoggedFrame, MAX_FRAME_TEXT, MAX_FRAMES},
     identity::Identity,
     list::RoomList,
     messages::{

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed, time::Duration
 use tokio::sync::mpsc;
 
 use super::{
-    BridgeEnd,
+    BridgeEnd, FrameDirection,
     errands::{Answer, Errands},
     page::{Page, PageEvent},
     runtime,
@@ -104,8 +104,12 @@ impl<C: Connector> Driver<C> {
             Some(Incoming::Frame(wire)) => {
                 self.end.traffic.received(wire.len());
                 match wire.decode() {
-                    Ok(frame) => self.client.handle_frame(transport, frame, now),
+                    Ok(frame) => {
+                        self.end.tap.show(FrameDirection::In, &frame, wire.len(), now);
+                        self.client.handle_frame(transport, frame, now);
+                    }
                     Err(error) => {
+                        self.end.tap.show_malformed(&error, wire.len(), now);
                         self.end.traffic.malformed.fetch_add(1, Relaxed);
                         self.client.handle_malformed(transport, &error, now);
                     }
@@ -159,8 +163,12 @@ impl<C: Connector> Driver<C> {
                 }
                 Output::Send { transport, frame } => {
                     if let Some(socket) = self.socket.as_mut().filter(|socket| socket.transport == transport) {
+                        let copy = self.end.tap.is_open().then(|| frame.clone());
                         let wire = self.format.encode(frame);
                         self.end.traffic.sent(wire.len());
+                        if let Some(copy) = copy {
+                            self.end.tap.show(FrameDirection::Out, &copy, wire.len(), runtime::now());
+                        }
                         socket.pending.push_back(wire);
                     }
                 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
-use super::{Traffic, TrafficSnapshot, queue::EventSender};
+use super::{FrameTap, Traffic, TrafficSnapshot, queue::EventSender};
 use crate::client::{Command, Event};
 
 /// The other end of a [`Bridge`](super::Bridge): commands come out of it, and events go in.
@@ -17,12 +17,18 @@ pub struct BridgeEnd {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: EventSender,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) tap: FrameTap,
     ended: bool,
 }
 
 impl BridgeEnd {
-    pub(super) fn new(commands: mpsc::Receiver<Command>, events: EventSender, traffic: Arc<Traffic>) -> Self {
-        Self { commands, events, traffic, ended: false }
+    pub(super) fn new(
+        commands: mpsc::Receiver<Command>,
+        events: EventSender,
+        traffic: Arc<Traffic>,
+        tap: FrameTap,
+    ) -> Self {
+        Self { commands, events, traffic, tap, ended: false }
     }
 
     /// The next command for the client; `None` while there is none.
@@ -47,6 +53,11 @@ impl BridgeEnd {
         if !self.events.push(event) {
             self.traffic.dropped.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Where to show the frames that pass.
+    pub fn tap(&self) -> &FrameTap {
+        &self.tap
     }
 
     /// Moves on what waited for room.

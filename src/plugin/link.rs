@@ -9,7 +9,7 @@ use super::{
     settings::{Clock, Settings, Transport},
 };
 use crate::{
-    bridge::{Bridge, SendRefused, TrafficSnapshot},
+    bridge::{Bridge, SendRefused, TappedFrame, TrafficSnapshot},
     client::{ClientOptions, Command, ConnectionChange, ConnectionState, Event},
     session::{Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, Wish},
 };
@@ -26,6 +26,8 @@ pub(super) struct RoomsLink {
     pub(super) channels: Front,
     /// The connection's last change, for sessions that start after it.
     connection: Option<ConnectionChange>,
+    /// Whether frames are copied, on the next line too.
+    watches_frames: bool,
     /// What came and was not applied to the world yet.
     pub(super) received: Received,
     /// Runs the relay where the game asked for one on this machine.
@@ -66,6 +68,7 @@ impl RoomsLink {
             directory: RoomDirectory::default(),
             channels: Front::default(),
             connection: None,
+            watches_frames: false,
             received: Received::default(),
             #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
             relay: None,
@@ -78,6 +81,14 @@ impl RoomsLink {
 
     pub(super) fn traffic(&self) -> Option<TrafficSnapshot> {
         self.bridge.as_ref().map(Bridge::traffic)
+    }
+
+    /// Has frames copied, or no more, and takes the copies that wait, with how many found no room.
+    pub(super) fn take_frames(&mut self, watch: bool) -> Option<(impl Iterator<Item = TappedFrame> + use<>, u64)> {
+        self.watches_frames = watch;
+        let bridge = self.bridge.as_ref()?;
+        bridge.watch_frames(watch);
+        Some(bridge.take_frames())
     }
 
     /// Enters a room: connects where there is no connection yet.
@@ -118,7 +129,9 @@ impl RoomsLink {
     pub(super) fn connect(&mut self) -> Result<(), RoomError> {
         if self.bridge.is_none() {
             self.run_local_relay();
-            self.bridge = Some(self.start_bridge()?);
+            let bridge = self.start_bridge()?;
+            bridge.watch_frames(self.watches_frames);
+            self.bridge = Some(bridge);
         }
         self.send(Command::Connect);
         Ok(())

@@ -72,6 +72,10 @@ fn apply_connection(world: &mut World, change: ConnectionChange) {
     room.runs_relay = runs_relay;
     room.connection = change.current;
     room.connection_id.clone_from(&change.connection_id);
+    room.retry_at = change.retry_in.map(|wait| now + wait);
+    if change.reason.is_some() {
+        room.last_trouble.clone_from(&change.reason);
+    }
     match change.current {
         ConnectionState::Connected => room.trouble = None,
         // An attempt tells nothing new: what kept the last one from succeeding is still the best that is known.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bevy::prelude::*;
+use web_time::Instant;
 
 use crate::{
     client::ConnectionState,
@@ -42,6 +43,11 @@ pub struct Room {
     pub connection_id: Option<ConnectionId>,
     /// Why the connection is not there, while it is not.
     pub trouble: Option<ErrorInfo>,
+    /// What last kept the connection from being there; stays when it is back.
+    pub last_trouble: Option<ErrorInfo>,
+    /// When the next attempt to connect is made, while one is waited for, by the clock of
+    /// [`RoomsPlugin`](super::RoomsPlugin).
+    pub retry_at: Option<Instant>,
     /// Whether this app runs the relay of this machine; see [`Connect::Local`](super::Connect::Local).
     pub runs_relay: bool,
     /// The time that a word to the server and back took, measured every few seconds.

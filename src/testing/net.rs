@@ -16,7 +16,7 @@ use super::{
     wire::{Parcel, SocketId, Wire},
 };
 use crate::{
-    bridge::TrafficSnapshot,
+    bridge::{FrameDirection, FrameTap, TrafficSnapshot},
     client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, HttpRequest, HttpResponse, Output},
     protocol::{DEVELOPMENT_KEY, ErrorCode, ErrorInfo, Format, Timestamp},
     relay::{self, ConnectRequest, Hub, HubConfig, HubStats, RestRequest},
@@ -66,6 +66,8 @@ struct Node {
     /// The process is no more.
     dead: bool,
     traffic: TrafficSnapshot,
+    /// Where its frames are shown.
+    tap: FrameTap,
 }
 
 impl Node {
@@ -124,8 +126,14 @@ impl SimNet {
             frozen: Halt::No,
             dead: false,
             traffic: TrafficSnapshot::default(),
+            tap: FrameTap::default(),
         });
         ClientIndex(self.nodes.len() - 1)
+    }
+
+    /// Shows a client's frames at this tap from now on.
+    pub(super) fn set_tap(&mut self, client: ClientIndex, tap: FrameTap) {
+        self.nodes[client.0].tap = tap;
     }
 
     /// Hands a command to a client. One that was [killed](Self::kill) takes none.
@@ -265,8 +273,12 @@ impl SimNet {
                 node.traffic.frames_in += 1;
                 node.traffic.bytes_in += wire.len() as u64;
                 match wire.decode() {
-                    Ok(frame) => node.client.handle_frame(transport, frame, now),
+                    Ok(frame) => {
+                        node.tap.show(FrameDirection::In, &frame, wire.len(), now);
+                        node.client.handle_frame(transport, frame, now);
+                    }
                     Err(error) => {
+                        node.tap.show_malformed(&error, wire.len(), now);
                         node.traffic.malformed += 1;
                         node.client.handle_malformed(transport, &error, now);
                     }
@@ -295,7 +307,11 @@ impl SimNet {
                 Output::Send { transport, frame } => {
                     if let Some(id) = self.wire.of_client(index, transport) {
                         let node = &mut self.nodes[index];
+                        let copy = node.tap.is_open().then(|| frame.clone());
                         let wire = node.client.format().encode(frame);
+                        if let Some(copy) = copy {
+                            node.tap.show(FrameDirection::Out, &copy, wire.len(), self.now);
+                        }
                         node.traffic.frames_out += 1;
                         node.traffic.bytes_out += wire.len() as u64;
                         self.send(id, Direction::Up, Parcel::Frame(wire));

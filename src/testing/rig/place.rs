@@ -124,6 +124,7 @@ impl Place {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (options, end) = asked?;
         let client = net.add_client(options);
+        net.set_tap(client, end.tap().clone());
         self.line = Some(Line { client, end, closing: false });
         Some(client)
     }
