@@ -15,7 +15,7 @@
 
 use std::{collections::VecDeque, io, sync::Mutex, sync::mpsc, thread, time::Duration};
 
-use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*};
+use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*, window::WindowResolution};
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, egui};
 use bevy_rooms::prelude::*;
 use clap::Parser;
@@ -84,7 +84,10 @@ fn main() -> AppExit {
             .add_systems(Startup, enter)
             .add_systems(Update, obey_keyboard);
     } else {
-        app.add_plugins(DefaultPlugins.set(LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() }))
+        let resolution = WindowResolution::new(960, 720).with_scale_factor_override(1.5);
+        let window = Some(Window { title: "Chat".to_owned(), resolution, ..default() });
+        let log = LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() };
+        app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: window, ..default() }).set(log))
             .add_plugins(EguiPlugin::default())
             .add_systems(Startup, open_eyes)
             .add_systems(EguiPrimaryContextPass, draw);
@@ -257,13 +260,11 @@ fn draw(
     let Some((chat, members)) = chat.map(|chat| *chat) else {
         egui::CentralPanel::default().show(&mut ui, |ui| {
             ui.heading("Who are you, and where do you want to chat?");
-            egui::Grid::new("lobby").show(ui, |ui| {
-                ui.label("Name");
-                ui.text_edit_singleline(&mut flags.name);
-                ui.end_row();
-                ui.label("Room");
-                ui.text_edit_singleline(&mut flags.room);
-            });
+            ui.label("Name");
+            ui.text_edit_singleline(&mut flags.name);
+            ui.label("Room");
+            ui.text_edit_singleline(&mut flags.room);
+            ui.add_space(8.0);
             if ui.button("Enter").clicked() || ui.input(|input| input.key_pressed(egui::Key::Enter)) {
                 commands.run_system_cached(enter);
             }
@@ -289,6 +290,8 @@ fn draw(
         if edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
             let text = std::mem::take(&mut draft.text);
             say(&text, chat, &flags, &mut draft, &mut send);
+        }
+        if ui.memory(|memory| memory.focused().is_none()) {
             edit.request_focus();
         }
     });

@@ -10,7 +10,7 @@
 
 use std::{io, sync::Mutex, sync::mpsc, thread, time::Duration};
 
-use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*};
+use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*, window::WindowResolution};
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, egui};
 use bevy_rooms::prelude::*;
 use clap::Parser;
@@ -95,7 +95,10 @@ fn app(flags: Flags, viewer: Viewer, lines: mpsc::Receiver<String>) -> App {
             .insert_resource(Keyboard(Mutex::new(lines)))
             .add_systems(Update, obey_keyboard);
     } else {
-        app.add_plugins(DefaultPlugins.set(LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() }))
+        let resolution = WindowResolution::new(960, 720).with_scale_factor_override(1.5);
+        let window = Some(Window { title: "Ticker".to_owned(), resolution, ..default() });
+        let log = LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() };
+        app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: window, ..default() }).set(log))
             .add_plugins(EguiPlugin::default())
             .add_systems(Startup, open_eyes)
             .add_systems(EguiPrimaryContextPass, draw);

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*};
+use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*, window::WindowResolution};
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, egui};
 use bevy_rooms::prelude::*;
 use clap::Parser;
@@ -22,6 +22,8 @@ use serde_json::json;
 const CHANNEL: &str = "words";
 /// How far back a latecomer reads.
 const REWIND: Duration = Duration::from_secs(60);
+/// Most lines about the line that the window keeps.
+const LINES: usize = 100;
 /// What is streamed unless the flags say something else.
 const PHRASE: &str = "A line that breaks is no reason to stop talking: what is said while it is down is kept on this side, \
     goes out when it is back, and arrives once, in order, as if nothing had happened. Who listens may be cut off as well, \
@@ -84,7 +86,10 @@ fn main() -> AppExit {
         app.add_plugins(MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(Duration::from_millis(16))))
             .add_systems(Last, end_with_the_phrase);
     } else {
-        app.add_plugins(DefaultPlugins.set(LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() }))
+        let resolution = WindowResolution::new(960, 720).with_scale_factor_override(1.5);
+        let window = Some(Window { title: "Words".to_owned(), resolution, ..default() });
+        let log = LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() };
+        app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: window, ..default() }).set(log))
             .add_plugins(EguiPlugin::default())
             .add_systems(Startup, open_eyes)
             .add_systems(EguiPrimaryContextPass, draw);
@@ -102,12 +107,16 @@ fn main() -> AppExit {
         .run()
 }
 
-/// Tells what happened to the line: as JSON for scripts, and in the window.
+/// Tells what happened to the line: as JSON for scripts, and in words in the window.
 fn report(flags: &Flags, log: &mut Log, event: serde_json::Value) {
     if flags.headless {
         println!("{event}");
-    } else {
-        log.0.push(event.to_string());
+        return;
+    }
+    let fields = event.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    log.0.push(fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("  "));
+    if log.0.len() > LINES {
+        log.0.remove(0);
     }
 }
 

@@ -56,6 +56,7 @@
 //! * **The host controls the room** ([`RoomControlExt`](plugin::RoomControlExt)): capacity, lock, kicks, bans, latecomers, and
 //!   whether it is on the public list that others [watch](plugin::RoomsCommandsExt::watch_rooms).
 //! * **What goes out** in one frame goes out together, and arrives whole or not at all.
+//! * **Channels without a room** are entities with a [`Channel`](plugin::Channel): for chat, tickers and whatever has no host.
 //! * **The line** is kept by a background thread: a stalled frame loses no connection, and a dropped line is resumed.
 //!
 //! # Layers

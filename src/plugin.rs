@@ -4,7 +4,7 @@
 //! [`Bridge`](crate::bridge::Bridge) carries what the session says. Driven by Bevy's schedules.
 
 mod app_ext;
-mod channels;
+pub mod channels;
 mod commands;
 mod conditions;
 mod connection;

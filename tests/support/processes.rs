@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
 #[path = "relay.rs"]
+#[expect(dead_code, reason = "no relay is configured here")]
 mod relay;
 
 use std::{

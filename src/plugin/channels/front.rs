@@ -328,7 +328,9 @@ mod tests {
             front.publish(entity, operation, vec![Raw::new("a", "b")], Lifetime::Durable).map(|()| operation)
         };
         let first = publish(&mut front).unwrap();
-        (1..MAX_ASKED).for_each(|_| _ = publish(&mut front).unwrap());
+        for _ in 1..MAX_ASKED {
+            publish(&mut front).unwrap();
+        }
         assert_eq!(publish(&mut front), Err(ChannelError::TooMuchAsked { limit: MAX_ASKED }));
         assert_eq!(front.settle(first).map(|asked| asked.purpose), Some(Purpose::Publish));
         assert!(publish(&mut front).is_ok());
