@@ -138,14 +138,7 @@ impl Plugin for RoomsPlugin {
             .init_resource::<Host>()
             .init_resource::<Roster>()
             .init_resource::<RoomList>();
-        #[cfg(target_arch = "wasm32")]
-        if self.while_hidden == WhileHidden::GoOn
-            && let Some(ticks) = crate::web::Ticks::start()
-        {
-            app.insert_non_send(ticks);
-        }
-        #[cfg(target_arch = "wasm32")]
-        app.add_systems(First, page::tell_page_of_the_first_frame);
+        page::build(app, self.while_hidden);
         add_types_and_messages(app);
         channels::build(app);
         app.configure_sets(PostUpdate, RoomsSystems::Collect.before(RoomsSystems::Send))

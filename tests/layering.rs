@@ -65,6 +65,7 @@ const BROWSER_FILES: &[&str] = &[
     "bridge/runtime/web.rs",
     "bridge/page/web.rs",
     "plugin/identity/storage.rs",
+    "plugin/page/web.rs",
 ];
 
 /// Files that only compile for tests.

@@ -1,5 +1,17 @@
 //! The web page that the game is in.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod none;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+#[cfg(not(target_arch = "wasm32"))]
+use self::none as here;
+#[cfg(target_arch = "wasm32")]
+use self::web as here;
+
+pub(super) use self::here::build;
+
 /// What a game does while it is in a web page that nobody sees, in a tab behind others or a window in the background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhileHidden {
@@ -15,31 +27,11 @@ pub enum WhileHidden {
 ///
 /// Together with [`Invite::read`](crate::session::Invite::read) it tells which room the page was opened for.
 pub fn page_address() -> Option<String> {
-    #[cfg(target_arch = "wasm32")]
-    return crate::web::address();
-    #[cfg(not(target_arch = "wasm32"))]
-    return None;
+    here::address()
 }
 
 /// Shows another address in the browser's bar, so that the page comes back to the same room when it is loaded again. The
 /// page stays as it is. Does nothing where there is no page, or the address is on another server.
 pub fn show_page_address(address: &str) {
-    #[cfg(target_arch = "wasm32")]
-    crate::web::show_address(address);
-    #[cfg(not(target_arch = "wasm32"))]
-    let _ = address;
-}
-
-/// Tells the page around the game, with the event `bevy-rooms:running`, that the first frame was drawn: it may take away
-/// what it shows while the game is loading.
-#[cfg(target_arch = "wasm32")]
-pub(super) fn tell_page_of_the_first_frame(mut frames: bevy::prelude::Local<u32>) {
-    /// A frame is on the screen when the next but one begins: it is drawn while the next one is made.
-    const DRAWN: u32 = 2;
-    if *frames <= DRAWN {
-        *frames += 1;
-        if *frames == DRAWN {
-            crate::web::tell_page("bevy-rooms:running");
-        }
-    }
+    here::show_address(address);
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use url::Url;
 use web_time::Instant;
 
-use super::identity::Hold;
+use super::{identity::Hold, page::page_address};
 use crate::{
     bridge::{self, Bridge, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
@@ -119,8 +119,7 @@ impl fmt::Debug for Connect {
 
 /// The relay that serves the page we are in, or else the one on this machine.
 fn local() -> (Endpoint, Credentials) {
-    #[cfg(target_arch = "wasm32")]
-    if let Some(Ok(Connect::With { endpoint, credentials })) = crate::web::address().map(|page| Connect::page(&page)) {
+    if let Some(Ok(Connect::With { endpoint, credentials })) = page_address().map(|page| Connect::page(&page)) {
         return (endpoint, credentials);
     }
     let url = format!("ws://127.0.0.1:{DEFAULT_RELAY_PORT}");

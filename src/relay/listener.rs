@@ -85,7 +85,9 @@ impl RelayConfig {
         }
         let hub = &mut self.hub;
         if !self.listen.ip().is_loopback() && matches!(&hub.keys[..], [key] if key.is_development()) {
-            hub.keys = vec![ApiKey::random().map_err(RelayError::Random)?];
+            let mut secret = [0; 16];
+            getrandom::fill(&mut secret).map_err(RelayError::Random)?;
+            hub.keys = vec![ApiKey::of_run(secret)];
         }
         if let (None, Some(key)) = (&hub.token_endpoint, hub.keys.first()) {
             hub.token_endpoint = Some(TokenEndpoint::new(key.name()).for_every_channel());
