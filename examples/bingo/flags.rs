@@ -33,8 +33,8 @@ pub struct Flags {
     /// Play in the terminal, without a window
     #[arg(long)]
     pub headless: bool,
-    /// Print events as JSON, one object a line
-    #[arg(long, requires = "headless")]
+    /// Print events as JSON, one object a line; a web page writes them to the browser's console
+    #[arg(long)]
     pub json: bool,
     /// Add N players that play by themselves
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=100))]

@@ -16,10 +16,15 @@ pub fn flags() -> Result<Flags, String> {
     let address = bevy_rooms::plugin::page_address().unwrap_or_default();
     let mut flags = read(&address)?;
     flags.page.get_or_insert_with(|| without_query(&address));
-    if let Some((room, name)) = imp::remembered().filter(|(room, _)| flags.room.as_ref().is_some_and(|at| at == room)) {
-        (flags.room, flags.name, flags.back) = (Some(room), Some(name), true);
+    let seat = imp::remembered().filter(|seat| flags.room.as_ref().is_some_and(|at| *at == seat.room));
+    let Some(seat) = seat else {
+        imp::remember_address(&address);
+        return Ok(flags);
+    };
+    if let Some(before) = seat.address.and_then(|before| read(&before).ok()) {
+        flags = Flags { page: flags.page, ..before };
     }
-    Ok(flags)
+    Ok(Flags { room: Some(seat.room), name: Some(seat.name), back: true, ..flags })
 }
 
 /// What an address says. Words in it that are nobody's flag are somebody else's.
@@ -53,7 +58,7 @@ fn without_query(address: &str) -> String {
 }
 
 #[cfg(target_arch = "wasm32")]
-pub use imp::{fail, forget, remember};
+pub use imp::{fail, forget, print, remember};
 
 #[cfg(target_arch = "wasm32")]
 mod imp {
@@ -62,16 +67,32 @@ mod imp {
     /// Where the tab keeps the room that it is in, for when it is loaded again. Not in the address, which people share.
     const ROOM: &str = "bingo.room";
     const NAME: &str = "bingo.name";
+    /// The address that the tab was opened with, which the invite takes the place of.
+    const ADDRESS: &str = "bingo.address";
+
+    /// What a tab remembers of the room that it is in.
+    pub struct Seat {
+        pub room: RoomName,
+        pub name: String,
+        pub address: Option<String>,
+    }
 
     fn tab() -> Option<web_sys::Storage> {
         web_sys::window()?.session_storage().ok()?
     }
 
-    /// The room that this tab was in, and under which name.
-    pub fn remembered() -> Option<(RoomName, String)> {
+    /// The room that this tab was in, and as whom.
+    pub fn remembered() -> Option<Seat> {
         let tab = tab()?;
         let value = |key| tab.get_item(key).ok().flatten();
-        Some((RoomName::new(value(ROOM)?).ok()?, value(NAME)?))
+        Some(Seat { room: RoomName::new(value(ROOM)?).ok()?, name: value(NAME)?, address: value(ADDRESS) })
+    }
+
+    /// Notes the address that the tab was opened with.
+    pub fn remember_address(address: &str) {
+        if let Some(tab) = tab() {
+            let _ = tab.set_item(ADDRESS, address);
+        }
     }
 
     /// Notes the room, and shows an invite to it as the page's address.
@@ -88,6 +109,11 @@ mod imp {
         if let Some(tab) = tab() {
             let _ = (tab.remove_item(ROOM), tab.remove_item(NAME));
         }
+    }
+
+    /// Writes a line to the browser's console.
+    pub fn print(line: &str) {
+        web_sys::console::log_1(&line.into());
     }
 
     /// Ends the game with a word to whoever looks at the page.

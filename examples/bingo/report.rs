@@ -3,10 +3,9 @@
 //! Everything about the round is read off the shared state, never off the way: so a player that comes late or comes
 //! back tells the same story as one that was there all the time.
 
-use std::{
-    collections::HashSet,
-    io::{self, Write},
-};
+use std::collections::HashSet;
+#[cfg(not(target_arch = "wasm32"))]
+use std::io::{self, Write};
 
 use bevy::{platform::time::Instant, prelude::*};
 use bevy_rooms::prelude::*;
@@ -57,9 +56,17 @@ impl Reporter {
                 object.to_string()
             }
         };
-        // A reader that went away, such as `head`, is no reason to stop playing.
-        let _ = writeln!(io::stdout().lock(), "{line}");
+        print(&line);
     }
+}
+
+/// Writes a line to standard output, or to the browser's console.
+fn print(line: &str) {
+    #[cfg(target_arch = "wasm32")]
+    crate::page::print(line);
+    // A reader that went away, such as `head`, is no reason to stop playing.
+    #[cfg(not(target_arch = "wasm32"))]
+    let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 /// What was told of the round.

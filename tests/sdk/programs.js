@@ -9,31 +9,38 @@ const target = `${process.env.CARGO_TARGET_DIR ?? `${homedir()}/.cache/bevy_room
 /** The key that a relay takes on loopback when it is given none. */
 export const DEVELOPMENT_KEY = 'rooms.dev:insecure-development-key';
 
-/** A running program, and the lines that it printed. */
-export class Program {
-  constructor(path, args, input = 'ignore') {
-    this.process = spawn(`${target}/${path}`, args, { stdio: [input, 'pipe', 'inherit'] });
+/** Lines that somebody prints, to be waited for. */
+export class Events {
+  constructor() {
     this.lines = [];
-    this.waiting = [];
-    this.ended = once(this.process, 'close');
-    createInterface({ input: this.process.stdout }).on('line', (line) => {
-      this.lines.push(line);
-      this.waiting.forEach((look) => look());
-    });
-    this.process.on('error', (error) => console.error(`${path} could not be started: ${error.message}`));
+    this.waiting = new Set();
+  }
+
+  push(line) {
+    this.lines.push(line);
+    this.waiting.forEach((look) => look());
+  }
+
+  /** Forgets the lines that came so far. */
+  forget() {
+    this.lines = [];
   }
 
   /** Resolves with the first line, past or to come, that `match` gives something for. */
   line(match) {
+    const lines = this.lines;
     return new Promise((resolve) => {
       let seen = 0;
       const look = () => {
-        while (seen < this.lines.length) {
-          const found = match(this.lines[seen++]);
-          if (found) return resolve(found);
+        while (seen < lines.length) {
+          const found = match(lines[seen++]);
+          if (found) {
+            this.waiting.delete(look);
+            return resolve(found);
+          }
         }
       };
-      this.waiting.push(look);
+      this.waiting.add(look);
       look();
     });
   }
@@ -44,6 +51,22 @@ export class Program {
       const event = JSON.parse(line);
       return match(event) && event;
     });
+  }
+
+  /** The JSON events of a kind that came so far. */
+  events(kind) {
+    return this.lines.map((line) => JSON.parse(line)).filter(({ event }) => event === kind);
+  }
+}
+
+/** A running program, and the lines that it printed. */
+export class Program extends Events {
+  constructor(path, args, input = 'ignore') {
+    super();
+    this.process = spawn(`${target}/${path}`, args, { stdio: [input, 'pipe', 'inherit'] });
+    this.ended = once(this.process, 'close');
+    createInterface({ input: this.process.stdout }).on('line', (line) => this.push(line));
+    this.process.on('error', (error) => console.error(`${path} could not be started: ${error.message}`));
   }
 
   /** Types a line, where the input is a `pipe`. */

@@ -1,0 +1,120 @@
+// The game's page in tabs of a real browser, and what its players report on the console.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { createServer, connect } from 'node:net';
+import { chromium } from 'playwright-core';
+import { Events } from '../sdk/programs.js';
+
+/** Where screenshots are kept. */
+const SHOTS = process.env.SCREENSHOTS ?? new URL('./screenshots', import.meta.url).pathname;
+
+/** A browser that draws WebGL2 without a graphics card, and treats hidden tabs as a browser on a desk does. */
+export function browser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-background-networking', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
+      '--ignore-gpu-blocklist'],
+    ignoreDefaultArgs: ['--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
+      '--disable-background-timer-throttling'],
+  });
+}
+
+/** A tab with the game in it. */
+export class Tab extends Events {
+  /** Opens the page at the address, with flags as on a command line. */
+  static async open(context, address, flags, size = { width: 1280, height: 800 }) {
+    const tab = new Tab(await context.newPage());
+    await tab.page.setViewportSize(size);
+    await tab.page.goto(`${address}/?${new URLSearchParams({ json: '', ...flags })}`);
+    await tab.running();
+    return tab;
+  }
+
+  constructor(page) {
+    super();
+    this.page = page;
+    /** What went wrong in the page. */
+    this.errors = [];
+    page.on('console', (message) => {
+      const text = message.text();
+      if (text.startsWith('{"')) this.push(text);
+      else if (message.type() === 'error') this.errors.push(text);
+    });
+    page.on('pageerror', (error) => {
+      // Winit leaves `main` with it.
+      if (!error.message.includes('exceptions for control flow')) this.errors.push(error.message);
+    });
+  }
+
+  /** Resolves once the first frame is on the screen. */
+  running() {
+    return this.page.waitForFunction(() => performance.getEntriesByName('first-frame').length > 0, null, { timeout: 60_000 });
+  }
+
+  /** Loads the page again; what it reports after that begins anew. */
+  async reload() {
+    this.forget();
+    await this.page.reload();
+    await this.running();
+  }
+
+  async screenshot(name) {
+    await mkdir(SHOTS, { recursive: true });
+    await this.page.screenshot({ path: `${SHOTS}/${name}.png` });
+  }
+
+  /**
+   * Lets the browser hide the page when another tab is in front. The test driver has it pass for focused otherwise, which
+   * is a switch of the driver's own session and nothing that its interface reaches.
+   */
+  async mayBeHidden() {
+    const session = this.page._connection.toImpl(this.page).delegate._mainFrameSession._client;
+    await session.send('Emulation.setFocusEmulationEnabled', { enabled: false });
+  }
+
+  isHidden() {
+    return this.page.evaluate(() => document.hidden);
+  }
+
+  close() {
+    return this.page.close();
+  }
+
+  /** No error stands in the console, other than what is `expected`. */
+  assertNoErrors(expected = null) {
+    assert.deepEqual(this.errors.filter((text) => !expected?.test(text)), [], 'no error stands in the console');
+  }
+}
+
+/** A way to a server that can be cut: bytes are held back, as where a cable is pulled. */
+export async function line(port) {
+  let isCut = false;
+  const sockets = new Set();
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    for (const [from, to] of [[near, far], [far, near]]) {
+      sockets.add(from);
+      from.on('data', (bytes) => to.write(bytes));
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      if (isCut) from.pause();
+    }
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  const set = (cut) => {
+    isCut = cut;
+    sockets.forEach((socket) => (cut ? socket.pause() : socket.resume()));
+  };
+  return {
+    address: `http://127.0.0.1:${server.address().port}`,
+    cut: () => set(true),
+    mend: () => set(false),
+    close() {
+      server.close();
+      sockets.forEach((socket) => socket.destroy());
+    },
+  };
+}
