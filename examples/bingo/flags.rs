@@ -10,8 +10,8 @@ use clap::Parser;
 #[command(name = "bingo", version)]
 pub struct Flags {
     /// The room's name or code, or a link that invites to it [default: three random animals]
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| Invite::read(text).map(|invite| invite.room))]
-    pub room: Option<RoomName>,
+    #[arg(long, value_name = "NAME", value_parser = Destination::read)]
+    pub room: Option<Destination>,
     /// Who I am [default: two random animals]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -62,6 +62,32 @@ pub struct Flags {
     pub back: bool,
 }
 
+/// A room, and where a link says that it is.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The room.
+    pub room: RoomName,
+    /// The page that the link leads to.
+    page: Option<String>,
+    /// The relay that the link names.
+    relay: Option<String>,
+}
+
+impl From<RoomName> for Destination {
+    fn from(room: RoomName) -> Self {
+        Self { room, page: None, relay: None }
+    }
+}
+
+impl Destination {
+    fn read(text: &str) -> Result<Self, InviteError> {
+        let Invite { room, relay, .. } = Invite::read(text)?;
+        // Any other link names a room all the same.
+        let page = page(text.split(['?', '#']).next().unwrap_or_default()).ok();
+        Ok(Self { room, page, relay })
+    }
+}
+
 /// An API key. Debug output does not show it.
 #[derive(Clone)]
 pub struct Key(String);
@@ -79,9 +105,18 @@ impl fmt::Debug for Key {
 }
 
 impl Flags {
+    /// The room to go to.
+    pub fn room(&self) -> Option<&RoomName> {
+        self.room.as_ref().map(|destination| &destination.room)
+    }
+
     /// Fills in what was left out.
     pub fn with_defaults(mut self) -> Self {
-        self.room.get_or_insert_with(random_room);
+        let destination = self.room.get_or_insert_with(|| random_room().into());
+        // Whoever wrote a link chose where it leads, so that no key goes there which was not given for that.
+        if self.relay.is_none() && self.page.is_none() && self.key.is_none() {
+            (self.page, self.relay) = (destination.page.clone(), destination.relay.clone());
+        }
         self.name.get_or_insert_with(random_name);
         if self.headless {
             self.rounds.get_or_insert(1);
@@ -183,8 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn a_link_says_where_to_play_unless_the_command_line_does() {
+        let link = "--room http://192.168.1.20:8787/?room=den";
+        let beside = Connect::page("http://192.168.1.20:8787/").unwrap();
+        assert_eq!(flags(link).connect(), beside);
+        assert_eq!(flags(link).invite(&RoomName::new("den").unwrap()), "http://192.168.1.20:8787/?room=den");
+        assert_eq!(flags(&format!("{link}&relay=ws://y:2")).connect(), Connect::relay("ws://y:2"));
+        assert_eq!(flags(&format!("{link} --relay ws://x:1")).connect(), Connect::relay("ws://x:1"));
+        assert!(matches!(flags(&format!("{link} --key a.b:c")).connect(), Connect::Cloud { .. }));
+        assert_eq!(flags("--room den").connect(), Connect::Local);
+    }
+
+    #[test]
     fn a_room_is_read_as_people_type_it_and_out_of_a_link() {
-        let room = |text: &str| Flags::try_parse_from(["bingo", "--room", text]).unwrap().room.unwrap().to_string();
+        let room = |text: &str| {
+            let flags = Flags::try_parse_from(["bingo", "--room", text]).unwrap();
+            flags.room().unwrap().to_string()
+        };
         assert_eq!(room("Otter badger FOX"), "otter-badger-fox");
         assert_eq!(room("https://bingo.example/?room=otter-badger-fox"), "otter-badger-fox");
         assert_eq!(room("den"), "den");

@@ -154,7 +154,7 @@ pub fn add_game(app: &mut App, flags: &Flags, part: Part, started: Instant) {
     let rooms = RoomsPlugin { connect: flags.connect(), identity, ..default() };
     app.add_plugins((rooms, bingo, ReportPlugin(reporter)));
     if is_bot || flags.headless {
-        let room = flags.room.clone();
+        let room = flags.room().cloned();
         let (host, join) = (flags.host && !is_bot, flags.join || is_bot);
         app.add_systems(Startup, move |mut commands: Commands| {
             let room = room.as_ref().map(RoomName::as_str).unwrap_or_default();

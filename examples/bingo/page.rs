@@ -16,7 +16,7 @@ pub fn flags() -> Result<Flags, String> {
     let address = bevy_rooms::plugin::page_address().unwrap_or_default();
     let mut flags = read(&address)?;
     flags.page.get_or_insert_with(|| without_query(&address));
-    let seat = imp::remembered().filter(|seat| flags.room.as_ref().is_some_and(|at| *at == seat.room));
+    let seat = imp::remembered().filter(|seat| flags.room() == Some(&seat.room));
     let Some(seat) = seat else {
         imp::remember_address(&address);
         return Ok(flags);
@@ -24,7 +24,7 @@ pub fn flags() -> Result<Flags, String> {
     if let Some(before) = seat.address.and_then(|before| read(&before).ok()) {
         flags = Flags { page: flags.page, ..before };
     }
-    Ok(Flags { room: Some(seat.room), name: Some(seat.name), back: true, ..flags })
+    Ok(Flags { room: Some(seat.room.into()), name: Some(seat.name), back: true, ..flags })
 }
 
 /// What an address says. Words in it that are nobody's flag are somebody else's.
@@ -134,22 +134,24 @@ pub fn forget() {}
 mod tests {
     use std::time::Duration;
 
+    use bevy_rooms::prelude::RoomName;
+
     use super::*;
 
     #[test]
     fn an_address_says_what_a_command_line_would() {
         let flags = read("http://x:8787/?room=Otter+badger+fox&bots=2&interval=50ms&automark").unwrap();
-        assert_eq!(flags.room.map(String::from).as_deref(), Some("otter-badger-fox"));
+        assert_eq!(flags.room().map(RoomName::as_str), Some("otter-badger-fox"));
         assert_eq!((flags.bots, flags.interval, flags.automark), (2, Some(Duration::from_millis(50)), true));
     }
 
     #[test]
     fn what_is_nobodys_flag_is_left_alone() {
         assert_eq!(
-            read("https://x/?utm_source=letter&room=den&back").unwrap().room.map(String::from).as_deref(),
+            read("https://x/?utm_source=letter&room=den&back").unwrap().room().map(RoomName::as_str),
             Some("den")
         );
-        assert!(read("https://x/").unwrap().room.is_none());
+        assert!(read("https://x/").unwrap().room().is_none());
     }
 
     #[test]

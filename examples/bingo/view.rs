@@ -11,6 +11,7 @@ pub mod display;
 mod header;
 mod lobby;
 mod news;
+mod qr;
 mod roster;
 mod scene;
 mod table;
@@ -90,7 +91,7 @@ impl Plugin for ViewPlugin {
     fn build(&self, app: &mut App) {
         let form = Form {
             name: self.flags.name.clone().unwrap_or_default(),
-            room: self.flags.room.as_ref().map(ToString::to_string).unwrap_or_default(),
+            room: self.flags.room().map(ToString::to_string).unwrap_or_default(),
             invited: self.flags.join,
             relay: self.flags.relay.clone(),
             ..default()

@@ -24,9 +24,9 @@ const ECHO_WAIT: Duration = Duration::from_secs(3);
 /// How long after the gather time a claim that nobody leads on keeps others from leading.
 pub(super) const OPEN_CLAIM: Duration = Duration::from_secs(2);
 
-/// How far ahead of the best known term a claim may be. Nobody misses a thousand changes of host, and a made-up term
+/// How far ahead of the best known term a claim may be. Nobody misses changes of host by the million, and a made-up term
 /// would leave no higher one.
-pub(super) const MAX_TERM_STEP: u64 = 1000;
+pub(super) const MAX_TERM_STEP: u64 = 1_000_000;
 
 /// The term of a room's founder.
 const FIRST_TERM: Term = Term(1);

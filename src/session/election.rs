@@ -8,7 +8,7 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    CloseReason, InterruptReason, Migration, PlayerId, Reign, Role, SeatStatus, Session, SessionError, Stamp,
+    CloseReason, InterruptReason, Migration, PlayerId, Reign, Role, SeatStatus, Session, SessionError, Stamp, Term,
     claim::OPEN_CLAIM,
     lead::Phase,
     outgoing::{Content, Lane},
@@ -159,7 +159,18 @@ impl Session {
 
     fn claim_next_term(&mut self, now: Instant) {
         let Some((incarnation, term)) = self.promise.next_term() else { return };
-        self.make_claim(Some(incarnation), term, now);
+        self.make_claim(Some(incarnation), Term(term.0.saturating_add(self.unheard_terms())), now);
+    }
+
+    /// How many terms are left free below a claim for those that others may have claimed unheard: one for the host itself,
+    /// and one each for whoever has a seat before this player. So two who do not hear each other never share a term, and
+    /// none that was led gives way when an older claim to it turns up late.
+    fn unheard_terms(&self) -> u64 {
+        if !self.lost_continuity {
+            return 0;
+        }
+        let before = self.roster().iter().take_while(|seat| seat.player != self.config.player).count();
+        u64::try_from(before).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     /// A claim did not come back: the next is made a little before the host would be missed anew.

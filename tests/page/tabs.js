@@ -64,12 +64,12 @@ export class Tab extends Events {
   }
 
   /**
-   * Lets the browser hide the page when another tab is in front. The test driver has it pass for focused otherwise, which
-   * is a switch of the driver's own session and nothing that its interface reaches.
+   * Whether the page passes for focused. The test driver has it so unless told otherwise, and then the browser never hides it
+   * behind another tab. It is a switch of the driver's own session, which its interface does not reach.
    */
-  async mayBeHidden() {
+  async passForFocused(enabled) {
     const session = this.page._connection.toImpl(this.page).delegate._mainFrameSession._client;
-    await session.send('Emulation.setFocusEmulationEnabled', { enabled: false });
+    await session.send('Emulation.setFocusEmulationEnabled', { enabled });
   }
 
   isHidden() {

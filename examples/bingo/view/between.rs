@@ -5,7 +5,7 @@ use std::time::Duration;
 use bevy_egui::egui::{Rect, RichText, Shape, Slider, SliderClamping, Ui, pos2, vec2};
 
 use super::{
-    claim,
+    claim, qr,
     scene::{Scene, Wish},
     theme::{self, Button, CORAL, GAP, INK, SUN},
 };
@@ -13,6 +13,8 @@ use crate::rules::{Reason, Settings, Status};
 
 /// Seconds between calls that a host can choose; the flag allows others.
 const INTERVALS: std::ops::RangeInclusive<f32> = 1.0..=15.0;
+/// How wide the invite's code is: a camera at arm's length reads it.
+const QR_CODE: f32 = 180.0;
 /// Pieces of paper in the air.
 const CONFETTI: u16 = 70;
 
@@ -70,7 +72,8 @@ fn waiting(ui: &mut Ui, scene: &Scene) {
     ui.label(RichText::new(scene.room_name()).size(28.0).color(CORAL));
     let invite = scene.invite();
     if invite != scene.room_name() {
-        theme::muted(ui, format!("or with {invite}"));
+        theme::muted(ui, format!("or with {invite}, which is what this says to a phone's camera:"));
+        qr::show(ui, &invite, QR_CODE);
     }
 }
 

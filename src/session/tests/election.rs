@@ -185,6 +185,26 @@ fn a_state_that_somebody_has_seen_is_not_dropped_by_a_claimant_that_has_not() {
 }
 
 #[test]
+fn a_term_that_was_led_does_not_give_way_to_one_of_the_same_number_that_nobody_heard_of() {
+    let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
+    // The server forgets everyone. Ada is back first, leads anew, and her line fails before the others are there.
+    (0..3).for_each(|node| bus.cut(node));
+    bus.run(SECOND);
+    bus.connect(0, false);
+    bus.until(5 * SECOND, |bus| bus.session(0).term() == Term(2) && said(bus, "ada", "room.state").is_some());
+    bus.cut(0);
+    (1..3).for_each(|node| bus.connect(node, false));
+    bus.until(15 * SECOND, |bus| bus.session(2).is_host() && host_of(bus, 1) == "zoe");
+    bus.session(2).set_shared("seen", json!("by bob")).unwrap();
+    bus.until(SECOND, |bus| bus.session(1).shared("seen").is_some());
+    bus.connect(0, true);
+    bus.run(5 * SECOND);
+    assert!(bus.session(2).is_host() && !bus.session(0).is_host());
+    assert_eq!(bus.session(0).shared("seen"), Some(&json!("by bob")));
+    bus.assert_agreed();
+}
+
+#[test]
 fn a_host_hands_over_with_everything_it_did() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
     let zoe = PlayerId::new("zoe").unwrap();
