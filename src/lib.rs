@@ -55,7 +55,8 @@
 //!   ([`Identity::remembered`](plugin::Identity::remembered)) has them back on it after a crash or a restart.
 //! * **The host controls the room** ([`RoomControlExt`](plugin::RoomControlExt)): capacity, lock, kicks, bans, latecomers, and
 //!   whether it is on the public list that others [watch](plugin::RoomsCommandsExt::watch_rooms).
-//! * **What goes out** in one frame goes out together, and arrives whole or not at all.
+//! * **What goes out** to everyone in one frame goes out together, the state first, and arrives whole or not at all, as far as it
+//!   fits one publish of 60 KiB. What is for one player goes its own way.
 //! * **Channels without a room** are entities with a [`Channel`](plugin::Channel): for chat, tickers and whatever has no host.
 //! * **The line** is kept by a background thread: a stalled frame loses no connection, and a dropped line is resumed.
 //!

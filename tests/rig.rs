@@ -6,7 +6,7 @@ use bevy::prelude::*;
 use bevy_rooms::{
     prelude::*,
     relay::HubConfig,
-    session::InterruptReason,
+    session::{InterruptReason, Term},
     testing::{AppIndex, Fault, FaultKind, FaultPlan, LinkConditions, Recorder, Rig},
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ struct Wave(u32);
 
 #[derive(Resource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Score(u32);
+
+#[derive(Resource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Pictures(String);
 
 #[derive(Resource, Default)]
 struct Frames {
@@ -216,6 +219,88 @@ fn who_is_partitioned_is_told_by_nobody_and_notices_the_silence() {
 }
 
 #[test]
+fn a_host_that_nobody_hears_is_told_before_another_takes_over() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.partition(&[ada]);
+    let took = rig.run_until(10 * SECOND, |rig| rig.resource::<Room>(ada).interrupted).unwrap();
+    assert!(took <= 4 * SECOND, "it stops acting after 3.5 s: {took:?}");
+    assert_eq!(rig.recorded::<RoomInterrupted>(ada), [RoomInterrupted { reason: InterruptReason::Unheard }]);
+    assert!(rig.is_host(ada) && !rig.is_host(ben));
+    rig.run_until(LONG, |rig| rig.is_host(ben)).unwrap();
+    rig.heal();
+    rig.run_until(LONG, |rig| !rig.is_host(ada) && !rig.resource::<Room>(ada).interrupted).unwrap();
+    assert_eq!(rig.resource::<Room>(ada).term, rig.resource::<Room>(cy).term);
+}
+
+#[test]
+fn a_host_that_is_heard_again_in_time_goes_on() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.partition(&[ada]);
+    rig.run_until(10 * SECOND, |rig| rig.resource::<Room>(ada).interrupted).unwrap();
+    rig.heal();
+    rig.run_until(SECOND, |rig| !rig.resource::<Room>(ada).interrupted).unwrap();
+    assert_eq!(rig.recorded::<RoomResumed>(ada), [RoomResumed { continuity: Continuity::Kept }]);
+    rig.world_mut(ada).resource_mut::<Score>().0 = 7;
+    rig.run_until(SECOND, |rig| rig.resource::<Score>(ben).0 == 7).unwrap();
+}
+
+#[test]
+fn a_host_that_closes_its_app_is_replaced_within_two_seconds() {
+    let (mut rig, [ada, ben, cy]) = three();
+    rig.world_mut(ada).resource_mut::<Score>().0 = 7;
+    rig.run_for(SECOND);
+    rig.close(ada);
+    rig.run_until(2 * SECOND, |rig| {
+        rig.is_host(ben) && rig.resource::<Host>(cy).player == Some(rig.player(ben).clone())
+    })
+    .unwrap();
+    assert_eq!(rig.resource::<Score>(cy).0, 7);
+}
+
+#[test]
+fn who_is_away_for_longer_than_a_line_resumes_is_told_and_has_the_state_as_it_is() {
+    let (mut rig, [ada, ben, _]) = three();
+    rig.cut(ben, 150 * SECOND);
+    rig.run_for(SECOND);
+    rig.world_mut(ada).resource_mut::<Score>().0 = 7;
+    say(&mut rig, ada, 1);
+    rig.run_for(149 * SECOND);
+    rig.run_until(LONG, |rig| !rig.recorded::<RoomResumed>(ben).is_empty()).unwrap();
+    assert_eq!(rig.recorded::<RoomResumed>(ben), [RoomResumed { continuity: Continuity::Lost }]);
+    assert_eq!((rig.resource::<Score>(ben).0, heard(&rig, ben)), (7, vec![]));
+    say(&mut rig, ada, 2);
+    rig.run_until(SECOND, |rig| heard(rig, ben) == [2]).unwrap();
+}
+
+#[test]
+fn what_a_newcomer_costs_the_others_does_not_grow_with_the_state() {
+    let cost = |size: usize| {
+        let mut rig = Rig::new(7);
+        let big = move |app: &mut App| {
+            app.share_resource::<Pictures>();
+        };
+        let [ada, ben] = ["ada", "ben"].map(|player| rig.add(player, big));
+        let enter = |rig: &mut Rig, app| {
+            rig.command(app, |commands| commands.join_or_host("den", Profile::named("somebody")));
+            rig.run_until(LONG, |rig| rig.state(app) == RoomState::Joined).unwrap();
+        };
+        enter(&mut rig, ada);
+        rig.world_mut(ada).resource_mut::<Pictures>().0 = "x".repeat(size);
+        rig.run_for(5 * SECOND);
+        enter(&mut rig, ben);
+        let before = rig.traffic(ben).bytes_in;
+        let cy = rig.add("cy", big);
+        enter(&mut rig, cy);
+        rig.run_until(LONG, |rig| rig.resource::<Roster>(ben).len() == 3).unwrap();
+        assert_eq!(rig.resource::<Pictures>(cy).0.len(), size, "in the room, with all of the state");
+        assert!(rig.traffic(cy).bytes_in as usize > size);
+        rig.traffic(ben).bytes_in - before
+    };
+    let (small, large) = (cost(10), cost(500_000));
+    assert!(large < small + 1000, "{small} bytes, and with half a megabyte of state {large}");
+}
+
+#[test]
 fn a_short_partition_holds_up_what_is_sent_both_ways() {
     let (mut rig, [ada, ben, _]) = three();
     rig.partition(&[ben]);
@@ -277,6 +362,9 @@ fn a_relay_that_starts_anew_has_the_room_again_with_the_state_that_was() {
     assert!([ada, ben, cy].iter().all(|app| connection(&rig, *app) != ConnectionState::Connected));
     rig.run_until(LONG, |rig| [ada, ben, cy].iter().all(|app| !rig.recorded::<RoomResumed>(*app).is_empty())).unwrap();
     assert_eq!(rig.recorded::<RoomResumed>(ben), [RoomResumed { continuity: Continuity::Lost }]);
+    let term = rig.resource::<Room>(ada).term;
+    assert!(term > Term(1), "its host has claimed anew");
+    rig.run_until(SECOND, |rig| [ben, cy].iter().all(|app| rig.resource::<Room>(*app).term == term)).unwrap();
     rig.world_mut(ada).resource_mut::<Score>().0 += 1;
     rig.run_until(LONG, |rig| [ben, cy].iter().all(|app| rig.resource::<Score>(*app).0 == 41)).unwrap();
 }

@@ -109,14 +109,16 @@ pub struct HostChanged {
     pub term: Term,
 }
 
-/// Nothing comes in for the moment: the line dropped, or the host is silent.
+/// Nothing comes in for the moment: the line dropped, the host is silent, or this host is not heard. A host should stop what it does
+/// by the clock until [`RoomResumed`], as [`Room::interrupted`](super::Room::interrupted) tells: it may be undone.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct RoomInterrupted {
     /// Why.
     pub reason: InterruptReason,
 }
 
-/// The line, or the host, is back.
+/// The line, or the host, is back. It comes without a [`RoomInterrupted`] before it where something was missed that was not noticed
+/// at the time.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct RoomResumed {
     /// Whether anything was missed.

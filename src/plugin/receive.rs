@@ -15,12 +15,19 @@ use super::{
 };
 use crate::{
     client::{ConnectionChange, ConnectionState},
-    session::{PlayerId, RoomRules, SessionEvent},
+    session::{PlayerId, RoomRules, Session, SessionEvent, SessionStatus},
 };
 
 /// Takes in what the background task has for us, and moves the session on.
-pub(super) fn take_in(mut link: ResMut<RoomsLink>) {
+pub(super) fn take_in(mut link: ResMut<RoomsLink>, mut room: ResMut<Room>) {
     link.receive();
+    // A host that leads anew is no news to the game, and its term is.
+    let joined = link.session.as_ref().filter(|session| session.status() == SessionStatus::Joined);
+    if let Some(term) = joined.map(Session::term)
+        && room.term != term
+    {
+        room.term = term;
+    }
 }
 
 /// Whether anything came.
@@ -87,9 +94,8 @@ fn apply_connection(world: &mut World, change: ConnectionChange) {
 
 fn apply_event(world: &mut World, event: SessionEvent) {
     match event {
-        SessionEvent::Joined { term, .. } => {
-            let mut room = world.resource_mut::<Room>();
-            (room.term, room.waiting) = (term, false);
+        SessionEvent::Joined { .. } => {
+            world.resource_mut::<Room>().waiting = false;
             set_state(world, RoomState::Joined);
         }
         SessionEvent::PlayerJoined(player) => {
@@ -125,7 +131,6 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         SessionEvent::AdmissionAsked { player, profile } => control::judge(world, player, profile),
         SessionEvent::SharedChanged { key } => apply_shared(world, &key),
         SessionEvent::HostChanged { from, to, term } => {
-            world.resource_mut::<Room>().term = term;
             world.write_message(HostChanged { from, to, term });
         }
         SessionEvent::Message { sender, kind, data } => deliver(world, &sender, &kind, data),

@@ -28,7 +28,7 @@ pub enum RoomState {
 pub struct Room {
     /// Its name; `None` before the first.
     pub name: Option<RoomName>,
-    /// The present host's term.
+    /// The present host's term; also where the same host leads anew.
     pub term: Term,
     /// What its host set; the default outside a room. Change it with
     /// [`RoomControlExt`](super::RoomControlExt), as host.

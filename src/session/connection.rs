@@ -118,9 +118,10 @@ impl Session {
             Role::Host(_) => self.suspend(now),
             Role::Peer(_) | Role::Closed => {}
         }
-        if !self.line.connected {
-            self.tell_interrupted(InterruptReason::Disconnected(reason));
-        }
+        self.tell_interrupted(match self.line.connected {
+            true => InterruptReason::Detached(reason),
+            false => InterruptReason::Disconnected(reason),
+        });
     }
 
     /// Messages may be missing: the state has to come anew, and the game has to know.

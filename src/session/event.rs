@@ -131,8 +131,13 @@ pub enum Continuity {
 pub enum InterruptReason {
     /// The line to the relay dropped.
     Disconnected(Option<ErrorInfo>),
+    /// The line stands, but the relay has taken the room's channel away.
+    Detached(Option<ErrorInfo>),
     /// The host is silent for longer than its lease.
     HostSilent,
+    /// This player hosts, and does not hear itself: the line stands but carries nothing, and others may be about to take
+    /// over. What it does now may count for nothing.
+    Unheard,
 }
 
 impl fmt::Display for InterruptReason {
@@ -140,7 +145,10 @@ impl fmt::Display for InterruptReason {
         match self {
             Self::Disconnected(Some(error)) => write!(f, "the line to the relay dropped: {error}"),
             Self::Disconnected(None) => f.write_str("the line to the relay dropped"),
+            Self::Detached(Some(error)) => write!(f, "the relay detached the room's channel: {error}"),
+            Self::Detached(None) => f.write_str("the relay detached the room's channel"),
             Self::HostSilent => f.write_str("the host is silent"),
+            Self::Unheard => f.write_str("this host's words do not come back from the relay"),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::{
-    Reign, Role, Seat, SeatStatus, Session, Stamp, Term,
+    InterruptReason, Reign, Role, Seat, SeatStatus, Session, Stamp, Term,
     document::Changes,
     lead::{Lead, Phase},
     outgoing::{Content, Hold, Lane},
@@ -153,6 +153,7 @@ impl Session {
     /// Has heard nothing of itself for too long: stops acting, or says its first snapshot again.
     pub(super) fn fence(&mut self, now: Instant) {
         self.suspend(now);
+        self.tell_interrupted(InterruptReason::Unheard);
         if let Role::Host(lead) = &mut self.role
             && lead.phase == Phase::Opening
         {

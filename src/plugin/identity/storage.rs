@@ -184,3 +184,45 @@ impl Shelf {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    fn held_by(holder: Option<&str>, silent: Duration) -> Record {
+        let renewed = NOW - silent.as_millis() as u64;
+        let holder = holder.map(str::to_owned);
+        Record { player: PlayerId::new("ada").unwrap(), generation: Generation(1), holder, renewed }
+    }
+
+    fn mark(holder: &str) -> Mark {
+        Mark { slot: 1, holder: holder.to_owned() }
+    }
+
+    #[test]
+    fn a_slot_that_was_given_back_is_anybodys() {
+        assert!(held_by(None, Duration::ZERO).is_free(None, NOW));
+    }
+
+    #[test]
+    fn a_slot_of_another_tab_is_free_only_after_the_slowest_timers_of_a_hidden_page() {
+        let hidden = Duration::from_secs(61);
+        assert!(!held_by(Some("other"), hidden).is_free(None, NOW));
+        assert!(!held_by(Some("other"), hidden).is_free(Some(&mark("ours")), NOW));
+        assert!(held_by(Some("other"), LEASE).is_free(None, NOW));
+    }
+
+    #[test]
+    fn a_tab_that_crashed_has_its_slot_again_and_a_copy_of_a_living_one_has_not() {
+        let ours = mark("ours");
+        assert!(held_by(Some("ours"), ALIVE).is_free(Some(&ours), NOW), "nobody renewed it");
+        assert!(!held_by(Some("ours"), RENEWAL).is_free(Some(&ours), NOW), "the tab that it was copied from lives");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_locks_nobody_out() {
+        assert!(held_by(Some("other"), Duration::ZERO).is_free(None, NOW - 1));
+    }
+}
