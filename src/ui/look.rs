@@ -1,0 +1,67 @@
+//! Colours and small things that the parts have in common.
+
+use bevy_egui::egui::{
+    Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Ui, Widget, WidgetInfo, WidgetType, vec2,
+};
+
+use super::Lamp;
+
+/// Diameter of a lamp.
+const LAMP: f32 = 10.0;
+
+impl Lamp {
+    /// Its colour. Each can be told from the others on a light and on a dark ground.
+    pub fn color(self) -> Color32 {
+        match self {
+            Self::Good => Color32::from_rgb(0x2C, 0x9A, 0x5C),
+            Self::Busy => Color32::from_rgb(0xE0, 0x9B, 0x1A),
+            Self::Bad => Color32::from_rgb(0xD4, 0x3D, 0x2A),
+            Self::Off => Color32::from_rgb(0x8A, 0x8A, 0x92),
+        }
+    }
+}
+
+impl Widget for Lamp {
+    fn ui(self, ui: &mut Ui) -> Response {
+        let (rect, response) = ui.allocate_exact_size(vec2(LAMP, LAMP), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, format!("{self:?}")));
+        ui.painter().circle_filled(rect.center(), LAMP / 2.0, self.color());
+        response
+    }
+}
+
+/// A word in a small round box.
+pub(super) fn tag(ui: &mut Ui, text: &str) -> Response {
+    let visuals = &ui.visuals().widgets.inactive;
+    let (fill, ink) = (visuals.weak_bg_fill, visuals.text_color());
+    Frame::new()
+        .fill(fill)
+        .corner_radius(CornerRadius::same(6))
+        .inner_margin(Margin::symmetric(6, 1))
+        .show(ui, |ui| ui.label(RichText::new(text).small().color(ink)))
+        .response
+}
+
+/// Text as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_as_sentences() {
+        assert_eq!(sentence("the host is gone"), "The host is gone.");
+        assert_eq!(sentence("é."), "É.");
+    }
+
+    #[test]
+    fn lamps_differ() {
+        let colors = [Lamp::Good, Lamp::Busy, Lamp::Bad, Lamp::Off].map(|lamp| lamp.color().to_array());
+        assert_eq!(colors.into_iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    }
+}
