@@ -1,13 +1,15 @@
 //! Colours and small things that the parts have in common.
 
-use bevy_egui::egui::{
-    Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Ui, Widget, WidgetInfo, WidgetType, vec2,
-};
+use bevy_egui::egui::{Color32, Response, Sense, TextStyle, Ui, Vec2, Widget, WidgetInfo, WidgetType, vec2};
 
 use super::Lamp;
 
 /// Diameter of a lamp.
 const LAMP: f32 = 10.0;
+/// Space around the word in a tag.
+const TAG_MARGIN: Vec2 = vec2(6.0, 2.0);
+/// Round corners of a tag.
+const TAG_CORNER: u8 = 6;
 
 impl Lamp {
     /// Its colour. Each can be told from the others on a light and on a dark ground.
@@ -34,12 +36,12 @@ impl Widget for Lamp {
 pub(super) fn tag(ui: &mut Ui, text: &str) -> Response {
     let visuals = &ui.visuals().widgets.inactive;
     let (fill, ink) = (visuals.weak_bg_fill, visuals.text_color());
-    Frame::new()
-        .fill(fill)
-        .corner_radius(CornerRadius::same(6))
-        .inner_margin(Margin::symmetric(6, 1))
-        .show(ui, |ui| ui.label(RichText::new(text).small().color(ink)))
-        .response
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), TextStyle::Small.resolve(ui.style()), ink);
+    let (rect, response) = ui.allocate_exact_size(galley.size() + 2.0 * TAG_MARGIN, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
+    ui.painter().rect_filled(rect, TAG_CORNER, fill);
+    ui.painter().galley(rect.min + TAG_MARGIN, galley, ink);
+    response
 }
 
 /// Text as a sentence.

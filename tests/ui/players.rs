@@ -32,11 +32,13 @@ fn all_players_are_there_with_marks_for_the_host_and_for_us() {
 }
 
 #[test]
-fn who_loses_the_line_is_marked_until_it_is_back() {
+fn who_is_gone_is_marked_until_it_is_back() {
     let (mut rig, [ada, ben, _]) = three(2);
-    rig.cut(ben, Duration::from_secs(8));
+    rig.kill(ben);
     wait_to_see(&mut rig, ada, "lost");
     assert_eq!(rows(&rig, ada), ["you", "host", "ada", "lost", "ben", "cy"]);
+    rig.restart(ben);
+    rig.command(ben, |commands| commands.join_room("den", Profile::named("ben")));
     rig.run_until(Duration::from_secs(20), |rig| !sees(rig, ada, "lost")).unwrap();
     assert_eq!(rows(&rig, ada), ["you", "host", "ada", "ben", "cy"]);
 }
@@ -44,7 +46,7 @@ fn who_loses_the_line_is_marked_until_it_is_back() {
 #[test]
 fn who_leaves_is_no_longer_there_and_the_next_host_is_marked() {
     let (mut rig, [ada, ben, _]) = three(3);
-    rig.close(ada);
+    rig.command(ada, |commands| commands.leave_room());
     rig.run_until(Duration::from_secs(20), |rig| rows(rig, ben) == ["you", "host", "ben", "cy"]).unwrap();
 }
 

@@ -55,7 +55,9 @@ fn draw(world: &mut World) {
     let screen_rect = Some(Rect::from_min_size(Pos2::ZERO, vec2(1000.0, 800.0)));
     ctx.begin_pass(RawInput { screen_rect, time, events, ..RawInput::default() });
     world.run_schedule(EguiPrimaryContextPass);
-    let output = ctx.end_pass();
+    let mut output = ctx.end_pass();
+    // Nothing shows the textures.
+    output.textures_delta.clear();
     let mut screen = world.resource_mut::<Screen>();
     screen.texts = texts(&output);
     for command in output.platform_output.commands {
@@ -65,14 +67,14 @@ fn draw(world: &mut World) {
     }
 }
 
-/// All that is written somewhere, with the middle of each text.
+/// All that is written somewhere, with the middle of what is to be seen of each text.
 fn texts(output: &FullOutput) -> Vec<(String, Pos2)> {
     fn gather(shape: &Shape, clip: Rect, found: &mut Vec<(String, Pos2)>) {
         match shape {
             Shape::Text(text) => {
-                let middle = text.pos + text.galley.size() / 2.0;
-                if clip.contains(middle) {
-                    found.push((text.galley.text().to_owned(), middle));
+                let visible = Rect::from_min_size(text.pos, text.galley.size()).intersect(clip);
+                if visible.is_positive() {
+                    found.push((text.galley.text().to_owned(), visible.center()));
                 }
             }
             Shape::Vec(shapes) => shapes.iter().for_each(|shape| gather(shape, clip, found)),

@@ -54,7 +54,8 @@ fn a_game_shows_the_parts_in_panels_of_its_own() {
         app.init_resource::<Feed>().add_systems(EguiPrimaryContextPass, panels);
     });
     for text in ["connected", "ada", "host", "you", "a bot", "machine", "You are in", "Nothing yet."] {
-        rig.run_until(SECOND, |rig| seen(rig, ada).iter().any(|seen| seen.starts_with(text))).unwrap();
+        let is_there = |rig: &Rig| seen(rig, ada).iter().any(|seen| seen.starts_with(text));
+        assert!(rig.run_until(SECOND, is_there).is_ok(), "{text:?} is not among {:?}", seen(&rig, ada));
     }
     rig.world_mut(ada).resource_mut::<Feed>().push("Ada came");
     wait_to_see(&mut rig, ada, "Ada came");
