@@ -4,7 +4,7 @@
 //! it has none copied.
 
 use bevy::prelude::*;
-use bevy_egui::egui::{Button, ComboBox, Panel, RichText, ScrollArea, TextStyle, Ui};
+use bevy_egui::egui::{Button, ComboBox, RichText, ScrollArea, TextStyle, Ui};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     protocol::ChannelName,
 };
 
-/// Height of the part that shows one frame.
-const DETAIL: f32 = 180.0;
+/// Share of the height that one frame in full has.
+const DETAIL: f32 = 0.5;
 /// Longest name of a channel in the list, in letters; longer ones are cut.
 const CHANNEL: usize = 24;
 
@@ -93,10 +93,12 @@ impl Inspector {
         ui.separator();
         let frames: Vec<&LoggedFrame> = self.frames(log).collect();
         let chosen = self.selected.and_then(|number| log.get(number));
+        let height = ui.available_height();
+        self.list(ui, &frames, if chosen.is_some() { height * (1.0 - DETAIL) } else { height });
         if let Some(frame) = chosen {
-            Panel::bottom("frame").resizable(true).default_size(DETAIL).show(ui, |ui| self.detail(ui, frame));
+            ui.separator();
+            self.detail(ui, frame);
         }
-        self.list(ui, &frames);
     }
 
     /// The frames that are shown.
@@ -142,12 +144,12 @@ impl Inspector {
         });
     }
 
-    fn list(&mut self, ui: &mut Ui, frames: &[&LoggedFrame]) {
+    fn list(&mut self, ui: &mut Ui, frames: &[&LoggedFrame], most: f32) {
         if frames.is_empty() {
             ui.weak("No frame yet. What goes over the line from now on is shown here.");
         }
         let height = ui.text_style_height(&TextStyle::Monospace);
-        let scroll = ScrollArea::vertical().auto_shrink(false).stick_to_bottom(!self.is_paused);
+        let scroll = ScrollArea::vertical().max_height(most).auto_shrink(false).stick_to_bottom(!self.is_paused);
         scroll.show_rows(ui, height, frames.len(), |ui, rows| {
             for frame in &frames[rows] {
                 let text = RichText::new(row(frame)).monospace();
@@ -173,7 +175,7 @@ impl Inspector {
                 ui.ctx().copy_text(self.pretty.clone());
             }
         });
-        ScrollArea::both().auto_shrink(false).show(ui, |ui| ui.monospace(&self.pretty));
+        ScrollArea::both().id_salt("frame").auto_shrink(false).show(ui, |ui| ui.monospace(&self.pretty));
     }
 }
 

@@ -117,6 +117,7 @@ fn what_is_shown_is_copied_as_lines_of_json() {
 #[test]
 fn a_click_at_a_frame_shows_it_in_full_and_a_button_copies_it() {
     let (mut rig, ben) = shown(7);
+    click(&mut rig, ben, "Pause");
     let line = lines(&rig, ben).into_iter().find(|line| line.contains("room.welcome")).unwrap().to_owned();
     click(&mut rig, ben, &line);
     click(&mut rig, ben, "Copy frame");
