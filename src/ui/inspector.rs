@@ -32,6 +32,8 @@ pub struct Inspector {
     is_paused: bool,
     /// The frame that is shown in full.
     selected: Option<u64>,
+    /// Whether it was chosen in the frame before.
+    is_chosen_now: bool,
     /// Its text, put in lines.
     pretty: String,
     /// Whether it was shown in this frame.
@@ -149,7 +151,14 @@ impl Inspector {
             ui.weak("No frame yet. What goes over the line from now on is shown here.");
         }
         let height = ui.text_style_height(&TextStyle::Monospace);
-        let scroll = ScrollArea::vertical().max_height(most).auto_shrink(false).stick_to_bottom(!self.is_paused);
+        let mut scroll = ScrollArea::vertical().max_height(most).auto_shrink(false).stick_to_bottom(!self.is_paused);
+        // The list has just become shorter, and the chosen frame is to stay in sight.
+        if std::mem::take(&mut self.is_chosen_now)
+            && let Some(row) = frames.iter().position(|frame| self.selected == Some(frame.number))
+        {
+            let above = row as f32 * (height + ui.spacing().item_spacing.y);
+            scroll = scroll.vertical_scroll_offset((above - most / 2.0).max(0.0));
+        }
         scroll.show_rows(ui, height, frames.len(), |ui, rows| {
             for frame in &frames[rows] {
                 let text = RichText::new(row(frame)).monospace();
@@ -162,6 +171,7 @@ impl Inspector {
                 if ui.add(label).clicked() {
                     self.selected = (!is_chosen).then_some(frame.number);
                     self.pretty = pretty(&frame.text);
+                    self.is_chosen_now = true;
                 }
             }
         });
