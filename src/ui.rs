@@ -49,7 +49,8 @@
 //! ```
 //!
 //! Where that is still too much, the pieces under it take nothing but data: [`LobbyForm`], [`roster`], [`PlayerRow`],
-//! [`connection`], [`connection_line`], [`Inspector`] and [`Feed`].
+//! [`connection`], [`connection_line`], [`Inspector`], [`Feed`] and
+//! [`prompt`].
 //!
 //! # How it looks
 //!
@@ -70,7 +71,7 @@ use bevy::{prelude::*, window::WindowPlugin};
 use bevy_egui::{EguiPlugin, EguiPrimaryContextPass, egui::Key};
 
 pub use self::{
-    feed::Feed,
+    feed::{Feed, Prompt, prompt},
     inspector::{ChannelFilter, Inspector},
     line::{Lamp, connection, connection_lamp, connection_line},
     lobby::{LobbyButtons, LobbyForm, LobbyTrouble, LobbyWish},

@@ -1,9 +1,12 @@
-//! What happened lately, line by line.
+//! What happened lately, line by line, and a line to write on.
 
 use std::collections::VecDeque;
 
 use bevy::prelude::*;
-use bevy_egui::egui::{Label, RichText, ScrollArea, Ui};
+use bevy_egui::egui::{Key, Label, Margin, RichText, ScrollArea, TextEdit, Ui};
+
+/// Longest line that can be written, in letters.
+const LONGEST: usize = 2_000;
 
 /// Lines of text about what happened, the oldest first, in bounded memory: a chat, a log.
 ///
@@ -59,5 +62,43 @@ impl Feed {
                 ui.add(Label::new(RichText::new(line)).wrap());
             }
         });
+    }
+}
+
+/// What the player did with a [`prompt`] in this frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// Nothing.
+    Idle,
+    /// Wrote, or took something back.
+    Writing,
+    /// Pressed Enter; the prompt is empty again. This is what was written.
+    Entered(String),
+}
+
+/// A line to write on, up to 2,000 letters. Whoever writes goes on writing there: it has the keyboard unless something else was
+/// chosen.
+///
+/// ```
+/// # use bevy_egui::egui;
+/// use bevy_rooms::ui::{Feed, Prompt, prompt};
+///
+/// fn notes(ui: &mut egui::Ui, feed: &mut Feed, draft: &mut String) {
+///     if let Prompt::Entered(line) = prompt(ui, draft, "Write something down") {
+///         feed.push(line);
+///     }
+/// }
+/// ```
+pub fn prompt(ui: &mut Ui, text: &mut String, hint: &str) -> Prompt {
+    let edit = TextEdit::singleline(text).hint_text(hint).char_limit(LONGEST).margin(Margin::symmetric(8, 6));
+    let edit = ui.add(edit.desired_width(f32::INFINITY));
+    let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if ui.memory(|memory| memory.focused().is_none()) {
+        edit.request_focus();
+    }
+    match (entered, edit.changed()) {
+        (true, _) => Prompt::Entered(std::mem::take(text)),
+        (false, true) => Prompt::Writing,
+        (false, false) => Prompt::Idle,
     }
 }

@@ -132,6 +132,12 @@ pub fn press(rig: &mut Rig, app: AppIndex, key: Key, modifiers: Modifiers) {
     rig.run_for(MOMENT);
 }
 
+/// Writes where the keyboard is.
+pub fn write(rig: &mut Rig, app: AppIndex, text: &str) {
+    rig.world_mut(app).resource_mut::<Screen>().events.push_back(Event::Text(text.to_owned()));
+    rig.run_for(MOMENT);
+}
+
 /// Writes something else into the field that says this.
 #[track_caller]
 pub fn write_over(rig: &mut Rig, app: AppIndex, field: &str, text: &str) {
@@ -139,9 +145,6 @@ pub fn write_over(rig: &mut Rig, app: AppIndex, field: &str, text: &str) {
     press(rig, app, Key::A, Modifiers::COMMAND);
     match text {
         "" => press(rig, app, Key::Backspace, Modifiers::NONE),
-        text => {
-            rig.world_mut(app).resource_mut::<Screen>().events.push_back(Event::Text(text.to_owned()));
-            rig.run_for(MOMENT);
-        }
+        text => write(rig, app, text),
     }
 }

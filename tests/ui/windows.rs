@@ -7,10 +7,10 @@ use bevy_egui::{EguiContext, EguiPrimaryContextPass, PrimaryEguiContext, egui};
 use bevy_rooms::{
     plugin::FrameLog,
     testing::Rig,
-    ui::{Feed, PlayerRow, RoomsUi, RoomsUiPlugin, RoomsWindows, whole_window},
+    ui::{Feed, PlayerRow, Prompt, RoomsUi, RoomsUiPlugin, RoomsWindows, prompt, whole_window},
 };
 
-use super::screen::{only, seen, sees, wait_to_see, windows, with_screen};
+use super::screen::{only, press, seen, sees, wait_to_see, windows, with_screen, write};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,14 +36,26 @@ fn a_game_says_which_windows_are_shown() {
 }
 
 /// A game that shows the parts in panels of its own.
-fn panels(mut context: Single<&mut EguiContext, With<PrimaryEguiContext>>, mut rooms: RoomsUi, feed: Res<Feed>) {
+fn panels(
+    mut context: Single<&mut EguiContext, With<PrimaryEguiContext>>,
+    mut rooms: RoomsUi,
+    mut feed: ResMut<Feed>,
+    mut draft: Local<String>,
+) {
     let mut window = whole_window(context.get_mut());
     egui::Panel::right("side").default_size(240.0).show(&mut window, |ui| {
         rooms.connection_line(ui);
         rooms.roster(ui);
         ui.add(PlayerRow::new("a bot").tag("machine"));
     });
-    egui::Panel::bottom("feed").default_size(100.0).show(&mut window, |ui| feed.show(ui, "Nothing yet."));
+    egui::Panel::bottom("feed").default_size(100.0).show(&mut window, |ui| {
+        match prompt(ui, &mut draft, "Write here") {
+            Prompt::Entered(line) => feed.push(format!("written: {line}")),
+            Prompt::Writing => feed.push("writing"),
+            Prompt::Idle => {}
+        }
+        feed.show(ui, "Nothing yet.");
+    });
     egui::CentralPanel::default().show(&mut window, |ui| rooms.lobby(ui));
 }
 
@@ -60,6 +72,20 @@ fn a_game_shows_the_parts_in_panels_of_its_own() {
     rig.world_mut(ada).resource_mut::<Feed>().push("Ada came");
     wait_to_see(&mut rig, ada, "Ada came");
     assert!(!sees(&rig, ada, "Nothing yet."));
+}
+
+#[test]
+fn what_is_written_at_the_prompt_is_given_with_the_enter_key_and_the_next_can_be_written_at_once() {
+    let (mut rig, [ada]) = Rig::room(5, ["ada"], |app| {
+        with_screen(app, only(RoomsWindows::NONE));
+        app.init_resource::<Feed>().add_systems(EguiPrimaryContextPass, panels);
+    });
+    for line in ["hello", "again"] {
+        write(&mut rig, ada, line);
+        press(&mut rig, ada, egui::Key::Enter, egui::Modifiers::NONE);
+    }
+    let lines: Vec<&str> = rig.resource::<Feed>(ada).iter().collect();
+    assert_eq!(lines, ["writing", "written: hello", "writing", "written: again"]);
 }
 
 #[test]
