@@ -86,7 +86,7 @@ fn main() -> AppExit {
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })
-        .add_plugins(RoomsUiPlugin { form, windows: RoomsWindows::NONE, ..default() })
+        .add_plugins(RoomsUiPlugin { form, windows: RoomsWindows::NONE, zoom: 1.4, ..default() })
         .add_channel_message::<Said>()
         .add_message::<Say>()
         .insert_resource(flags)
@@ -213,16 +213,17 @@ fn draw(
     mut say: MessageWriter<Say>,
     mut commands: Commands,
 ) -> Result {
-    let mut window = whole_window(contexts.ctx_mut()?);
+    let ctx = contexts.ctx_mut()?;
     let Some(members) = chat else {
-        egui::CentralPanel::default().show(&mut window, |ui| {
-            ui.heading("Who are you, and where do you want to chat?");
+        let center = egui::Align2::CENTER_CENTER;
+        egui::Window::new("Chat").anchor(center, [0.0, 0.0]).collapsible(false).resizable(false).show(ctx, |ui| {
             if rooms.form.ask(ui, "Enter") {
                 commands.run_system_cached(enter);
             }
         });
         return Ok(());
     };
+    let mut window = whole_window(ctx);
     egui::Panel::right("members").default_size(180.0).show(&mut window, |ui| {
         ui.heading(&rooms.form.room);
         rooms.connection_line(ui);

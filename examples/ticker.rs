@@ -92,7 +92,7 @@ fn app(flags: Flags, viewer: Viewer) -> App {
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })
-        .add_plugins(RoomsUiPlugin { windows: RoomsWindows::NONE, ..default() })
+        .add_plugins(RoomsUiPlugin { windows: RoomsWindows::NONE, zoom: 1.4, ..default() })
         .add_channel_message::<Tick>()
         .add_channel_message::<Sessions>()
         .add_systems(Startup, enter)
@@ -225,7 +225,7 @@ fn draw(
             let shown = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
             ui.horizontal(|ui| {
                 ui.heading(channel.name().as_str());
-                ui.weak(format!("{:?}", status.state));
+                ui.label(format!("{:?}", status.state));
                 if ui.button("Leave").clicked() {
                     commands.detach_channel(entity);
                 }

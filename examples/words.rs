@@ -87,7 +87,7 @@ fn main() -> AppExit {
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })
-        .add_plugins(RoomsUiPlugin { windows: RoomsWindows::NONE, ..default() })
+        .add_plugins(RoomsUiPlugin { windows: RoomsWindows::NONE, zoom: 1.4, ..default() })
         .add_channel_message::<Word>()
         .init_resource::<Heard>()
         .init_resource::<Feed>()
@@ -109,8 +109,9 @@ fn report(flags: &Flags, feed: &mut Feed, event: serde_json::Value) {
         println!("{event}");
         return;
     }
-    let fields = event.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    feed.push(fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("  "));
+    let fields = event.as_object().into_iter().flatten().filter(|(name, value)| *name != "event" && !value.is_null());
+    let words = fields.map(|(name, value)| format!("{name} {}", value.to_string().trim_matches('"')));
+    feed.push(format!("{}: {}", event["event"].as_str().unwrap_or_default(), words.collect::<Vec<_>>().join(", ")));
 }
 
 /// Says the next word, once the channel was there.
@@ -210,7 +211,7 @@ fn draw(
         }
         ui.columns(2, |columns| {
             rooms.connection(&mut columns[0]);
-            columns[1].weak(format!("The channel is {:?}", channel.state));
+            columns[1].label(format!("The channel is {:?}", channel.state));
             feed.show(&mut columns[1], "Nothing has happened to the line yet.");
         });
     });

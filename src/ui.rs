@@ -99,6 +99,7 @@ use crate::plugin::FrameLogPlugin;
 ///     windows: RoomsWindows { roster: false, ..default() }, // the game shows its players itself
 ///     form: LobbyForm { page: Some("https://game.example/".to_owned()), ..default() }, // invites are links
 ///     inspector_key: None,
+///     ..default()
 /// });
 /// ```
 #[derive(Clone, Debug)]
@@ -109,11 +110,13 @@ pub struct RoomsUiPlugin {
     pub form: LobbyForm,
     /// The key that shows and hides the inspector's window. Defaults to F12; `None`: no key does.
     pub inspector_key: Option<Key>,
+    /// How much larger than in egui's own size all is shown, on all of egui, at first. Defaults to 1.
+    pub zoom: f32,
 }
 
 impl Default for RoomsUiPlugin {
     fn default() -> Self {
-        Self { windows: RoomsWindows::default(), form: LobbyForm::default(), inspector_key: Some(Key::F12) }
+        Self { windows: RoomsWindows::default(), form: LobbyForm::default(), inspector_key: Some(Key::F12), zoom: 1.0 }
     }
 }
 
@@ -127,7 +130,7 @@ impl Plugin for RoomsUiPlugin {
         }
         app.insert_resource(self.windows)
             .insert_resource(self.form.clone())
-            .insert_resource(windows::InspectorKey(self.inspector_key))
+            .insert_resource(windows::Settings { key: self.inspector_key, zoom: self.zoom })
             .init_resource::<Inspector>()
             .add_systems(Update, lobby::note_trouble)
             .add_systems(EguiPrimaryContextPass, windows::draw)

@@ -7,6 +7,7 @@ use bevy::prelude::*;
 use bevy_egui::egui::{Button, ComboBox, RichText, ScrollArea, TextStyle, Ui};
 use serde_json::{Value, json};
 
+use super::look::muted;
 use crate::{
     plugin::{FrameDirection, FrameLog, LoggedFrame},
     protocol::ChannelName,
@@ -142,13 +143,13 @@ impl Inspector {
             }
             let (shown, missed) = (self.frames(log).count(), log.missed());
             let missed = if missed > 0 { format!(", {missed} missed") } else { String::new() };
-            ui.weak(format!("{shown} of {}{missed}", counted(log.len())));
+            ui.label(muted(ui, format!("{shown} of {}{missed}", counted(log.len()))));
         });
     }
 
     fn list(&mut self, ui: &mut Ui, frames: &[&LoggedFrame], most: f32) {
         if frames.is_empty() {
-            ui.weak("No frame yet. What goes over the line from now on is shown here.");
+            ui.label(muted(ui, "No frame yet. What goes over the line from now on is shown here."));
         }
         let height = ui.text_style_height(&TextStyle::Monospace);
         let mut scroll = ScrollArea::vertical().max_height(most).auto_shrink(false).stick_to_bottom(!self.is_paused);
@@ -180,7 +181,7 @@ impl Inspector {
     fn detail(&self, ui: &mut Ui, frame: &LoggedFrame) {
         ui.horizontal(|ui| {
             ui.strong(format!("Frame {}", frame.number));
-            ui.weak(format!("{} bytes {}", frame.bytes, direction(frame)));
+            ui.label(muted(ui, format!("{} bytes {}", frame.bytes, direction(frame))));
             if ui.button("Copy frame").clicked() {
                 ui.ctx().copy_text(self.pretty.clone());
             }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bevy_egui::egui::{Grid, Label, Response, RichText, Ui};
+use bevy_egui::egui::{Grid, Label, Response, Ui};
 
-use super::look::sentence;
+use super::look::{muted, sentence};
 use crate::{client::ConnectionState, plugin::Connection};
 
 /// How something does, at a glance. A widget, too: `ui.add(Lamp::Good)`.
@@ -47,7 +47,7 @@ pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
     }
     ui.horizontal(|ui| {
         ui.add(lamp);
-        ui.add(Label::new(RichText::new(text).weak()).truncate());
+        ui.add(Label::new(muted(ui, text)).truncate());
     })
     .response
     .on_hover_ui(|ui| {
@@ -59,29 +59,29 @@ pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
 pub fn connection(ui: &mut Ui, connection: &Connection) -> Response {
     let (lamp, word) = connection_lamp(connection);
     let grid = Grid::new("connection").num_columns(2).show(ui, |ui| {
-        ui.weak("State");
+        ui.label(muted(ui, "State"));
         ui.horizontal(|ui| {
             ui.add(lamp);
             ui.label(word);
         });
         ui.end_row();
         if let Some(wait) = next_attempt(connection) {
-            ui.weak("");
+            ui.label("");
             ui.label(wait);
             ui.end_row();
         }
-        ui.weak("Round trip");
+        ui.label(muted(ui, "Round trip"));
         ui.label(round_trip(connection).unwrap_or_else(|| "–".to_owned()))
             .on_hover_text("The time that a word to the server and back takes. It is measured every few seconds.");
         ui.end_row();
-        ui.weak("Reconnects");
+        ui.label(muted(ui, "Reconnects"));
         ui.label(connection.reconnects.to_string());
         ui.end_row();
     });
     let reason = connection.trouble.as_ref().or(connection.last_trouble.as_ref());
     if let Some(reason) = reason {
         let when = if connection.trouble.is_some() { "What is wrong: " } else { "Last trouble: " };
-        ui.add(Label::new(RichText::new(format!("{when}{}", sentence(&reason.message))).weak()).wrap())
+        ui.add(Label::new(muted(ui, format!("{when}{}", sentence(&reason.message)))).wrap())
             .on_hover_text(reason.to_string());
     }
     grid.response

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_egui::egui::{Button, Frame, Id, Key, Label, Margin, Response, RichText, TextEdit, Ui, Vec2, vec2};
+use bevy_egui::egui::{Align, Button, Frame, Id, Key, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2};
 use url::Url;
 
-use super::look::sentence;
+use super::look::{muted, sentence};
 use crate::{
     client::ConnectionState,
     plugin::{Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
@@ -185,21 +185,23 @@ impl LobbyForm {
         if state != RoomState::Arriving {
             ui.data_mut(|data| data.remove::<f64>(since()));
         }
-        match state {
+        column(ui, |ui| match state {
             RoomState::Outside => self.show_form(ui),
             RoomState::Arriving => Self::show_arrival(ui, room),
             RoomState::Joined => self.show_invite(ui, room),
-        }
+        })
     }
 
     /// Shows the fields and one button with this text, for an app whose rooms are channels. Says whether the player pressed it, or
     /// Enter, and the form has no flaw.
     pub fn ask(&mut self, ui: &mut Ui, button: &str) -> bool {
-        let entered = self.fields(ui);
-        let flaw = self.flaw();
-        let pressed = ui.add_enabled_ui(flaw.is_none(), |ui| wide(ui, button, true).clicked()).inner;
-        show_flaw(ui, flaw.as_deref());
-        flaw.is_none() && (pressed || entered)
+        column(ui, |ui| {
+            let entered = self.fields(ui);
+            let flaw = self.flaw();
+            let pressed = ui.add_enabled_ui(flaw.is_none(), |ui| wide(ui, button, true).clicked()).inner;
+            show_flaw(ui, flaw.as_deref());
+            flaw.is_none() && (pressed || entered)
+        })
     }
 
     fn show_form(&mut self, ui: &mut Ui) -> Option<LobbyWish> {
@@ -238,7 +240,6 @@ impl LobbyForm {
 
     /// Shows the two fields. Says whether the player pressed Enter in one of them.
     fn fields(&mut self, ui: &mut Ui) -> bool {
-        ui.set_max_width(ui.available_width().min(WIDEST));
         let name = field(ui, "Your name", &mut self.name, LONGEST_NAME, "Another name", random_name);
         let code = || random_code().shown().to_string();
         let room = field(ui, "Room", &mut self.room, LONGEST_LINK, "Another room", code);
@@ -269,7 +270,7 @@ impl LobbyForm {
         ui.horizontal(|ui| {
             ui.spinner();
             ui.label(words);
-            ui.weak(format!("{waited:.0} s"));
+            ui.label(muted(ui, format!("{waited:.0} s")));
         });
         ui.add_space(GAP);
         wide(ui, "Cancel", false).clicked().then_some(LobbyWish::Leave)
@@ -278,10 +279,10 @@ impl LobbyForm {
     fn show_invite(&self, ui: &mut Ui, room: &Room) -> Option<LobbyWish> {
         let name = room.name.as_ref()?;
         let invite = self.invite(name);
-        ui.weak("You are in");
+        ui.label(muted(ui, "You are in"));
         ui.heading(name.shown().as_str());
         ui.add_space(GAP);
-        ui.weak("Others come in with");
+        ui.label(muted(ui, "Others come in with"));
         ui.add(Label::new(RichText::new(&invite).monospace()).wrap());
         let now = ui.input(|input| input.time);
         let copied = ui.data(|data| data.get_temp::<f64>(copied()));
@@ -324,6 +325,12 @@ pub(super) fn note_trouble(
     }
 }
 
+/// A column that is no wider than can be read.
+fn column<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = vec2(ui.available_width().min(WIDEST), 0.0);
+    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), content).inner
+}
+
 /// A field with its label, and a dice that throws another value.
 fn field(ui: &mut Ui, label: &str, value: &mut String, limit: usize, hint: &str, other: fn() -> String) -> Response {
     let label = ui.label(label);
@@ -333,7 +340,7 @@ fn field(ui: &mut Ui, label: &str, value: &mut String, limit: usize, hint: &str,
         let width = ui.available_width() - size.x - ui.spacing().item_spacing.x;
         let edit = TextEdit::singleline(value).char_limit(limit).margin(margin).desired_width(width);
         let field = ui.add(edit).labelled_by(label.id);
-        if ui.add_sized(size, Button::new("🎲")).on_hover_text(hint).clicked() {
+        if ui.add_sized(size, Button::new(RichText::new("🎲").size(18.0))).on_hover_text(hint).clicked() {
             *value = other();
         }
         field
@@ -344,13 +351,12 @@ fn field(ui: &mut Ui, label: &str, value: &mut String, limit: usize, hint: &str,
 
 /// A button as wide as there is room, and in the colour of what is selected where it is the thing to do next.
 fn wide(ui: &mut Ui, text: &str, is_next: bool) -> Response {
-    let mut button = Button::new(text).min_size(Vec2::new(ui.available_width(), BUTTON));
-    if is_next {
-        let selection = ui.visuals().selection;
-        button = Button::new(RichText::new(text).strong().color(selection.stroke.color)).fill(selection.bg_fill);
-        button = button.min_size(Vec2::new(ui.available_width(), BUTTON));
-    }
-    ui.add(button)
+    let selection = ui.visuals().selection;
+    let button = match is_next {
+        true => Button::new(RichText::new(text).color(selection.stroke.color)).fill(selection.bg_fill),
+        false => Button::new(text),
+    };
+    ui.add_sized(vec2(ui.available_width(), BUTTON), button)
 }
 
 fn show_flaw(ui: &mut Ui, flaw: Option<&str>) {

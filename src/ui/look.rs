@@ -1,6 +1,6 @@
 //! Colours and small things that the parts have in common.
 
-use bevy_egui::egui::{Color32, Response, Sense, TextStyle, Ui, Vec2, Widget, WidgetInfo, WidgetType, vec2};
+use bevy_egui::egui::{Color32, Response, RichText, Sense, TextStyle, Ui, Vec2, Widget, WidgetInfo, WidgetType, vec2};
 
 use super::Lamp;
 
@@ -8,6 +8,8 @@ use super::Lamp;
 const LAMP: f32 = 10.0;
 /// Space around the word in a tag.
 const TAG_MARGIN: Vec2 = vec2(6.0, 2.0);
+/// How much is left of the colour of text that is read second.
+const PALE: f32 = 0.8;
 /// Round corners of a tag.
 const TAG_CORNER: u8 = 6;
 
@@ -42,6 +44,11 @@ pub(super) fn tag(ui: &mut Ui, text: &str) -> Response {
     ui.painter().rect_filled(rect, TAG_CORNER, fill);
     ui.painter().galley(rect.min + TAG_MARGIN, galley, ink);
     response
+}
+
+/// Text that is read second, and still easily: paler than the game's, but not as pale as egui has it.
+pub(super) fn muted(ui: &Ui, text: impl Into<RichText>) -> RichText {
+    text.into().color(ui.visuals().text_color().gamma_multiply(PALE))
 }
 
 /// Text as a sentence.

@@ -12,7 +12,7 @@ use crate::{
 /// watches.
 pub fn roster(ui: &mut Ui, roster: &Roster, us: &PlayerId) {
     if roster.is_empty() {
-        ui.weak("Nobody is here yet.");
+        ui.label(look::muted(ui, "Nobody is here yet."));
     }
     for player in roster {
         ui.add(PlayerRow::of(player, us));
@@ -99,8 +99,8 @@ impl Widget for PlayerRow<'_> {
                     }
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let name = RichText::new(self.name);
-                    ui.add(Label::new(if self.is_lost { name.weak() } else { name }).truncate());
+                    let name = if self.is_lost { look::muted(ui, self.name) } else { RichText::new(self.name) };
+                    ui.add(Label::new(name).truncate());
                 });
             });
         })

@@ -34,9 +34,14 @@ impl Default for RoomsWindows {
     }
 }
 
-/// The key that shows and hides the inspector.
+/// What the plugin was told.
 #[derive(Resource)]
-pub(super) struct InspectorKey(pub(super) Option<Key>);
+pub(super) struct Settings {
+    /// Shows and hides the inspector.
+    pub(super) key: Option<Key>,
+    /// How large all is at first.
+    pub(super) zoom: f32,
+}
 
 /// Space between a window and the edge, at first.
 const EDGE: f32 = 12.0;
@@ -51,12 +56,12 @@ const DRAWN: u32 = 30;
 pub(super) fn draw(
     context: Option<Single<&mut EguiContext, With<PrimaryEguiContext>>>,
     mut rooms: RoomsUi,
-    key: Res<InspectorKey>,
+    settings: Res<Settings>,
     mut drawn: Local<u32>,
 ) {
     let Some(mut context) = context else { return };
     let ctx = context.get_mut();
-    if key.0.is_some_and(|key| ctx.input(|input| input.key_pressed(key))) {
+    if settings.key.is_some_and(|key| ctx.input(|input| input.key_pressed(key))) {
         rooms.windows.inspector ^= true;
     }
     let before = *rooms.windows;
@@ -79,6 +84,10 @@ pub(super) fn draw(
         connection: still(now.connection, before.connection, open.connection),
         inspector: still(now.inspector, before.inspector, open.inspector),
     });
+    if *drawn == 0 {
+        // Once: the player may choose another with Ctrl and + or −.
+        ctx.set_zoom_factor(settings.zoom);
+    }
     if *drawn < DRAWN {
         *drawn += 1;
         if *drawn == DRAWN {
