@@ -15,6 +15,8 @@ use crate::{
 
 /// Share of the height that one frame in full has.
 const DETAIL: f32 = 0.5;
+/// Space between two frames of the list.
+const ROW_GAP: f32 = 3.0;
 /// Longest name of a channel in the list, in letters; longer ones are cut.
 const CHANNEL: usize = 24;
 
@@ -97,7 +99,8 @@ impl Inspector {
         let frames: Vec<&LoggedFrame> = self.frames(log).collect();
         let chosen = self.selected.and_then(|number| log.get(number));
         let height = ui.available_height();
-        self.list(ui, &frames, if chosen.is_some() { height * (1.0 - DETAIL) } else { height });
+        let most = if chosen.is_some() { height * (1.0 - DETAIL) } else { height };
+        ui.scope(|ui| self.list(ui, &frames, most));
         if let Some(frame) = chosen {
             ui.separator();
             self.detail(ui, frame);
@@ -151,7 +154,10 @@ impl Inspector {
         if frames.is_empty() {
             ui.label(muted(ui, "No frame yet. What goes over the line from now on is shown here."));
         }
+        // Rows are as high as their text, whatever the game's style makes of buttons: the list shows those that are in sight alone.
         let height = ui.text_style_height(&TextStyle::Monospace);
+        let spacing = ui.spacing_mut();
+        (spacing.interact_size.y, spacing.button_padding.y, spacing.item_spacing.y) = (height, 0.0, ROW_GAP);
         let mut scroll = ScrollArea::vertical().max_height(most).auto_shrink(false).stick_to_bottom(!self.is_paused);
         // The list has just become shorter, and the chosen frame is to stay in sight.
         if std::mem::take(&mut self.is_chosen_now)

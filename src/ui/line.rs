@@ -47,7 +47,7 @@ pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
     }
     ui.horizontal(|ui| {
         ui.add(lamp);
-        ui.add(Label::new(muted(ui, text)).truncate());
+        ui.add(Label::new(text).truncate());
     })
     .response
     .on_hover_ui(|ui| {

@@ -9,7 +9,7 @@ const LAMP: f32 = 10.0;
 /// Space around the word in a tag.
 const TAG_MARGIN: Vec2 = vec2(6.0, 2.0);
 /// How much is left of the colour of text that is read second.
-const PALE: f32 = 0.8;
+const PALE: f32 = 0.87;
 /// Round corners of a tag.
 const TAG_CORNER: u8 = 6;
 

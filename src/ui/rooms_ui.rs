@@ -69,9 +69,9 @@ impl RoomsUi<'_, '_> {
             let color = ui.visuals().warn_fg_color;
             ui.label(RichText::new("Waiting for a word of the host …").color(color));
         }
-        let mut shown = self.windows.inspector;
-        if ui.toggle_value(&mut shown, "Frames").on_hover_text("What goes over the line").changed() {
-            self.windows.inspector = shown;
+        let text = if self.windows.inspector { "Hide frames" } else { "Show frames" };
+        if ui.button(text).on_hover_text("What goes over the line").clicked() {
+            self.windows.inspector ^= true;
         }
     }
 

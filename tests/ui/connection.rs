@@ -73,6 +73,9 @@ fn a_host_that_is_silent_is_told() {
 fn a_switch_shows_the_frames() {
     let (mut rig, [_, ben]) = two(5);
     assert!(!sees(&rig, ben, "Copy all"));
-    click(&mut rig, ben, "Frames");
+    click(&mut rig, ben, "Show frames");
     wait_to_see(&mut rig, ben, "Copy all");
+    rig.world_mut(ben).resource_mut::<RoomsWindows>().inspector = false;
+    wait_to_see(&mut rig, ben, "Show frames");
+    assert!(!sees(&rig, ben, "Copy all"));
 }
