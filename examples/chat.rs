@@ -82,7 +82,9 @@ fn main() -> AppExit {
             .add_systems(Update, obey_terminal);
     } else {
         app.add_plugins(DefaultPlugins.set(game_window("Chat")))
-            .add_systems(Startup, |mut commands: Commands| drop(commands.spawn(Camera2d)))
+            .add_systems(Startup, |mut commands: Commands| {
+                commands.spawn(Camera2d);
+            })
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })

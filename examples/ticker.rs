@@ -88,7 +88,9 @@ fn app(flags: Flags, viewer: Viewer) -> App {
             .add_systems(Update, obey_terminal);
     } else {
         app.add_plugins(DefaultPlugins.set(game_window("Ticker")))
-            .add_systems(Startup, |mut commands: Commands| drop(commands.spawn(Camera2d)))
+            .add_systems(Startup, |mut commands: Commands| {
+                commands.spawn(Camera2d);
+            })
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })

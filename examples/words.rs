@@ -83,7 +83,9 @@ fn main() -> AppExit {
             .add_systems(Last, end_with_the_phrase);
     } else {
         app.add_plugins(DefaultPlugins.set(game_window("Words")))
-            .add_systems(Startup, |mut commands: Commands| drop(commands.spawn(Camera2d)))
+            .add_systems(Startup, |mut commands: Commands| {
+                commands.spawn(Camera2d);
+            })
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })

@@ -30,7 +30,7 @@ impl RoomsWindows {
 
 impl Default for RoomsWindows {
     fn default() -> Self {
-        Self { inspector: false, ..Self::ALL }
+        Self { lobby: true, roster: true, connection: true, inspector: false }
     }
 }
 
