@@ -72,7 +72,7 @@ fn texts(output: &FullOutput) -> Vec<(String, Pos2)> {
     fn gather(shape: &Shape, clip: Rect, found: &mut Vec<(String, Pos2)>) {
         match shape {
             Shape::Text(text) => {
-                let visible = Rect::from_min_size(text.pos, text.galley.size()).intersect(clip);
+                let visible = text.galley.rect.translate(text.pos.to_vec2()).intersect(clip);
                 if visible.is_positive() {
                     found.push((text.galley.text().to_owned(), visible.center()));
                 }

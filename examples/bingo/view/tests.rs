@@ -59,7 +59,7 @@ fn texts(output: &FullOutput) -> Vec<(String, Pos2)> {
     fn gather(shape: &Shape, found: &mut Vec<(String, Pos2)>) {
         match shape {
             Shape::Text(text) => {
-                found.push((text.galley.text().to_owned(), text.pos + text.galley.size() / 2.0));
+                found.push((text.galley.text().to_owned(), text.pos + text.galley.rect.center().to_vec2()));
             }
             Shape::Vec(shapes) => shapes.iter().for_each(|shape| gather(shape, found)),
             _ => {}
