@@ -1,7 +1,7 @@
 //! Windows and panels for rooms, in egui: a lobby, the roster, the connection, and an inspector of frames.
 //!
-//! Owns what is shown and what the player asks for there, and nothing of the rooms themselves: it reads the plugin's resources
-//! and gives its commands. Driven by `bevy_egui`, in [`EguiPrimaryContextPass`].
+//! Owns what is shown and what the player asks for there, and nothing of the rooms themselves: it reads the plugin's
+//! resources and gives its commands. Driven by `bevy_egui`, in [`EguiPrimaryContextPass`].
 //!
 //! # With one line
 //!
@@ -11,7 +11,7 @@
 //!
 //! App::new()
 //!     .add_plugins((DefaultPlugins, RoomsPlugin::default()))
-//!     .add_plugins(RoomsUiPlugin::default()) // a lobby, the players and the connection, each in a window; F12: the frames
+//!     .add_plugins(RoomsUiPlugin::default()) // lobby, players and connection in windows; F12: the frames
 //!     .add_systems(Startup, |mut commands: Commands| {
 //!         commands.spawn(Camera2d); // egui draws on the first camera
 //!     })
@@ -54,7 +54,7 @@
 //!
 //! # How it looks
 //!
-//! As the game's style of egui has it; only lamps and tags have colours of their own, which can be told apart on a light and on
+//! As the game's style of egui has it; only lamps have colours of their own, which can be told apart on a light and on
 //! a dark ground.
 
 mod feed;
@@ -85,8 +85,8 @@ use crate::plugin::FrameLogPlugin;
 /// Windows for rooms, and what [`RoomsUi`] needs. Add it after Bevy's own plugins, beside
 /// [`RoomsPlugin`](crate::plugin::RoomsPlugin).
 ///
-/// Adds `EguiPlugin` where it is missing, so that a game that sets it up otherwise adds it before. In an app without windows, such as
-/// a player in a terminal, it shows nothing and costs next to nothing.
+/// Adds `EguiPlugin` where it is missing, so that a game that sets it up otherwise adds it before. In an app without
+/// windows, such as a player in a terminal, it shows nothing and costs next to nothing.
 ///
 /// ```no_run
 /// use bevy::prelude::*;

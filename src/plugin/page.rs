@@ -17,8 +17,8 @@ pub(super) use self::here::build;
 /// What a game does while it is in a web page that nobody sees, in a tab behind others or a window in the background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhileHidden {
-    /// It goes on with ten frames a second, driven by the ticks of a worker: a browser gives a hidden page no frames of its
-    /// own. A page with a content security policy needs `worker-src blob:` for it.
+    /// It goes on with ten frames a second, driven by the ticks of a worker: a browser gives a hidden page no frames of
+    /// its own. A page with a content security policy needs `worker-src blob:` for it.
     #[default]
     GoOn,
     /// It stands still. Its line is kept; a host in such a page is replaced when its lease runs out.
@@ -32,10 +32,11 @@ pub fn page_address() -> Option<String> {
     here::address()
 }
 
-/// What the app was started with, as words for a parser of flags: the command line, or in a web page what its address says of
-/// the flags that it may set. `?room=den&bots=2&quick` is `--room=den --bots=2 --quick` there.
+/// What the app was started with, as words for a parser of flags: the command line, or in a web page what its address
+/// says of the flags that it may set. `?room=den&bots=2&quick` is `--room=den --bots=2 --quick` there.
 ///
-/// What else stands in an address, such as a mark of who sent the link, is left out, and so are flags that a page has no use for.
+/// What else stands in an address, such as a mark of who sent the link, is left out, and so are flags that a page has
+/// no use for.
 ///
 /// ```
 /// // With clap: Flags::parse_from(arguments(&["name", "room", "relay"]))
@@ -58,8 +59,8 @@ fn flags_of(address: &str, known: &[&str]) -> Vec<String> {
     std::iter::once("page".to_owned()).chain(flags).collect()
 }
 
-/// Shows another address in the browser's bar, so that the page comes back to the same room when it is loaded again. The
-/// page stays as it is. Does nothing where there is no page, or the address is on another server.
+/// Shows another address in the browser's bar, so that the page comes back to the same room when it is loaded again.
+/// The page stays as it is. Does nothing where there is no page, or the address is on another server.
 pub fn show_page_address(address: &str) {
     here::show_address(address);
 }

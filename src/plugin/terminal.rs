@@ -2,8 +2,8 @@
 
 use bevy::prelude::*;
 
-/// Reads lines from standard input and tells them as [`TerminalInput`], without ever holding the game up: for bots, servers and
-/// players without a window. In a web page nobody types.
+/// Reads lines from standard input and tells them as [`TerminalInput`], without ever holding the game up: for bots,
+/// servers and players without a window. In a web page nobody types.
 ///
 /// ```no_run
 /// use bevy::prelude::*;
@@ -23,7 +23,8 @@ use bevy::prelude::*;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerminalPlugin;
 
-/// What came from standard input. Every app of the process that has a [`TerminalPlugin`] gets all that came since it was built.
+/// What came from standard input. Every app of the process that has a [`TerminalPlugin`] gets all that came since it
+/// was built.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub enum TerminalInput {
     /// A line, without its end.

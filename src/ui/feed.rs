@@ -53,8 +53,8 @@ impl Feed {
         self.lines.iter().map(String::as_str)
     }
 
-    /// Shows the lines in all the room there is, and stays with the newest unless the player looks at older ones; or, without
-    /// any, says so in these words.
+    /// Shows the lines in all the room there is, and stays with the newest unless the player looks at older ones; or,
+    /// without any, says so in these words.
     pub fn show(&self, ui: &mut Ui, empty: &str) {
         ScrollArea::vertical().stick_to_bottom(true).auto_shrink(false).show(ui, |ui| {
             if self.lines.is_empty() {
@@ -78,8 +78,8 @@ pub enum Prompt {
     Entered(String),
 }
 
-/// A line to write on, up to 2,000 letters. Whoever writes goes on writing there: it has the keyboard unless something else was
-/// chosen.
+/// A line to write on, up to 2,000 letters. Whoever writes goes on writing there: it has the keyboard unless something
+/// else was chosen.
 ///
 /// ```
 /// # use bevy_egui::egui;

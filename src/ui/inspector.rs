@@ -1,7 +1,7 @@
 //! The network inspector: the frames that go over the line, to look at and to copy.
 //!
-//! Owns what is shown of them. The frames themselves, and how many are kept, are the [`FrameLog`]'s; while the inspector is not shown,
-//! it has none copied.
+//! Owns what is shown of them. The frames themselves, and how many are kept, are the [`FrameLog`]'s; while the
+//! inspector is not shown, it has none copied.
 
 use bevy::prelude::*;
 use bevy_egui::egui::{Button, ComboBox, RichText, ScrollArea, TextStyle, Ui};
@@ -20,12 +20,13 @@ const ROW_GAP: f32 = 3.0;
 /// Longest name of a channel in the list, in letters; longer ones are cut.
 const CHANNEL: usize = 24;
 
-/// What the inspector shows. A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin); [`RoomsUi::inspector`](super::RoomsUi::inspector)
-/// shows it.
+/// What the inspector shows. A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin);
+/// [`RoomsUi::inspector`](super::RoomsUi::inspector) shows it.
 ///
-/// Memory is bounded by [`MAX_FRAMES`](crate::plugin::MAX_FRAMES) and [`MAX_FRAME_TEXT`](crate::plugin::MAX_FRAME_TEXT). Where the
-/// plugin is added, frames are logged only from when the inspector is first shown until it no longer is. What the line's owner must keep
-/// to himself, such as the connection's key, is not there.
+/// Memory is bounded by [`MAX_FRAMES`](crate::plugin::MAX_FRAMES) and
+/// [`MAX_FRAME_TEXT`](crate::plugin::MAX_FRAME_TEXT). Where the plugin is added, frames are logged only from when the
+/// inspector is first shown until it no longer is. What the line's owner must keep to himself, such as the connection's
+/// key, is not there.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Inspector {
     /// Which frames are shown. Defaults to all.
@@ -82,7 +83,8 @@ impl Inspector {
         self.is_paused
     }
 
-    /// Has the list stand still, or go on. While it stands still, no frames are logged, unless the game watches the log itself.
+    /// Has the list stand still, or go on. While it stands still, no frames are logged, unless the game watches the log
+    /// itself.
     pub fn pause(&mut self, pause: bool) {
         self.is_paused = pause;
     }
@@ -154,7 +156,8 @@ impl Inspector {
         if frames.is_empty() {
             ui.label(muted(ui, "No frame yet. What goes over the line from now on is shown here."));
         }
-        // Rows are as high as their text, whatever the game's style makes of buttons: the list shows those that are in sight alone.
+        // Rows are as high as their text, whatever the game's style makes of buttons: the list shows those that are in
+        // sight alone.
         let height = ui.text_style_height(&TextStyle::Monospace);
         let spacing = ui.spacing_mut();
         (spacing.interact_size.y, spacing.button_padding.y, spacing.item_spacing.y) = (height, 0.0, ROW_GAP);

@@ -37,8 +37,8 @@ pub fn connection_lamp(connection: &Connection) -> (Lamp, &'static str) {
     }
 }
 
-/// The connection's state in one line: a lamp, a word, and the round trip or the time to the next attempt. The rest is told to who
-/// points at it.
+/// The connection's state in one line: a lamp, a word, and the round trip or the time to the next attempt. The rest is
+/// told to who points at it.
 pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
     let (lamp, word) = connection_lamp(connection);
     let mut text = word.to_owned();

@@ -28,24 +28,25 @@ const GAP: f32 = 8.0;
 
 /// What the player fills in to enter a room, and what came of it. Keeps nothing secret, and nothing from run to run.
 ///
-/// A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin), which [`RoomsUi::lobby`](super::RoomsUi::lobby) shows. A game with a look of
-/// its own reads and writes the fields, and asks [`flaw`](Self::flaw) before it enters [`room`](Self::room); one without rooms
-/// has the same fields with [`ask`](Self::ask).
+/// A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin), which [`RoomsUi::lobby`](super::RoomsUi::lobby) shows. A game
+/// with a look of its own reads and writes the fields, and asks [`flaw`](Self::flaw) before it enters
+/// [`room`](Self::room); one without rooms has the same fields with [`ask`](Self::ask).
 #[derive(Resource, Clone, Debug, PartialEq)]
 pub struct LobbyForm {
     /// The player's name. Defaults to a random one.
     pub name: String,
-    /// The room's name or code, or a link that invites to it, as the player typed it. Defaults to the room that the web page's
-    /// address names, and else to a random code.
+    /// The room's name or code, or a link that invites to it, as the player typed it. Defaults to the room that the web
+    /// page's address names, and else to a random code.
     pub room: String,
     /// Which ways in there are. Defaults to hosting and joining.
     pub buttons: LobbyButtons,
-    /// The address of the game's web page, which invite links lead to. Defaults to that of the page that the game is in;
-    /// `None`: players are invited with the room's name.
+    /// The address of the game's web page, which invite links lead to. Defaults to that of the page that the game is
+    /// in; `None`: players are invited with the room's name.
     pub page: Option<String>,
     /// The relay that we are on, `ws://…`, where invites are to name it. Defaults to `None`.
     pub relay: Option<String>,
-    /// Whether the player was invited to a room, and so rather joins. Defaults to whether the web page's address names one.
+    /// Whether the player was invited to a room, and so rather joins. Defaults to whether the web page's address names
+    /// one.
     pub invited: bool,
     /// Why the player is not in the room. [`RoomsUiPlugin`](super::RoomsUiPlugin) writes it.
     pub trouble: Option<LobbyTrouble>,
@@ -179,8 +180,8 @@ impl LobbyForm {
         link.unwrap_or_else(|| room.shown().to_string())
     }
 
-    /// Shows the lobby: the form outside a room, how it goes on the way in, and inside how to invite others. Gives what the player
-    /// asks for.
+    /// Shows the lobby: the form outside a room, how it goes on the way in, and inside how to invite others. Gives what
+    /// the player asks for.
     pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room) -> Option<LobbyWish> {
         if state != RoomState::Arriving {
             ui.data_mut(|data| data.remove::<f64>(since()));
@@ -192,8 +193,8 @@ impl LobbyForm {
         })
     }
 
-    /// Shows the fields and one button with this text, for an app whose rooms are channels. Says whether the player pressed it, or
-    /// Enter, and the form has no flaw.
+    /// Shows the fields and one button with this text, for an app whose rooms are channels. Says whether the player
+    /// pressed it, or Enter, and the form has no flaw.
     pub fn ask(&mut self, ui: &mut Ui, button: &str) -> bool {
         column(ui, |ui| {
             let entered = self.fields(ui);

@@ -8,8 +8,8 @@ use crate::{
     session::PlayerId,
 };
 
-/// The players of a room in order of admission, each with what is to be known of it: whether it hosts, is us, is lost or only
-/// watches.
+/// The players of a room in order of admission, each with what is to be known of it: whether it hosts, is us, is lost
+/// or only watches.
 pub fn roster(ui: &mut Ui, roster: &Roster, us: &PlayerId) {
     if roster.is_empty() {
         ui.label(look::muted(ui, "Nobody is here yet."));

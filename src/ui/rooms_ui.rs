@@ -36,8 +36,8 @@ pub struct RoomsUi<'w, 's> {
 }
 
 impl RoomsUi<'_, '_> {
-    /// The lobby: a form to host or join a room, how it goes on the way in, why it failed, and in the room an invite to copy and the
-    /// way out. Does what the player asks for.
+    /// The lobby: a form to host or join a room, how it goes on the way in, why it failed, and in the room an invite to
+    /// copy and the way out. Does what the player asks for.
     pub fn lobby(&mut self, ui: &mut Ui) {
         let Some(wish) = self.form.show(ui, **self.state, &self.room) else { return };
         self.grant(wish);
@@ -61,8 +61,8 @@ impl RoomsUi<'_, '_> {
         players::roster(ui, &self.players, &self.us.id);
     }
 
-    /// The connection's state with its figures, as [`connection`](super::connection) shows them, whether the room is interrupted, and a
-    /// switch for the inspector's window.
+    /// The connection's state with its figures, as [`connection`](super::connection) shows them, whether the room is
+    /// interrupted, and a switch for the inspector's window.
     pub fn connection(&mut self, ui: &mut Ui) {
         line::connection(ui, &self.line);
         if self.room.interrupted && self.line.is_connected() {

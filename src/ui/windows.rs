@@ -17,7 +17,8 @@ pub struct RoomsWindows {
     pub roster: bool,
     /// The connection. Defaults to true.
     pub connection: bool,
-    /// The network inspector. Defaults to false; see [`RoomsUiPlugin::inspector_key`](super::RoomsUiPlugin::inspector_key).
+    /// The network inspector. Defaults to false; see
+    /// [`RoomsUiPlugin::inspector_key`](super::RoomsUiPlugin::inspector_key).
     pub inspector: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The user interface's parts: what they show, and what comes of a click, in whole apps on a simulated network, drawn without a GPU.
+//! The user interface's parts: what they show, and what comes of a click, in whole apps on a simulated network, drawn
+//! without a GPU.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
