@@ -1,18 +1,19 @@
 //! A ticker: one process counts, and any number of viewers see the same count and the same number of sessions.
 //!
 //! ```sh
-//! cargo run --example ticker --features relay -- --publish    # counts; without a window of its own
-//! cargo run --example ticker --features relay                 # a viewer; start as many as you like
+//! cargo run --example ticker -- --publish    # counts
+//! cargo run --example ticker                 # a viewer; start as many as you like
+//! web/build ticker                           # a page, which takes ?channel=red
 //! ```
 //!
 //! A session is one connection that is a member of the channel; it registers by entering presence, and deregisters by going
 //! away, however that happens: nobody cleans up.
 
-use std::{io, sync::Mutex, sync::mpsc, thread, time::Duration};
+use std::{thread, time::Duration};
 
-use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*, window::WindowResolution};
-use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, egui};
-use bevy_rooms::prelude::*;
+use bevy::{app::ScheduleRunnerPlugin, prelude::*, time::common_conditions::on_timer};
+use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
+use bevy_rooms::{plugin::arguments, prelude::*, ui::*};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -64,54 +65,43 @@ struct Flags {
 struct Viewer(u16);
 
 fn main() -> AppExit {
-    let flags = Flags::parse();
-    let mut keyboards = Vec::new();
-    let mut viewers = Vec::new();
-    for number in 1..=if flags.headless { flags.viewers } else { 1 } {
-        let (sender, lines) = mpsc::channel();
-        keyboards.push(sender);
+    let flags = Flags::parse_from(arguments(&["publish", "every", "channel", "relay"]));
+    if !flags.headless {
+        return app(flags, Viewer(1)).run();
+    }
+    // Each viewer is an app of its own. A web page has no threads, and is never without a window.
+    let start = |number| {
         let flags = flags.clone();
-        viewers.push(move || app(flags, Viewer(number), lines).run());
-    }
-    if flags.headless {
-        // Each line goes to all; at the end of the input they all end.
-        thread::spawn(move || {
-            for line in io::stdin().lines().map_while(Result::ok) {
-                keyboards.iter().for_each(|keyboard| drop(keyboard.send(line.clone())));
-            }
-        });
-        let running: Vec<_> = viewers.into_iter().map(thread::spawn).collect();
-        running.into_iter().map(|viewer| viewer.join().unwrap_or(AppExit::error())).find(AppExit::is_error)
-    } else {
-        viewers.pop().map(|viewer| viewer())
-    }
-    .unwrap_or(AppExit::Success)
+        thread::spawn(move || app(flags, Viewer(number)).run())
+    };
+    let viewers: Vec<_> = (1..=flags.viewers).map(start).collect();
+    let mut ends = viewers.into_iter().map(|viewer| viewer.join().unwrap_or(AppExit::error()));
+    ends.find(AppExit::is_error).unwrap_or(AppExit::Success)
 }
 
-fn app(flags: Flags, viewer: Viewer, lines: mpsc::Receiver<String>) -> App {
+fn app(flags: Flags, viewer: Viewer) -> App {
+    let connect = flags.relay.clone().map_or(Connect::Local, Connect::relay);
     let mut app = App::new();
     if flags.headless {
         app.add_plugins(MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(Duration::from_millis(20))))
-            .insert_resource(Keyboard(Mutex::new(lines)))
-            .add_systems(Update, obey_keyboard);
+            .add_plugins(TerminalPlugin)
+            .add_systems(Update, obey_terminal);
     } else {
-        let resolution = WindowResolution::new(960, 720).with_scale_factor_override(1.5);
-        let window = Some(Window { title: "Ticker".to_owned(), resolution, ..default() });
-        let log = LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() };
-        app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: window, ..default() }).set(log))
-            .add_plugins(EguiPlugin::default())
-            .add_systems(Startup, open_eyes)
+        app.add_plugins(DefaultPlugins.set(game_window("Ticker")))
+            .add_systems(Startup, |mut commands: Commands| {
+                commands.spawn(Camera2d);
+            })
             .add_systems(EguiPrimaryContextPass, draw);
     }
-    let connect = flags.relay.clone().map_or(Connect::Local, Connect::relay);
     app.add_plugins(RoomsPlugin { connect, ..default() })
+        .add_plugins(RoomsUiPlugin { windows: RoomsWindows::NONE, zoom: 1.4, ..default() })
         .add_channel_message::<Tick>()
         .add_channel_message::<Sessions>()
-        .insert_resource(viewer)
         .add_systems(Startup, enter)
-        .add_systems(Update, (tell_sessions, count, count_sessions).chain())
+        .add_systems(Update, (tell_sessions, count.run_if(on_timer(flags.every)), count_sessions).chain())
         .add_observer(show_tick)
         .add_observer(show_sessions)
+        .insert_resource(viewer)
         .insert_resource(flags);
     app
 }
@@ -179,16 +169,8 @@ fn tell_sessions(
     }
 }
 
-fn count(
-    ours: Query<Entity, With<Ours>>,
-    flags: Res<Flags>,
-    time: Res<Time>,
-    mut timer: Local<Option<Timer>>,
-    mut next: Local<u64>,
-    mut send: MessageWriter<ToChannel<Tick>>,
-) {
-    let timer = timer.get_or_insert_with(|| Timer::new(flags.every, TimerMode::Repeating));
-    if !ours.is_empty() && timer.tick(time.delta()).just_finished() {
+fn count(ours: Query<Entity, With<Ours>>, mut next: Local<u64>, mut send: MessageWriter<ToChannel<Tick>>) {
+    if !ours.is_empty() {
         *next += 1;
         send.write_batch(ours.iter().map(|channel| ToChannel::new(channel, Tick(*next))));
     }
@@ -203,26 +185,16 @@ fn count_sessions(
     }
 }
 
-/// Lines from standard input.
-#[derive(Resource)]
-struct Keyboard(Mutex<mpsc::Receiver<String>>);
-
-fn obey_keyboard(
-    mut keyboard: ResMut<Keyboard>,
+fn obey_terminal(
+    mut input: MessageReader<TerminalInput>,
     channels: Query<(Entity, &Channel)>,
     flags: Res<Flags>,
     mut commands: Commands,
     mut exit: MessageWriter<AppExit>,
 ) {
-    let Ok(lines) = keyboard.0.get_mut() else { return };
-    loop {
-        match lines.try_recv().as_deref() {
-            Ok("quit") | Err(mpsc::TryRecvError::Disconnected) => {
-                exit.write(AppExit::Success);
-                return;
-            }
-            Err(mpsc::TryRecvError::Empty) => return,
-            Ok(line) => match line.split_at_checked(1) {
+    for input in input.read() {
+        match input {
+            TerminalInput::Line(line) if line != "quit" => match line.split_at_checked(1) {
                 Some(("+", name)) => attach(&mut commands, &flags, name),
                 Some(("-", name)) => {
                     let of_name = channels.iter().filter(|(_, channel)| channel.name().as_str() == name);
@@ -230,47 +202,40 @@ fn obey_keyboard(
                 }
                 _ => eprintln!("{line:?} is none of +CHANNEL, -CHANNEL and quit"),
             },
+            _ => drop(exit.write(AppExit::Success)),
         }
     }
-}
-
-fn open_eyes(mut commands: Commands) {
-    commands.spawn(Camera2d);
 }
 
 fn draw(
     mut contexts: EguiContexts,
     channels: Query<(Entity, &Channel, &ChannelStatus, &Board)>,
-    connection: Res<Connection>,
+    rooms: RoomsUi,
     flags: Res<Flags>,
     mut name: Local<String>,
     mut commands: Commands,
 ) -> Result {
-    let ctx = contexts.ctx_mut()?;
-    let whole = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
-    let mut ui = egui::Ui::new(ctx.clone(), "ticker".into(), whole);
-    egui::CentralPanel::default().show(&mut ui, |ui| {
-        ui.weak(format!("{:?}", connection.state));
+    let mut window = whole_window(contexts.ctx_mut()?);
+    egui::Panel::bottom("more").show(&mut window, |ui| {
+        if let Prompt::Entered(name) = prompt(ui, &mut name, "Watch another channel, too") {
+            attach(&mut commands, &flags, name.trim());
+        }
+        rooms.connection_line(ui);
+    });
+    egui::CentralPanel::default().show(&mut window, |ui| {
         for (entity, channel, status, board) in &channels {
             let shown = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
-            ui.separator();
             ui.horizontal(|ui| {
-                ui.strong(channel.name().as_str());
-                ui.weak(format!("{:?}", status.state));
+                ui.heading(channel.name().as_str());
+                ui.label(format!("{:?}", status.state));
                 if ui.button("Leave").clicked() {
                     commands.detach_channel(entity);
                 }
             });
             ui.label(egui::RichText::new(shown(board.tick.map(|tick| tick.to_string()))).size(72.0));
             ui.label(format!("sessions: {}", shown(board.sessions.map(|sessions| sessions.to_string()))));
+            ui.separator();
         }
-        ui.separator();
-        ui.horizontal(|ui| {
-            ui.text_edit_singleline(&mut *name);
-            if ui.button("Watch this channel too").clicked() && !name.trim().is_empty() {
-                attach(&mut commands, &flags, std::mem::take(&mut *name).trim());
-            }
-        });
     });
     Ok(())
 }

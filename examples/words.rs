@@ -1,9 +1,10 @@
 //! Words over a broken line: a host streams a phrase word by word, and whatever happens to the line, each word arrives once.
 //!
 //! ```sh
-//! cargo run --example words --features relay -- --host                 # streams; has a switch that cuts its line
-//! cargo run --example words --features relay                           # reads; has the same switch
-//! cargo run --example words --features relay -- --headless --cut-after 2s --cut-for 5s
+//! cargo run --example words -- --host                 # streams; has a switch that cuts its line
+//! cargo run --example words                           # reads; has the same switch
+//! cargo run --example words -- --headless --cut-after 2s --cut-for 5s
+//! web/build words                                     # a page, which takes ?host
 //! ```
 //!
 //! Both sides keep what they say while the line is down. A line that is back in time goes on where it was. One that is not
@@ -11,9 +12,9 @@
 
 use std::time::Duration;
 
-use bevy::{app::ScheduleRunnerPlugin, log::LogPlugin, prelude::*, window::WindowResolution};
-use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, egui};
-use bevy_rooms::prelude::*;
+use bevy::{app::ScheduleRunnerPlugin, prelude::*, time::common_conditions::on_timer};
+use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
+use bevy_rooms::{plugin::arguments, prelude::*, ui::*};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,8 +23,6 @@ use serde_json::json;
 const CHANNEL: &str = "words";
 /// How far back a latecomer reads.
 const REWIND: Duration = Duration::from_secs(60);
-/// Most lines about the line that the window keeps.
-const LINES: usize = 100;
 /// What is streamed unless the flags say something else.
 const PHRASE: &str = "A line that breaks is no reason to stop talking: what is said while it is down is kept on this side, \
     goes out when it is back, and arrives once, in order, as if nothing had happened. Who listens may be cut off as well, \
@@ -40,10 +39,6 @@ struct Word {
 /// The words that came, in their order.
 #[derive(Resource, Default)]
 struct Heard(Vec<Word>);
-
-/// The lines of the window that tell what happened to the line.
-#[derive(Resource, Default)]
-struct Log(Vec<String>);
 
 /// Whether we cut our own line.
 #[derive(Resource, Default)]
@@ -79,66 +74,60 @@ struct Flags {
 }
 
 fn main() -> AppExit {
-    let flags = Flags::parse();
+    let flags =
+        Flags::parse_from(arguments(&["host", "phrase", "every", "cut-after-words", "cut-after", "cut-for", "relay"]));
     let connect = flags.relay.clone().map_or(Connect::Local, Connect::relay);
     let mut app = App::new();
     if flags.headless {
         app.add_plugins(MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(Duration::from_millis(16))))
             .add_systems(Last, end_with_the_phrase);
     } else {
-        let resolution = WindowResolution::new(960, 720).with_scale_factor_override(1.5);
-        let window = Some(Window { title: "Words".to_owned(), resolution, ..default() });
-        let log = LogPlugin { filter: "warn,wgpu=error,naga=error".to_owned(), ..default() };
-        app.add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: window, ..default() }).set(log))
-            .add_plugins(EguiPlugin::default())
-            .add_systems(Startup, open_eyes)
+        app.add_plugins(DefaultPlugins.set(game_window("Words")))
+            .add_systems(Startup, |mut commands: Commands| {
+                commands.spawn(Camera2d);
+            })
             .add_systems(EguiPrimaryContextPass, draw);
     }
     app.add_plugins(RoomsPlugin { connect, ..default() })
+        .add_plugins(RoomsUiPlugin { windows: RoomsWindows::NONE, zoom: 1.4, ..default() })
         .add_channel_message::<Word>()
         .init_resource::<Heard>()
-        .init_resource::<Log>()
+        .init_resource::<Feed>()
         .init_resource::<Cut>()
         .add_systems(Startup, |mut commands: Commands| {
             commands.attach_channel(Channel::new(CHANNEL).rewind_time(REWIND).catch_up());
         })
-        .add_systems(Update, (hear, stream.run_if(is_streaming), cut_by_the_flags, cut_or_mend, tell_line).chain())
+        .add_systems(
+            Update,
+            (hear, stream.run_if(on_timer(flags.every)), cut_by_the_flags, cut_or_mend, tell_line).chain(),
+        )
         .insert_resource(flags)
         .run()
 }
 
 /// Tells what happened to the line: as JSON for scripts, and in words in the window.
-fn report(flags: &Flags, log: &mut Log, event: serde_json::Value) {
+fn report(flags: &Flags, feed: &mut Feed, event: serde_json::Value) {
     if flags.headless {
         println!("{event}");
         return;
     }
-    let fields = event.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    log.0.push(fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("  "));
-    if log.0.len() > LINES {
-        log.0.remove(0);
-    }
+    let fields = event.as_object().into_iter().flatten().filter(|(name, value)| *name != "event" && !value.is_null());
+    let words = fields.map(|(name, value)| format!("{name} {}", value.to_string().trim_matches('"')));
+    feed.push(format!("{}: {}", event["event"].as_str().unwrap_or_default(), words.collect::<Vec<_>>().join(", ")));
 }
 
-fn is_streaming(flags: Res<Flags>, channel: Single<&ChannelStatus>, mut begun: Local<bool>) -> bool {
-    *begun |= channel.is_attached();
-    flags.host && *begun
-}
-
+/// Says the next word, once the channel was there.
 fn stream(
-    channel: Single<Entity, With<Channel>>,
+    channel: Single<(Entity, &ChannelStatus), With<Channel>>,
     flags: Res<Flags>,
-    time: Res<Time>,
-    mut timer: Local<Option<Timer>>,
-    mut next: Local<usize>,
+    (mut begun, mut next): (Local<bool>, Local<usize>),
     mut send: MessageWriter<ToChannel<Word>>,
 ) {
-    let timer = timer.get_or_insert_with(|| Timer::new(flags.every, TimerMode::Repeating));
+    let (channel, status) = *channel;
+    *begun |= status.is_attached();
     let words: Vec<&str> = flags.phrase.split_whitespace().collect();
-    if timer.tick(time.delta()).just_finished()
-        && let Some(word) = words.get(*next)
-    {
-        send.write(ToChannel::new(*channel, Word { number: *next, of: words.len(), word: (*word).to_owned() }));
+    if let Some(word) = words.get(*next).filter(|_| flags.host && *begun) {
+        send.write(ToChannel::new(channel, Word { number: *next, of: words.len(), word: (*word).to_owned() }));
         *next += 1;
     }
 }
@@ -159,20 +148,20 @@ fn tell_line(
     mut channel: MessageReader<ChannelChanged>,
     mut caught_up: MessageReader<ChannelCaughtUp>,
     flags: Res<Flags>,
-    mut log: ResMut<Log>,
+    mut feed: ResMut<Feed>,
 ) {
     for change in connection.read() {
         let (state, retry) = (format!("{:?}", change.current), change.retry_in.map(|wait| wait.as_millis()));
         let event = json!({ "event": "connection", "state": state, "resumed": change.resumed, "retry_in_ms": retry });
-        report(&flags, &mut log, event);
+        report(&flags, &mut feed, event);
     }
     for change in channel.read() {
         let (state, continuity) = (format!("{:?}", change.current), change.continuity.map(|it| format!("{it:?}")));
-        report(&flags, &mut log, json!({ "event": "channel", "state": state, "continuity": continuity }));
+        report(&flags, &mut feed, json!({ "event": "channel", "state": state, "continuity": continuity }));
     }
     for done in caught_up.read() {
         let event = json!({ "event": "caught_up", "recovered": done.recovered, "complete": done.is_complete });
-        report(&flags, &mut log, event);
+        report(&flags, &mut feed, event);
     }
 }
 
@@ -204,43 +193,31 @@ fn end_with_the_phrase(heard: Res<Heard>, cut: Res<Cut>, flags: Res<Flags>, mut 
     let is_last = heard.0.last().is_some_and(|last| last.number + 1 == last.of);
     if is_last && !cut.0 {
         let phrase = heard.0.iter().map(|word| word.word.as_str()).collect::<Vec<_>>().join(" ");
-        report(&flags, &mut Log::default(), json!({ "event": "phrase", "phrase": phrase }));
+        report(&flags, &mut Feed::default(), json!({ "event": "phrase", "phrase": phrase }));
         exit.write(AppExit::Success);
     }
 }
 
-fn open_eyes(mut commands: Commands) {
-    commands.spawn(Camera2d);
-}
-
 fn draw(
     mut contexts: EguiContexts,
-    (heard, log, connection): (Res<Heard>, Res<Log>, Res<Connection>),
+    (heard, feed): (Res<Heard>, Res<Feed>),
     channel: Single<&ChannelStatus>,
+    mut rooms: RoomsUi,
     mut cut: ResMut<Cut>,
 ) -> Result {
-    let ctx = contexts.ctx_mut()?;
-    let whole = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
-    let mut ui = egui::Ui::new(ctx.clone(), "words".into(), whole);
-    egui::Panel::bottom("line").default_size(220.0).show(&mut ui, |ui| {
+    let mut window = whole_window(contexts.ctx_mut()?);
+    egui::Panel::bottom("line").default_size(220.0).show(&mut window, |ui| {
         let mut wanted = cut.0;
         if ui.checkbox(&mut wanted, "Cut my line").changed() {
             cut.0 = wanted;
         }
-        let retry = connection.retry_in.map(|wait| format!(", tries again in {:.1} s", wait.as_secs_f32()));
-        let round_trip = connection.round_trip.map(|time| format!(", {} ms there and back", time.as_millis()));
-        ui.label(format!(
-            "Line: {:?}{}{}",
-            connection.state,
-            retry.unwrap_or_default(),
-            round_trip.unwrap_or_default()
-        ));
-        ui.label(format!("Channel: {:?}", channel.state));
-        egui::ScrollArea::vertical().stick_to_bottom(true).auto_shrink(false).show(ui, |ui| {
-            log.0.iter().for_each(|line| drop(ui.weak(line)));
+        ui.columns(2, |columns| {
+            rooms.connection(&mut columns[0]);
+            columns[1].label(format!("The channel is {:?}", channel.state));
+            feed.show(&mut columns[1], "Nothing has happened to the line yet.");
         });
     });
-    egui::CentralPanel::default().show(&mut ui, |ui| {
+    egui::CentralPanel::default().show(&mut window, |ui| {
         let words = heard.0.iter().map(|word| word.word.as_str()).collect::<Vec<_>>();
         ui.label(egui::RichText::new(words.join(" ")).size(24.0));
     });

@@ -72,6 +72,7 @@
 //! | [`client`] | connection, channels, presence, outbox, timers; sans-IO | `protocol` |
 //! | [`transport`] | sockets: native, the browser's, in memory | `protocol` (errors) |
 //! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
+//! | `ui` | windows and panels in egui | `plugin`, `session`, `client`'s vocabulary, `protocol` |
 //! | [`testing`] | apps, clients and a hub on simulated time | `plugin`, `session`, `bridge`, `client`, `relay`'s hub, `protocol` |
 //! | [`protocol`] | frames, messages, presence, errors; pure data | – |
 //! | `web` | timers and listeners of a browser, for `transport`, `bridge` and `plugin`; wasm32 only | – |
@@ -82,6 +83,7 @@
 //! | --- | --- | --- |
 //! | `relay` | the relay, its binary `rooms-relay`, and running it inside the game | off |
 //! | `testing` | [`testing`]: apps on a simulated network and clock, to test games with | off |
+//! | `ui` | `ui::RoomsUiPlugin`: a lobby, the roster, the connection and an inspector of frames, in egui | off |
 //! | `wayland` | Wayland beside X11 for the examples' windows | off |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -101,6 +103,8 @@ pub mod session;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 pub mod transport;
+#[cfg(feature = "ui")]
+pub mod ui;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
@@ -118,8 +122,8 @@ pub mod prelude {
             MemberChanged, Newcomer, OwnPlayer, Player, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
             PlayerStatus, Published, Room, RoomClosed, RoomControlExt, RoomError, RoomInterrupted, RoomList,
             RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry,
-            ServerTime, Spectator, ToChannel, ToRoom, WhileHidden, host_changed, in_room, is_host, is_peer,
-            random_code, random_name, random_room,
+            ServerTime, Spectator, TerminalInput, TerminalPlugin, ToChannel, ToRoom, WhileHidden, host_changed,
+            in_room, is_host, is_peer, random_code, random_name, random_room,
         },
         protocol::{Format, PresenceAction},
         session::{

@@ -23,6 +23,7 @@ mod resources;
 mod send;
 mod settings;
 mod shared;
+mod terminal;
 
 use bevy::{prelude::*, state::app::StatesPlugin};
 
@@ -46,11 +47,12 @@ pub use self::{
         RoomInterrupted, RoomResumed, ToRoom,
     },
     names::{random_code, random_name, random_room},
-    page::{WhileHidden, page_address, show_page_address},
+    page::{WhileHidden, arguments, page_address, show_page_address},
     resources::{
         Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry, Spectator,
     },
     settings::{Clock, Connect, Transport},
+    terminal::{TerminalInput, TerminalPlugin},
 };
 use crate::{
     bridge::Runtime,

@@ -27,6 +27,7 @@ const LAYERS: &[Layer] = &[
         may_use: &["session", "bridge", "client", "transport", "protocol", "relay", "web"],
         sans_io: false,
     },
+    Layer { name: "ui", may_use: &["plugin", "session", "client", "protocol"], sans_io: false },
     Layer { name: "relay", may_use: &["protocol"], sans_io: true },
     Layer { name: "web", may_use: &[], sans_io: false },
     Layer { name: "testing", may_use: &["plugin", "bridge", "client", "session", "relay", "protocol"], sans_io: true },

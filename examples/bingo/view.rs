@@ -30,18 +30,20 @@ use bevy::{
     window::WindowResolution,
 };
 use bevy_egui::{
-    EguiContexts, EguiPlugin, EguiPrimaryContextPass,
+    EguiContexts, EguiPrimaryContextPass,
     egui::{CentralPanel, Frame, LayerId, ScrollArea, Ui, UiBuilder},
 };
-use bevy_rooms::prelude::*;
+use bevy_rooms::{
+    prelude::*,
+    ui::{LobbyForm, RoomsUiPlugin, RoomsWindows},
+};
 
 use self::{
-    lobby::{Form, Trouble},
     news::News,
     scene::{Inviting, Scene, Wish},
 };
 use crate::{
-    flags::Flags,
+    flags::{Destination, Flags},
     headless::{self, Outcome, Part},
     host::{HostSettings, StartRound},
     net::{Hand, Style, Table, WantsToShout},
@@ -71,8 +73,7 @@ pub fn run(flags: &Flags, started: Instant) -> Outcome {
         level: Level::WARN,
         filter: "wgpu=error,naga=error".to_owned(),
         ..default()
-    }))
-    .add_plugins(EguiPlugin::default());
+    }));
     headless::add_game(&mut app, flags, Part::Own, started);
     app.add_plugins(ViewPlugin { flags: flags.clone(), started });
     match app.run() {
@@ -89,17 +90,16 @@ struct ViewPlugin {
 
 impl Plugin for ViewPlugin {
     fn build(&self, app: &mut App) {
-        let form = Form {
-            name: self.flags.name.clone().unwrap_or_default(),
-            room: self.flags.room().map(ToString::to_string).unwrap_or_default(),
-            invited: self.flags.join,
-            relay: self.flags.relay.clone(),
-            ..default()
-        };
+        let room = self.flags.room().map(ToString::to_string).unwrap_or_default();
+        let name = self.flags.name.clone().unwrap_or_default();
+        let form =
+            LobbyForm { invited: self.flags.join, relay: self.flags.relay.clone(), ..LobbyForm::new(name, room) };
+        // The lobby and the players have a look of the game's own; the frames do not, and come with F12.
+        app.add_plugins(RoomsUiPlugin { form, windows: RoomsWindows::NONE, ..default() });
         app.add_message::<Wish>()
             .init_resource::<News>()
             .insert_resource(ClearColor(Color::srgb_u8(theme::PAPER.r(), theme::PAPER.g(), theme::PAPER.b())))
-            .insert_resource(Page { form, ..default() })
+            .init_resource::<Page>()
             .insert_resource(Inviting(self.flags.clone()))
             .insert_resource(Company { flags: self.flags.clone(), started: self.started, bots: Mutex::default() })
             .insert_non_send(CompanyHere::default())
@@ -110,8 +110,8 @@ impl Plugin for ViewPlugin {
             .add_systems(
                 Update,
                 (
-                    (enter_and_leave, play, choose),
-                    (note_trouble, news::hear_room, news::hear_round.run_if(in_room)),
+                    (enter_and_leave, play, choose, inspect),
+                    (news::hear_room, news::hear_round.run_if(in_room)),
                     leave_after_the_rounds.run_if(in_room),
                 ),
             )
@@ -124,7 +124,8 @@ impl Plugin for ViewPlugin {
 /// What the window remembers from frame to frame.
 #[derive(Resource, Debug, Default)]
 struct Page {
-    form: Form,
+    /// When the present attempt to enter a room began.
+    since: Duration,
     /// When the room's name was copied last.
     copied: Option<Duration>,
     /// Whether colours and sizes are set.
@@ -171,11 +172,11 @@ fn draw(
     mut contexts: EguiContexts,
     scene: Scene,
     news: Res<News>,
-    mut page: ResMut<Page>,
+    (mut page, mut form): (ResMut<Page>, ResMut<LobbyForm>),
     mut wishes: MessageWriter<Wish>,
 ) -> Result {
     let ctx = contexts.ctx_mut()?;
-    let Page { form, copied, dressed } = &mut *page;
+    let Page { since, copied, dressed } = &mut *page;
     if !*dressed {
         *dressed = true;
         theme::apply(ctx);
@@ -189,7 +190,7 @@ fn draw(
     } else {
         CentralPanel::default().frame(Frame::new().fill(theme::PAPER).inner_margin(theme::GAP)).show(&mut ui, |ui| {
             ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                lobby::show(ui, &scene, form, &mut wished);
+                lobby::show(ui, &scene, &mut form, *since, &mut wished);
             });
         });
     }
@@ -197,10 +198,10 @@ fn draw(
     Ok(())
 }
 
-fn enter_and_leave(mut wishes: MessageReader<Wish>, mut page: ResMut<Page>, mut commands: Commands) {
+fn enter_and_leave(mut wishes: MessageReader<Wish>, mut form: ResMut<LobbyForm>, mut commands: Commands) {
     for wish in wishes.read() {
-        let room = page.form.room().map(String::from).unwrap_or_default();
-        let profile = Profile::named(page.form.name.trim());
+        let room = form.room().map(String::from).unwrap_or_default();
+        let profile = form.profile();
         match wish {
             Wish::Host => commands.host_room(room, profile),
             Wish::Join => commands.join_room(room, profile),
@@ -211,7 +212,7 @@ fn enter_and_leave(mut wishes: MessageReader<Wish>, mut page: ResMut<Page>, mut 
             }
             _ => continue,
         }
-        page.form.trouble = None;
+        form.trouble = None;
     }
 }
 
@@ -242,18 +243,13 @@ fn choose(mut wishes: MessageReader<Wish>, mut host: ResMut<HostSettings>, mut s
 }
 
 fn begin_to_arrive(mut page: ResMut<Page>, mut news: ResMut<News>, time: Res<Time<Real>>) {
-    page.form.since = time.elapsed();
+    page.since = time.elapsed();
     *news = News::default();
 }
 
-fn note_trouble(mut closed: MessageReader<RoomClosed>, mut errors: MessageReader<RoomError>, mut page: ResMut<Page>) {
-    for RoomClosed { reason } in closed.read() {
-        page.form.trouble = Trouble::of(reason);
-    }
-    for error in errors.read() {
-        if let RoomError::InvalidName(_) | RoomError::NoBackgroundTask { .. } = error {
-            page.form.trouble = Some(Trouble::Other(error.to_string()));
-        }
+fn inspect(mut wishes: MessageReader<Wish>, mut windows: ResMut<RoomsWindows>) {
+    for _ in wishes.read().filter(|wish| **wish == Wish::Inspect) {
+        windows.inspector ^= true;
     }
 }
 
@@ -263,7 +259,11 @@ fn bring_company(
     mut here: NonSendMut<CompanyHere>,
     (room, us): (Res<Room>, Res<LocalPlayer>),
 ) {
-    let flags = Flags { room: room.name.clone(), name: Some(us.profile.name.clone()), ..company.flags.clone() };
+    let flags = Flags {
+        room: room.name.clone().map(Destination::from),
+        name: Some(us.profile.name.clone()),
+        ..company.flags.clone()
+    };
     let started = company.started;
     // A lock that a panic poisoned is not to be had: nothing else ever holds it.
     let Ok(bots) = company.bots.get_mut() else { return };

@@ -22,6 +22,8 @@ pub struct Connection {
     pub client_id: Option<ClientId>,
     /// Why it is not there, while it is not.
     pub trouble: Option<ErrorInfo>,
+    /// What last kept it from being there; stays when it is back.
+    pub last_trouble: Option<ErrorInfo>,
     /// How long until the next attempt, while one is waited for; it counts down.
     pub retry_in: Option<Duration>,
     /// The time that a word to the server and back took, measured every few seconds.
@@ -49,6 +51,9 @@ impl Connection {
         self.client_id.clone_from(&change.client_id);
         self.retry_in = change.retry_in;
         self.retry_at = change.retry_in.map(|wait| now + wait);
+        if change.reason.is_some() {
+            self.last_trouble.clone_from(&change.reason);
+        }
         match change.current {
             ConnectionState::Connected => self.trouble = None,
             // An attempt tells nothing new: what kept the last one from succeeding is still the best that is known.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bevy_egui::egui::{Align, Color32, Label, Layout, RichText, Sense, Ui, vec2};
-use bevy_rooms::prelude::*;
+use bevy_rooms::ui::{Lamp, connection, connection_lamp};
 
 use super::{
     scene::{Scene, Wish},
@@ -30,7 +30,7 @@ pub fn show(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>, wishes: &
             if ui.add(Button::quiet("Leave").fill(theme::INK.lerp_to_gamma(CARD, 0.22))).clicked() {
                 wishes.push(Wish::Leave);
             }
-            line(ui, &scene.room, narrow);
+            line(ui, scene, narrow, wishes);
         });
     });
 }
@@ -54,32 +54,35 @@ fn copy(ui: &mut Ui, scene: &Scene, copied: &mut Option<Duration>) {
     }
 }
 
-/// The connection's state: a lamp, and words.
-pub fn line(ui: &mut Ui, room: &Room, narrow: bool) {
-    let (color, words) = state(room);
-    let round_trip = room.round_trip.filter(|_| room.connection == ConnectionState::Connected).map(in_milliseconds);
+/// The connection's state: a lamp, and words. A click shows what goes over it.
+fn line(ui: &mut Ui, scene: &Scene, narrow: bool, wishes: &mut Vec<Wish>) {
+    let (color, words) = state(scene);
+    let round_trip = scene.line.round_trip.filter(|_| scene.line.is_connected()).map(in_milliseconds);
     let text = match (round_trip, narrow) {
         (Some(time), true) => time,
         (Some(time), false) => format!("{words}, {time}"),
         (None, _) => words.to_owned(),
     };
-    ui.label(RichText::new(text).size(14.0).color(theme::pale(MUTED, 0.75)));
-    let (rect, response) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+    let label = Label::new(RichText::new(text).size(14.0).color(theme::pale(MUTED, 0.75))).sense(Sense::click());
+    let label = ui.add(label).on_hover_ui(|ui| {
+        connection(ui, &scene.line);
+        ui.label("Click, or press F12, to see what goes over it.");
+    });
+    if label.clicked() {
+        wishes.push(Wish::Inspect);
+    }
+    let (rect, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
     ui.painter().circle_filled(rect.center(), 6.0, color);
-    let round_trip = "The time that a word to the server and back takes.";
-    response.on_hover_text(format!("The connection is {words}. {round_trip}"));
 }
 
 /// A colour and a word for the connection's state.
-pub fn state(room: &Room) -> (Color32, &'static str) {
-    match room.connection {
-        ConnectionState::Connected if room.interrupted => (SUN, "interrupted"),
-        ConnectionState::Connected => (LEAF, "connected"),
-        ConnectionState::Connecting => (SUN, "connecting"),
-        ConnectionState::Disconnected => (SUN, "reconnecting"),
-        ConnectionState::Suspended => (CORAL, "without a line"),
-        ConnectionState::Failed => (CORAL, "failed"),
-        ConnectionState::Initialized | ConnectionState::Closing | ConnectionState::Closed => (MUTED, "not connected"),
+pub fn state(scene: &Scene) -> (Color32, &'static str) {
+    match connection_lamp(&scene.line) {
+        (Lamp::Good, _) if scene.room.interrupted => (SUN, "interrupted"),
+        (Lamp::Good, word) => (LEAF, word),
+        (Lamp::Busy, word) => (SUN, word),
+        (Lamp::Bad, word) => (CORAL, word),
+        (_, word) => (MUTED, word),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Scene<'w> {
     pub state: Res<'w, State<RoomState>>,
     /// The room and the line to it.
     pub room: Res<'w, Room>,
+    /// The line itself.
+    pub line: Res<'w, Connection>,
     /// Who leads.
     pub host: Res<'w, Host>,
     /// Who we are.
@@ -98,6 +100,8 @@ pub enum Wish {
     Return,
     /// Leave the room, or stop arriving.
     Leave,
+    /// See what goes over the line, or no more.
+    Inspect,
     /// Start a round.
     Start,
     /// "Bingo!"

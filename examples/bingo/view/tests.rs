@@ -4,10 +4,11 @@ use bevy::ecs::system::SystemState;
 use bevy_egui::egui::{
     Context, Event, FullOutput, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, Ui, pos2, vec2,
 };
+use bevy_rooms::ui::LobbyTrouble;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{lobby::Form, news::News, scene::Scene, *};
+use super::{news::News, scene::Scene, *};
 use crate::{
     card::{Number, Strip, deal},
     net::BingoPlugin,
@@ -58,7 +59,7 @@ fn texts(output: &FullOutput) -> Vec<(String, Pos2)> {
     fn gather(shape: &Shape, found: &mut Vec<(String, Pos2)>) {
         match shape {
             Shape::Text(text) => {
-                found.push((text.galley.text().to_owned(), text.pos + text.galley.size() / 2.0));
+                found.push((text.galley.text().to_owned(), text.pos + text.galley.rect.center().to_vec2()));
             }
             Shape::Vec(shapes) => shapes.iter().for_each(|shape| gather(shape, found)),
             _ => {}
@@ -103,17 +104,17 @@ fn at_the_table(world: &mut World, size: (f32, f32), click: Option<&str>) -> (Ve
     (wishes, seen)
 }
 
-fn in_the_lobby(form: &mut Form, click: &str) -> Vec<Wish> {
+fn in_the_lobby(form: &mut LobbyForm, click: &str) -> Vec<Wish> {
     let mut world = world(&["us"]);
     let mut state = SystemState::<Scene>::new(&mut world);
     let scene = state.get(&world).unwrap();
     let mut wishes = Vec::new();
-    Screen::new(PHONE).click(click, &mut |ui| lobby::show(ui, &scene, form, &mut wishes));
+    Screen::new(PHONE).click(click, &mut |ui| lobby::show(ui, &scene, form, Duration::ZERO, &mut wishes));
     wishes
 }
 
-fn filled_in() -> Form {
-    Form { name: "Ada".into(), room: "otter-badger-fox".into(), ..Form::default() }
+fn filled_in() -> LobbyForm {
+    LobbyForm::new("Ada", "otter-badger-fox")
 }
 
 fn hold(world: &mut World, strip: Strip) {
@@ -131,18 +132,21 @@ fn the_lobby_hosts_and_joins() {
 
 #[test]
 fn a_form_with_a_flaw_cannot_be_sent() {
-    assert_eq!(in_the_lobby(&mut Form { room: "a:b".into(), ..filled_in() }, "Host this room"), []);
+    assert_eq!(in_the_lobby(&mut LobbyForm { room: "a:b".into(), ..filled_in() }, "Host this room"), []);
 }
 
 #[test]
 fn who_is_refused_as_host_is_offered_to_join() {
-    let trouble = Some(Trouble::HostExists { host: "Bob".into() });
-    assert_eq!(in_the_lobby(&mut Form { trouble, ..filled_in() }, "Join instead"), [Wish::Join]);
+    let trouble = Some(LobbyTrouble::HostExists { host: "Bob".into() });
+    assert_eq!(in_the_lobby(&mut LobbyForm { trouble, ..filled_in() }, "Join instead"), [Wish::Join]);
 }
 
 #[test]
 fn who_joins_a_room_without_a_host_is_offered_to_host() {
-    assert_eq!(in_the_lobby(&mut Form { trouble: Some(Trouble::NoHost), ..filled_in() }, "Host it"), [Wish::Host]);
+    assert_eq!(
+        in_the_lobby(&mut LobbyForm { trouble: Some(LobbyTrouble::NoHost), ..filled_in() }, "Host it"),
+        [Wish::Host]
+    );
 }
 
 #[test]
@@ -196,6 +200,11 @@ fn only_the_host_can_start_the_next_round() {
     assert!(seen.iter().any(|text| text.starts_with("Waiting for")), "{seen:?}");
     world.resource_mut::<Host>().is_us = true;
     assert_eq!(at_the_table(&mut world, DESKTOP, Some("Play again")).0, [Wish::Start]);
+}
+
+#[test]
+fn a_click_at_the_line_wants_to_see_what_goes_over_it() {
+    assert_eq!(at_the_table(&mut world(&["us"]), DESKTOP, Some("not connected")).0, [Wish::Inspect]);
 }
 
 #[test]

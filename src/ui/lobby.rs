@@ -1,0 +1,442 @@
+//! The lobby: a name, a room, what came of the last attempt to enter one, and how to invite others into it.
+
+use std::time::Duration;
+
+use bevy::prelude::*;
+use bevy_egui::egui::{Align, Button, Frame, Id, Key, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2};
+use url::Url;
+
+use super::look::{muted, sentence};
+use crate::{
+    client::ConnectionState,
+    plugin::{Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
+    session::{CloseReason, Invite, Profile, Refusal, RoomName},
+};
+
+/// Longest name of a player, in letters.
+const LONGEST_NAME: usize = 40;
+/// Longest link or name of a room, in letters.
+const LONGEST_LINK: usize = 2_000;
+/// How long the button says that it has copied.
+const COPIED_FOR: Duration = Duration::from_secs(2);
+/// Widest that the form becomes.
+const WIDEST: f32 = 420.0;
+/// Height of a button that a finger can hit.
+const BUTTON: f32 = 30.0;
+/// Space between things that do not belong together.
+const GAP: f32 = 8.0;
+
+/// What the player fills in to enter a room, and what came of it. Keeps nothing secret, and nothing from run to run.
+///
+/// A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin), which [`RoomsUi::lobby`](super::RoomsUi::lobby) shows. A game
+/// with a look of its own reads and writes the fields, and asks [`flaw`](Self::flaw) before it enters
+/// [`room`](Self::room); one without rooms has the same fields with [`ask`](Self::ask).
+#[derive(Resource, Clone, Debug, PartialEq)]
+pub struct LobbyForm {
+    /// The player's name. Defaults to a random one.
+    pub name: String,
+    /// The room's name or code, or a link that invites to it, as the player typed it. Defaults to the room that the web
+    /// page's address names, and else to a random code.
+    pub room: String,
+    /// Which ways in there are. Defaults to hosting and joining.
+    pub buttons: LobbyButtons,
+    /// The address of the game's web page, which invite links lead to. Defaults to that of the page that the game is
+    /// in; `None`: players are invited with the room's name.
+    pub page: Option<String>,
+    /// The relay that we are on, `ws://…`, where invites are to name it. Defaults to `None`.
+    pub relay: Option<String>,
+    /// Whether the player was invited to a room, and so rather joins. Defaults to whether the web page's address names
+    /// one.
+    pub invited: bool,
+    /// Why the player is not in the room. [`RoomsUiPlugin`](super::RoomsUiPlugin) writes it.
+    pub trouble: Option<LobbyTrouble>,
+}
+
+/// Which ways into a room the lobby offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LobbyButtons {
+    /// One to host the room, and one to join it.
+    #[default]
+    HostAndJoin,
+    /// One to join the room, or host it where nobody does.
+    Enter,
+}
+
+/// What the player asks for in the lobby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LobbyWish {
+    /// To host the form's room.
+    Host,
+    /// To join it.
+    Join,
+    /// To join it, or to host it where nobody does.
+    Enter,
+    /// To leave the room, or to stop arriving.
+    Leave,
+}
+
+/// Why the player is not in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LobbyTrouble {
+    /// Wanted to host what another hosts.
+    HostExists {
+        /// The name that the host shows.
+        host: String,
+    },
+    /// Wanted to join what nobody hosts.
+    NoHost,
+    /// Something else, in words.
+    Other(String),
+}
+
+impl LobbyTrouble {
+    /// What to say of a room that closed; nothing where the player left it.
+    pub fn of(reason: &CloseReason) -> Option<Self> {
+        match reason {
+            CloseReason::Left => None,
+            CloseReason::NoHost => Some(Self::NoHost),
+            CloseReason::Refused(Refusal::HostExists { name, .. }) => Some(Self::HostExists { host: name.clone() }),
+            other => Some(Self::Other(other.to_string())),
+        }
+    }
+
+    /// It in a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            Self::HostExists { host } => format!("{host} hosts this room."),
+            Self::NoHost => "Nobody hosts this room.".to_owned(),
+            Self::Other(text) => sentence(text),
+        }
+    }
+
+    /// What to do instead, where there is such a thing: a button's text, and what it is for.
+    pub fn way_out(&self) -> Option<(&'static str, LobbyWish)> {
+        match self {
+            Self::HostExists { .. } => Some(("Join instead", LobbyWish::Join)),
+            Self::NoHost => Some(("Host it", LobbyWish::Host)),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl Default for LobbyForm {
+    fn default() -> Self {
+        Self::new(random_name(), String::new())
+    }
+}
+
+impl LobbyForm {
+    /// A form with these in it. An empty room stands for the default.
+    pub fn new(name: impl Into<String>, room: impl Into<String>) -> Self {
+        let (name, mut room) = (name.into(), room.into());
+        let address = page_address();
+        let of_page = address.as_deref().and_then(|address| Invite::read(address).ok());
+        let invited = room.is_empty() && of_page.is_some();
+        if room.is_empty() {
+            room = of_page.map_or_else(random_code, |invite| invite.room).shown().to_string();
+        }
+        let page = address.as_deref().and_then(without_query);
+        Self { name, room, buttons: LobbyButtons::default(), page, relay: None, invited, trouble: None }
+    }
+
+    /// Why the form cannot be sent as it is, in a sentence; `None` where it can.
+    pub fn flaw(&self) -> Option<String> {
+        if self.name.trim().is_empty() {
+            return Some("Give yourself a name.".to_owned());
+        }
+        match Invite::read(&self.room) {
+            Ok(Invite { relay: Some(relay), .. }) if self.relay.as_ref() != Some(&relay) => {
+                Some(format!("This room is on another relay; start the game with --relay {relay}."))
+            }
+            Ok(_) => None,
+            Err(error) => Some(sentence(&error.to_string())),
+        }
+    }
+
+    /// The room that the form means, where it means one.
+    pub fn room(&self) -> Option<RoomName> {
+        Invite::read(&self.room).ok().map(|invite| invite.room)
+    }
+
+    /// Who the player says to be.
+    pub fn profile(&self) -> Profile {
+        Profile::named(self.name.trim())
+    }
+
+    /// Whether the player was invited to a room, by the page's address or by a link in the form, and so rather joins.
+    pub fn is_invited(&self) -> bool {
+        self.invited || self.room.contains("://")
+    }
+
+    /// What to give others so that they come to this room: a link where there is a [`page`](Self::page), else its name.
+    pub fn invite(&self, room: &RoomName) -> String {
+        let mut invite = Invite::to(room.clone());
+        if let Some(relay) = &self.relay {
+            invite = invite.at_relay(relay.clone());
+        }
+        let link = self.page.as_ref().and_then(|page| invite.link(page).ok());
+        link.unwrap_or_else(|| room.shown().to_string())
+    }
+
+    /// Shows the lobby: the form outside a room, how it goes on the way in, and inside how to invite others. Gives what
+    /// the player asks for.
+    pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room) -> Option<LobbyWish> {
+        if state != RoomState::Arriving {
+            ui.data_mut(|data| data.remove::<f64>(since()));
+        }
+        column(ui, |ui| match state {
+            RoomState::Outside => self.show_form(ui),
+            RoomState::Arriving => Self::show_arrival(ui, room),
+            RoomState::Joined => self.show_invite(ui, room),
+        })
+    }
+
+    /// Shows the fields and one button with this text, for an app whose rooms are channels. Says whether the player
+    /// pressed it, or Enter, and the form has no flaw.
+    pub fn ask(&mut self, ui: &mut Ui, button: &str) -> bool {
+        column(ui, |ui| {
+            let entered = self.fields(ui);
+            let flaw = self.flaw();
+            let pressed = ui.add_enabled_ui(flaw.is_none(), |ui| wide(ui, button, true).clicked()).inner;
+            show_flaw(ui, flaw.as_deref());
+            flaw.is_none() && (pressed || entered)
+        })
+    }
+
+    fn show_form(&mut self, ui: &mut Ui) -> Option<LobbyWish> {
+        let mut wish = None;
+        let way_out = self.trouble.as_ref().and_then(LobbyTrouble::way_out);
+        if let Some(trouble) = &self.trouble {
+            notice(ui, &trouble.words());
+            if let Some((text, out)) = way_out
+                && ui.add_enabled_ui(self.flaw().is_none(), |ui| wide(ui, text, true).clicked()).inner
+            {
+                wish = Some(out);
+            }
+            ui.add_space(GAP);
+        }
+        let entered = self.fields(ui);
+        let flaw = self.flaw();
+        let buttons: &[(&str, LobbyWish)] = match self.buttons {
+            LobbyButtons::Enter => &[("Enter", LobbyWish::Enter)],
+            LobbyButtons::HostAndJoin if self.is_invited() => &[("Join", LobbyWish::Join), ("Host", LobbyWish::Host)],
+            LobbyButtons::HostAndJoin => &[("Host", LobbyWish::Host), ("Join", LobbyWish::Join)],
+        };
+        ui.add_enabled_ui(flaw.is_none(), |ui| {
+            ui.columns(buttons.len(), |columns| {
+                for (index, (ui, (text, asked))) in columns.iter_mut().zip(buttons).enumerate() {
+                    // Where there is a way out of trouble, that is the thing to do next.
+                    let is_next = index == 0 && way_out.is_none();
+                    if wide(ui, text, is_next).clicked() || index == 0 && entered && flaw.is_none() {
+                        wish = Some(*asked);
+                    }
+                }
+            });
+        });
+        show_flaw(ui, flaw.as_deref());
+        wish
+    }
+
+    /// Shows the two fields. Says whether the player pressed Enter in one of them.
+    fn fields(&mut self, ui: &mut Ui) -> bool {
+        let name = field(ui, "Your name", &mut self.name, LONGEST_NAME, "Another name", random_name);
+        let code = || random_code().shown().to_string();
+        let room = field(ui, "Room", &mut self.room, LONGEST_LINK, "Another room", code);
+        ui.add(
+            Label::new(
+                RichText::new("A name, a code, or an invite link. Whoever gives the same is in it with you.").weak(),
+            )
+            .wrap(),
+        );
+        ui.add_space(GAP);
+        let done = |field: &Response| field.lost_focus() && field.ctx.input(|input| input.key_pressed(Key::Enter));
+        done(&name) || done(&room)
+    }
+
+    fn show_arrival(ui: &mut Ui, room: &Room) -> Option<LobbyWish> {
+        let now = ui.input(|input| input.time);
+        let waited = now - ui.data_mut(|data| *data.get_temp_mut_or(since(), now));
+        let name = room.name.as_ref().map(|room| room.shown()).unwrap_or_default();
+        ui.heading(format!("Entering {name}"));
+        let words = match room.connection {
+            _ if room.waiting => "A round is running. You are in the next one.",
+            ConnectionState::Connected => "Asking who is there …",
+            ConnectionState::Disconnected | ConnectionState::Suspended => {
+                "The server cannot be reached. Trying again …"
+            }
+            _ => "Connecting …",
+        };
+        ui.horizontal(|ui| {
+            ui.spinner();
+            ui.label(words);
+            ui.label(muted(ui, format!("{waited:.0} s")));
+        });
+        ui.add_space(GAP);
+        wide(ui, "Cancel", false).clicked().then_some(LobbyWish::Leave)
+    }
+
+    fn show_invite(&self, ui: &mut Ui, room: &Room) -> Option<LobbyWish> {
+        let name = room.name.as_ref()?;
+        let invite = self.invite(name);
+        ui.label(muted(ui, "You are in"));
+        ui.heading(name.shown().as_str());
+        ui.add_space(GAP);
+        ui.label(muted(ui, "Others come in with"));
+        ui.add(Label::new(RichText::new(&invite).monospace()).wrap());
+        let now = ui.input(|input| input.time);
+        let copied = ui.data(|data| data.get_temp::<f64>(copied()));
+        let is_fresh = copied.is_some_and(|at| now - at < COPIED_FOR.as_secs_f64());
+        let text = if is_fresh { "Copied" } else { "Copy invite" };
+        ui.columns(2, |columns| {
+            if wide(&mut columns[0], text, true).clicked() {
+                columns[0].ctx().copy_text(invite);
+                columns[0].data_mut(|data| data.insert_temp(self::copied(), now));
+            }
+            wide(&mut columns[1], "Leave", false).clicked().then_some(LobbyWish::Leave)
+        })
+    }
+}
+
+/// Where egui keeps when the present attempt was first shown.
+fn since() -> Id {
+    Id::new("bevy_rooms: arriving since")
+}
+
+/// Where egui keeps when the invite was copied last.
+fn copied() -> Id {
+    Id::new("bevy_rooms: invite copied")
+}
+
+/// Notes why the player is not in the room.
+pub(super) fn note_trouble(
+    mut closed: MessageReader<RoomClosed>,
+    mut errors: MessageReader<RoomError>,
+    mut form: ResMut<LobbyForm>,
+) {
+    for RoomClosed { reason } in closed.read() {
+        form.trouble = LobbyTrouble::of(reason);
+    }
+    for error in errors.read() {
+        if let RoomError::InvalidName(_) | RoomError::AlreadyInRoom { .. } | RoomError::NoBackgroundTask { .. } = error
+        {
+            form.trouble = Some(LobbyTrouble::Other(error.to_string()));
+        }
+    }
+}
+
+/// A column that is no wider than can be read.
+fn column<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = vec2(ui.available_width().min(WIDEST), 0.0);
+    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), content).inner
+}
+
+/// A field with its label, and a dice that throws another value.
+fn field(ui: &mut Ui, label: &str, value: &mut String, limit: usize, hint: &str, other: fn() -> String) -> Response {
+    let label = ui.label(label);
+    let field = ui.horizontal(|ui| {
+        let size = vec2(BUTTON, BUTTON);
+        let margin = Margin::symmetric(8, 6);
+        let width = ui.available_width() - size.x - ui.spacing().item_spacing.x;
+        let edit = TextEdit::singleline(value).char_limit(limit).margin(margin).desired_width(width);
+        let field = ui.add(edit).labelled_by(label.id);
+        if ui.add_sized(size, Button::new(RichText::new("🎲").size(18.0))).on_hover_text(hint).clicked() {
+            *value = other();
+        }
+        field
+    });
+    ui.add_space(GAP / 2.0);
+    field.inner
+}
+
+/// A button as wide as there is room, and in the colour of what is selected where it is the thing to do next.
+fn wide(ui: &mut Ui, text: &str, is_next: bool) -> Response {
+    let selection = ui.visuals().selection;
+    let button = match is_next {
+        true => Button::new(RichText::new(text).color(selection.stroke.color)).fill(selection.bg_fill),
+        false => Button::new(text),
+    };
+    ui.add_sized(vec2(ui.available_width(), BUTTON), button)
+}
+
+fn show_flaw(ui: &mut Ui, flaw: Option<&str>) {
+    if let Some(flaw) = flaw {
+        ui.add(Label::new(RichText::new(flaw).color(ui.visuals().error_fg_color)).wrap());
+    }
+}
+
+/// Something that went wrong, in a box.
+fn notice(ui: &mut Ui, text: &str) {
+    let frame = Frame::new().fill(ui.visuals().faint_bg_color).corner_radius(6).inner_margin(Margin::same(8));
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.add(Label::new(RichText::new(text).color(ui.visuals().warn_fg_color)).wrap());
+    });
+}
+
+/// The address of a page itself.
+fn without_query(address: &str) -> Option<String> {
+    let mut url = Url::parse(address).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::PlayerId;
+
+    fn form(name: &str, room: &str) -> LobbyForm {
+        LobbyForm { room: room.into(), ..LobbyForm::new(name, "x") }
+    }
+
+    #[test]
+    fn a_name_and_a_room_are_needed() {
+        assert_eq!(form("Ada", "otter-badger-fox").flaw(), None);
+        assert_eq!(form("  ", "otter-badger-fox").flaw().as_deref(), Some("Give yourself a name."));
+        assert!(form("Ada", "").flaw().is_some());
+        assert!(form("Ada", "a:b").flaw().is_some());
+        assert_eq!(form("Ada", "Otter Badger Fox").room().unwrap().as_str(), "otter-badger-fox");
+    }
+
+    #[test]
+    fn who_was_sent_a_link_rather_joins_and_is_told_where_the_room_is_elsewhere() {
+        let link = form("Ada", "https://bingo.example/?room=fox");
+        assert_eq!((link.flaw(), link.is_invited()), (None, true));
+        assert_eq!(link.room().unwrap().as_str(), "fox");
+        let elsewhere = form("Ada", "https://bingo.example/?room=fox&relay=ws%3A%2F%2Fx%3A1");
+        assert!(elsewhere.flaw().is_some_and(|flaw| flaw.contains("--relay ws://x:1")));
+        assert_eq!(LobbyForm { relay: Some("ws://x:1".into()), ..elsewhere }.flaw(), None);
+    }
+
+    #[test]
+    fn a_form_begins_with_a_name_and_a_code_that_can_be_sent() {
+        let form = LobbyForm::default();
+        assert_eq!((form.flaw(), form.is_invited()), (None, false));
+        assert_eq!(form.room, form.room().unwrap().shown().as_str());
+    }
+
+    #[test]
+    fn an_invite_is_a_link_where_there_is_a_page_and_else_the_name() {
+        let (room, plain) = (RoomName::new("km4-rx7").unwrap(), form("Ada", "x"));
+        assert_eq!(plain.invite(&room), "KM4-RX7");
+        let page = without_query("https://game.example/play?name=Ada#top");
+        let with_page = LobbyForm { page, relay: Some("ws://10.0.0.1:8787".into()), ..plain };
+        let link = "https://game.example/play?room=km4-rx7&relay=ws%3A%2F%2F10.0.0.1%3A8787";
+        assert_eq!(with_page.invite(&room), link);
+    }
+
+    #[test]
+    fn who_left_by_choice_is_told_nothing_and_who_was_refused_is_told_who_hosts() {
+        assert_eq!(LobbyTrouble::of(&CloseReason::Left), None);
+        let host = PlayerId::new("ada").unwrap();
+        let refused = CloseReason::Refused(Refusal::HostExists { host, name: "Ada".into() });
+        let trouble = LobbyTrouble::of(&refused).unwrap();
+        assert_eq!(trouble.words(), "Ada hosts this room.");
+        assert_eq!(trouble.way_out().map(|(_, wish)| wish), Some(LobbyWish::Join));
+        let nobody = LobbyTrouble::of(&CloseReason::NoHost).unwrap();
+        assert_eq!(nobody.way_out().map(|(_, wish)| wish), Some(LobbyWish::Host));
+    }
+}

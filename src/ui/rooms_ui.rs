@@ -1,0 +1,87 @@
+//! All parts at hand for a system that draws.
+
+use bevy::{ecs::system::SystemParam, prelude::*};
+use bevy_egui::egui::{RichText, Ui};
+
+use super::{Inspector, LobbyForm, LobbyWish, RoomsWindows, line, players};
+use crate::plugin::{Connection, FrameLog, LocalPlayer, Room, RoomState, RoomsCommandsExt, Roster};
+
+/// The parts of a room's user interface, for a system that draws into panels of the game's own. Needs
+/// [`RoomsUiPlugin`](super::RoomsUiPlugin).
+///
+/// ```
+/// use bevy_egui::egui;
+/// use bevy_rooms::ui::RoomsUi;
+///
+/// fn side_panel(ui: &mut egui::Ui, rooms: &mut RoomsUi) {
+///     rooms.connection_line(ui);
+///     rooms.roster(ui);
+/// }
+/// ```
+#[derive(SystemParam)]
+#[expect(missing_debug_implementations, reason = "a system's parameter is gone with the system's run")]
+pub struct RoomsUi<'w, 's> {
+    /// What the lobby's form says.
+    pub form: ResMut<'w, LobbyForm>,
+    /// Which of the plugin's own windows are shown.
+    pub windows: ResMut<'w, RoomsWindows>,
+    inspector: ResMut<'w, Inspector>,
+    log: ResMut<'w, FrameLog>,
+    state: Res<'w, State<RoomState>>,
+    room: Res<'w, Room>,
+    line: Res<'w, Connection>,
+    players: Res<'w, Roster>,
+    us: Res<'w, LocalPlayer>,
+    commands: Commands<'w, 's>,
+}
+
+impl RoomsUi<'_, '_> {
+    /// The lobby: a form to host or join a room, how it goes on the way in, why it failed, and in the room an invite to
+    /// copy and the way out. Does what the player asks for.
+    pub fn lobby(&mut self, ui: &mut Ui) {
+        let Some(wish) = self.form.show(ui, **self.state, &self.room) else { return };
+        self.grant(wish);
+    }
+
+    /// Does what a player asked for in a lobby: enters the form's room, or leaves.
+    pub fn grant(&mut self, wish: LobbyWish) {
+        let room = self.form.room().map(String::from).unwrap_or_default();
+        let profile = self.form.profile();
+        self.form.trouble = None;
+        match wish {
+            LobbyWish::Host => self.commands.host_room(room, profile),
+            LobbyWish::Join => self.commands.join_room(room, profile),
+            LobbyWish::Enter => self.commands.join_or_host(room, profile),
+            LobbyWish::Leave => self.commands.leave_room(),
+        }
+    }
+
+    /// The players of the room, as [`roster`](super::roster) shows them.
+    pub fn roster(&self, ui: &mut Ui) {
+        players::roster(ui, &self.players, &self.us.id);
+    }
+
+    /// The connection's state with its figures, as [`connection`](super::connection) shows them, whether the room is
+    /// interrupted, and a switch for the inspector's window.
+    pub fn connection(&mut self, ui: &mut Ui) {
+        line::connection(ui, &self.line);
+        if self.room.interrupted && self.line.is_connected() {
+            let color = ui.visuals().warn_fg_color;
+            ui.label(RichText::new("Waiting for a word of the host …").color(color));
+        }
+        let text = if self.windows.inspector { "Hide frames" } else { "Show frames" };
+        if ui.button(text).on_hover_text("What goes over the line").clicked() {
+            self.windows.inspector ^= true;
+        }
+    }
+
+    /// The connection's state in one line, as [`connection_line`](super::connection_line) shows it.
+    pub fn connection_line(&self, ui: &mut Ui) {
+        line::connection_line(ui, &self.line);
+    }
+
+    /// The network inspector. Frames are logged while it is shown.
+    pub fn inspector(&mut self, ui: &mut Ui) {
+        self.inspector.show(ui, &mut self.log);
+    }
+}
