@@ -83,7 +83,7 @@ fn main() -> AppExit {
     } else {
         app.add_plugins(DefaultPlugins.set(game_window("Chat")))
             .add_systems(Startup, |mut commands: Commands| {
-                commands.spawn(Camera2d);
+                commands.spawn((Camera2d, Msaa::Off));
             })
             .add_systems(EguiPrimaryContextPass, draw);
     }

@@ -89,7 +89,7 @@ fn app(flags: Flags, viewer: Viewer) -> App {
     } else {
         app.add_plugins(DefaultPlugins.set(game_window("Ticker")))
             .add_systems(Startup, |mut commands: Commands| {
-                commands.spawn(Camera2d);
+                commands.spawn((Camera2d, Msaa::Off));
             })
             .add_systems(EguiPrimaryContextPass, draw);
     }

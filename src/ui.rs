@@ -13,7 +13,7 @@
 //!     .add_plugins((DefaultPlugins, RoomsPlugin::default()))
 //!     .add_plugins(RoomsUiPlugin::default()) // lobby, players and connection in windows; F12: the frames
 //!     .add_systems(Startup, |mut commands: Commands| {
-//!         commands.spawn(Camera2d); // egui draws on the first camera
+//!         commands.spawn((Camera2d, Msaa::Off)); // egui draws on the first camera
 //!     })
 //!     .run();
 //! ```

@@ -153,7 +153,8 @@ struct RoundsLeft {
 }
 
 fn open_eyes(mut commands: Commands, mut style: ResMut<Style>) {
-    commands.spawn(Camera2d);
+    // What egui draws has smooth edges by itself, and four samples of each pixel are slow without a graphics card.
+    commands.spawn((Camera2d, Msaa::Off));
     // Whether tickets mark themselves is the host's choice; a player can still switch it off.
     style.automark = true;
 }

@@ -5,25 +5,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Stage, assertSameRound, called, joined, numbers } from './players.js';
 import { Tab, line } from './tabs.js';
 
-const PHONE = { width: 390, height: 844 };
-
 const stage = new Stage();
 
 test('two tabs and a player in the terminal finish a round', { timeout: 120_000 }, async () => {
   const room = 'otter-badger-fox';
   const ada = await stage.tab({ room, host: '', name: 'Ada', automark: '', players: 3, interval: '250ms' });
   await joined(ada);
-  await ada.screenshot('waiting-desktop');
-  const bob = await stage.tab({ room, join: '', name: 'Bob', automark: '' }, PHONE);
+  const bob = await stage.tab({ room, join: '', name: 'Bob', automark: '' });
   await joined(bob);
-  await bob.screenshot('waiting-phone');
+  await ada.screenshots('waiting');
   const cid = await stage.native(room, 'Cid', '--join');
   await Promise.all([ada, bob, cid].map((player) => called(player, 12)));
-  await ada.screenshot('round-desktop');
-  await bob.screenshot('round-phone');
+  await bob.screenshots('round');
   await assertSameRound(ada, bob, cid);
-  await ada.screenshot('complete-desktop');
-  await bob.screenshot('complete-phone');
+  await ada.screenshots('complete');
   ada.assertNoErrors();
   bob.assertNoErrors();
 });
@@ -77,7 +72,7 @@ test('a network that is gone for 5 s takes nothing away', { timeout: 120_000 }, 
   const heard = numbers(bob).length;
   assert.ok(numbers(ada).length > heard + 5, 'the round went on without this tab');
   assert.ok(heard <= before + 1, 'the line was cut');
-  await bob.screenshot('offline');
+  await bob.screenshots('offline');
   wire.mend();
   await context.setOffline(false);
   assert.equal((await bob.event(({ event }) => event === 'resumed')).continuity, 'kept');

@@ -42,7 +42,7 @@ test('a hidden tab goes on hosting for a minute', { timeout: 180_000 }, async ()
   await ada.page.bringToFront();
   await ada.page.waitForFunction(() => !document.hidden);
   await called(ada, numbers(bob).length);
-  await ada.screenshot('seen-again');
+  await ada.screenshots('seen-again');
   console.log(`hidden for ${seconds.toFixed(1)} s: ${frames} updates, ${calls} calls`);
   ada.assertNoErrors();
 });

@@ -3,7 +3,7 @@
 //   web/build bingo
 //   PAGE=$PWD/web/dist/bingo node tests/page/measure.js
 import { relay } from '../sdk/programs.js';
-import { Tab, browser } from './tabs.js';
+import { SIZES, Tab, browser } from './tabs.js';
 
 /** How often it is opened, each time by a browser that knows nothing yet. */
 const TIMES = 7;
@@ -13,7 +13,7 @@ const chromium = await browser();
 const all = [];
 for (let time = 0; time < TIMES; time++) {
   const context = await chromium.newContext();
-  const tab = await Tab.open(context, theRelay.url, {});
+  const tab = await Tab.open(context, theRelay.url, {}, SIZES.desktop);
   all.push(await tab.page.evaluate(() => {
     const loaded = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
     const at = (name) => performance.getEntriesByName(name)[0].startTime;

@@ -45,8 +45,8 @@ export class Stage {
   }
 
   /** A player in a tab of its own browser. */
-  async tab(flags, size) {
-    return Tab.open(await this.profile(), this.address, flags, size);
+  async tab(flags) {
+    return Tab.open(await this.profile(), this.address, flags);
   }
 
   /** A player in the terminal, that plays by itself. */

@@ -19,10 +19,16 @@ export function browser() {
   });
 }
 
+/** Small, since each pixel takes its time without a graphics card. */
+const SMALL = { width: 480, height: 360 };
+
+/** What people look at. */
+export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
 /** A tab with the game in it. */
 export class Tab extends Events {
   /** Opens the page at the address, with flags as on a command line. */
-  static async open(context, address, flags, size = { width: 1280, height: 800 }) {
+  static async open(context, address, flags, size = SMALL) {
     const tab = new Tab(await context.newPage());
     await tab.page.setViewportSize(size);
     await tab.page.goto(`${address}/?${new URLSearchParams({ json: '', ...flags })}`);
@@ -53,14 +59,29 @@ export class Tab extends Events {
 
   /** Loads the page again; what it reports after that begins anew. */
   async reload() {
-    this.forget();
+    // Until then the page before goes on and reports.
+    this.page.once('framenavigated', () => this.forget());
     await this.page.reload();
     await this.running();
   }
 
-  async screenshot(name) {
+  /** Takes pictures of the page as it is seen on a desk and on a phone. */
+  async screenshots(name) {
     await mkdir(SHOTS, { recursive: true });
-    await this.page.screenshot({ path: `${SHOTS}/${name}.png` });
+    for (const [on, size] of Object.entries(SIZES)) {
+      await this.page.setViewportSize(size);
+      await this.frames(3);
+      await this.page.screenshot({ path: `${SHOTS}/${name}-${on}.png` });
+    }
+    await this.page.setViewportSize(SMALL);
+  }
+
+  /** Resolves once so many more frames were drawn. */
+  frames(count) {
+    return this.page.evaluate((left) => new Promise((drawn) => {
+      const frame = () => (left-- > 0 ? requestAnimationFrame(frame) : drawn());
+      frame();
+    }), count);
   }
 
   /**
