@@ -72,7 +72,7 @@ fn waiting(ui: &mut Ui, scene: &Scene) {
     ui.label(RichText::new(scene.room_name()).size(28.0).color(CORAL));
     let invite = scene.invite();
     if invite != scene.room_name() {
-        theme::muted(ui, format!("or with {invite}, which is what this says to a phone's camera:"));
+        theme::muted(ui, format!("or with the link {invite}, which a phone's camera reads here:"));
         qr::show(ui, &invite, QR_CODE);
     }
 }
