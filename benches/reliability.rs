@@ -76,10 +76,11 @@ type Trouble = fn(&mut Rig, [AppIndex; 4]);
 
 fn failover() {
     println!("| the host | a new one leads: median | worst of {SEEDS} |\n| --- | ---: | ---: |");
-    let troubles: [(&str, Trouble); 4] = [
+    let troubles: [(&str, Trouble); 5] = [
         ("is killed", |rig, [host, ..]| rig.kill(host)),
         ("stands still", |rig, [host, ..]| rig.freeze(host)),
         ("is cut off from the relay", |rig, [host, ..]| rig.partition(&[host])),
+        ("is closed", |rig, [host, ..]| rig.close(host)),
         ("leaves", |rig, [host, ..]| rig.command(host, |commands| commands.leave_room())),
     ];
     for (name, trouble) in troubles {
@@ -149,7 +150,8 @@ fn bytes() {
     println!("| ---: | ---: | ---: | ---: | ---: |");
     for size in SIZES {
         // A full room has no place for a newcomer.
-        let (mut rig, apps) = crowd(size.min(MAX_PLAYERS - NEWCOMERS));
+        let size = size.min(MAX_PLAYERS - NEWCOMERS);
+        let (mut rig, apps) = crowd(size);
         let (host, peer) = (apps[0], apps[1]);
         let list = full_list(&rig, host);
 

@@ -38,7 +38,7 @@
 //! | what happens | how |
 //! | --- | --- |
 //! | a line drops | [`cut`](Rig::cut), or a [`Fault`] with [`inflict`](Rig::inflict) |
-//! | a line is slow, jumpy or narrow | [`set_link`](Rig::set_link) |
+//! | a line is slow, jumpy or narrow, or its reader too slow | [`set_link`](Rig::set_link) |
 //! | players cannot reach the relay, and nobody is told | [`partition`](Rig::partition), [`heal`](Rig::heal) |
 //! | a game hangs, and its line goes on | [`stall`](Rig::stall), [`thaw`](Rig::thaw) |
 //! | a process stands still | [`freeze`](Rig::freeze), [`thaw`](Rig::thaw) |

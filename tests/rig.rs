@@ -19,6 +19,9 @@ const LONG: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Wave(u32);
 
+#[derive(Clone, Serialize, Deserialize)]
+struct Shout;
+
 #[derive(Resource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Score(u32);
 
@@ -298,6 +301,27 @@ fn what_a_newcomer_costs_the_others_does_not_grow_with_the_state() {
     };
     let (small, large) = (cost(10), cost(500_000));
     assert!(large < small + 1000, "{small} bytes, and with half a megabyte of state {large}");
+}
+
+#[test]
+fn a_game_of_another_version_is_told_what_differs() {
+    let mut rig = Rig::new(7);
+    let of_version = |version: &'static str| move |plugin| RoomsPlugin { version: version.to_owned(), ..plugin };
+    let ada = rig.add_with("ada", of_version("2"), game);
+    let ben = rig.add_with("ben", of_version("1"), |app| {
+        game(app);
+        app.add_room_message::<Shout>();
+    });
+    for app in [ada, ben] {
+        rig.command(app, |commands| commands.join_or_host("den", Profile::named("somebody")));
+        rig.run_for(5 * SECOND);
+    }
+    let [closed] = rig.recorded::<RoomClosed>(ben) else { panic!("{rig}") };
+    let reason = closed.reason.to_string();
+    for part in ["its version is \"1\", the host's is \"2\"", "only this game has the message Shout"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!(rig.resource::<Roster>(ada).len(), 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Stage, assertSameRound, called, joined, numbers } from './players.js';
 import { Tab, line } from './tabs.js';
 
-const stage = new Stage();
+const stage = new Stage('bingo');
 
 test('two tabs and a player in the terminal finish a round', { timeout: 120_000 }, async () => {
   const room = 'otter-badger-fox';

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Stage, called, joined, numbers } from './players.js';
 import { Tab } from './tabs.js';
 
-const stage = new Stage();
+const stage = new Stage('bingo');
 
 test('a hidden tab goes on hosting for a minute', { timeout: 180_000 }, async () => {
   const room = 'panda-shrew-toad';

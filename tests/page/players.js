@@ -1,6 +1,6 @@
 // Players in the tabs of a browser and in the terminal, on the relay that serves the page.
 //
-// `PAGE` is the folder of the page, as `web/build bingo` makes it.
+// `PAGES` is the folder with those of the pages, as `web/build` makes them.
 import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,11 +11,12 @@ import { Tab, browser } from './tabs.js';
 
 /** A browser and a relay for all tests of a file, and what one test opened, to be closed after it. */
 export class Stage {
-  constructor() {
+  /** The page of an example. */
+  constructor(example) {
     this.opened = [];
     before(async () => {
-      assert.ok(process.env.PAGE, 'PAGE names the folder of the page');
-      this.relay = await relay('--serve', process.env.PAGE);
+      assert.ok(process.env.PAGES, 'PAGES names the folder with the pages');
+      this.relay = await relay('--serve', join(process.env.PAGES, example));
       this.browser = await browser();
     });
     afterEach(async () => {

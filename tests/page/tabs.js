@@ -20,7 +20,7 @@ export function browser() {
 }
 
 /** Small, since each pixel takes its time without a graphics card. */
-const SMALL = { width: 480, height: 360 };
+const SMALL = { width: 320, height: 240 };
 
 /** What people look at. */
 export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };

@@ -1,0 +1,51 @@
+// The other examples as pages: each beside a process of the same example in the terminal.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Program } from '../sdk/programs.js';
+import { Stage } from './players.js';
+
+const stages = Object.fromEntries(['chat', 'ticker', 'words'].map((example) => [example, new Stage(example)]));
+
+/** The example in the terminal, on the relay that serves its page. */
+function terminal(example, ...flags) {
+  const stage = stages[example];
+  const relay = stage.address.replace('http', 'ws');
+  return stage.keep(new Program(`examples/${example}`, ['--headless', '--relay', relay, ...flags], 'pipe'));
+}
+
+test('a tab chats with a terminal', { timeout: 120_000 }, async () => {
+  const ada = terminal('chat', '--name', 'Ada', '--room', 'den');
+  await ada.event(({ event, state }) => event === 'channel' && state === 'Attached');
+  const bob = await stages.chat.tab({ name: 'Bob', room: 'den' });
+  await ada.event(({ event, name }) => event === 'joined' && name === 'Bob');
+  ada.say('Good morning');
+  await ada.event(({ event, text }) => event === 'said' && text === 'Good morning');
+  // The line to write on has the focus from the start.
+  await bob.page.keyboard.type('Hello from a tab', { delay: 50 });
+  await ada.event(({ event, typing }) => event === 'here' && typing.includes('Bob'));
+  await bob.page.keyboard.press('Enter');
+  assert.equal((await ada.event(({ event, text }) => event === 'said' && text !== 'Good morning')).text, 'Hello from a tab');
+  await bob.screenshots('chat');
+  bob.assertNoErrors();
+});
+
+test('a tab is counted among the viewers of a ticker', { timeout: 120_000 }, async () => {
+  const counter = terminal('ticker', '--publish', '--every', '200ms');
+  await counter.event(({ event }) => event === 'tick');
+  const tab = await stages.ticker.tab({});
+  await counter.event(({ sessions }) => sessions === 1);
+  await tab.screenshots('ticker');
+  tab.assertNoErrors();
+  counter.forget();
+  await tab.close();
+  await counter.event(({ sessions }) => sessions === 0);
+});
+
+test('a tab reads a phrase word by word', { timeout: 120_000 }, async () => {
+  const phrase = 'one two three four five six seven';
+  const tab = await stages.words.tab({});
+  const host = terminal('words', '--host', '--phrase', phrase, '--every', '100ms');
+  await host.event(({ event, number }) => event === 'word' && number === 6);
+  await tab.screenshots('words');
+  tab.assertNoErrors();
+});
