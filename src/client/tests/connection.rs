@@ -278,6 +278,8 @@ fn credentials_of_somebody_else_fail() {
     assert_eq!(bench.last_change().reason.as_ref().unwrap().code, ErrorCode::INCOMPATIBLE_CREDENTIALS);
 }
 
+/// In a page it is the key itself that is wrong.
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn wrong_options_fail_and_say_what_to_do() {
     let endpoint = Endpoint::Url("ws://example.com".to_owned());
