@@ -25,22 +25,34 @@ const CANCEL: &str = "cancelAnimationFrame";
 
 /// Frames go on in a hidden page, ten a second, for as long as this lives.
 pub(crate) struct Ticks {
-    window: Window,
-    /// The browser's own functions, which are put back in the end.
-    before: [(&'static str, JsValue); 2],
+    frames: Rc<Frames>,
     _request: Closure<dyn FnMut(Function) -> u32>,
     _cancel: Closure<dyn FnMut(u32)>,
     _visibility: Listener,
 }
 
+thread_local! {
+    /// The ticks of the page, which all its games share: they could not be taken away in another order than the reverse.
+    static SHARED: RefCell<Weak<Ticks>> = RefCell::default();
+}
+
 impl Ticks {
-    /// Comes between the page and the browser's frames. `None` where there is no page, as in a worker.
-    pub(crate) fn start() -> Option<Self> {
+    /// Comes between the page and the browser's frames, unless another game of the page did. `None` where there is no page,
+    /// as in a worker.
+    pub(crate) fn share() -> Option<Rc<Self>> {
+        if let Some(shared) = SHARED.with_borrow(Weak::upgrade) {
+            return Some(shared);
+        }
+        let started = Rc::new(Self::start()?);
+        SHARED.set(Rc::downgrade(&started));
+        Some(started)
+    }
+
+    fn start() -> Option<Self> {
         let window = window()?;
         let document = window.document()?;
-        let own = |name| Reflect::get(&window, &JsValue::from_str(name)).ok().map(|function| (name, function));
-        let before = [own(REQUEST)?, own(CANCEL)?];
-        let frames = Frames::new(&window, before[0].1.dyn_ref::<Function>()?.clone());
+        let own = |name| Reflect::get(&window, &JsValue::from_str(name)).ok()?.dyn_into::<Function>().ok();
+        let frames = Frames::new(&window, own(REQUEST)?, own(CANCEL)?);
 
         let (requests, cancels) = (Rc::clone(&frames), Rc::clone(&frames));
         let request = Closure::<dyn FnMut(Function) -> u32>::new(move |callback| requests.request(callback));
@@ -49,21 +61,20 @@ impl Ticks {
         set(&window, CANCEL, cancel.as_ref());
 
         let worker = RefCell::new(None);
+        let watched_frames = Rc::clone(&frames);
         let watch = move |document: &Document| {
-            *worker.borrow_mut() = document.hidden().then(|| TickWorker::start(&frames)).flatten();
+            *worker.borrow_mut() = document.hidden().then(|| TickWorker::start(&watched_frames)).flatten();
         };
         watch(&document);
         let watched = document.clone();
         let visibility = Listener::new(&document, "visibilitychange", move |_| watch(&watched));
-        Some(Self { window, before, _request: request, _cancel: cancel, _visibility: visibility })
+        Some(Self { frames, _request: request, _cancel: cancel, _visibility: visibility })
     }
 }
 
 impl Drop for Ticks {
     fn drop(&mut self) {
-        for (name, function) in &self.before {
-            set(&self.window, name, function);
-        }
+        self.frames.give_back();
     }
 }
 
@@ -81,26 +92,28 @@ fn set(window: &Window, name: &str, function: &JsValue) {
 /// Who waits for a frame.
 struct Frames {
     window: Window,
-    native: Function,
+    /// The browser's own functions, which are put back in the end.
+    native_request: Function,
+    native_cancel: Function,
     waiting: RefCell<BTreeMap<u32, Function>>,
     count: Cell<u32>,
-    /// Whether the browser was asked for a frame that has not come.
-    is_asked: Cell<bool>,
+    /// The frame that the browser was asked for and that has not come.
+    asked: RefCell<Option<JsValue>>,
     on_frame: Closure<dyn FnMut(f64)>,
 }
 
 impl Frames {
-    fn new(window: &Window, native: Function) -> Rc<Self> {
+    fn new(window: &Window, native_request: Function, native_cancel: Function) -> Rc<Self> {
         Rc::new_cyclic(|frames: &Weak<Self>| {
             let frames = Weak::clone(frames);
             let on_frame = Closure::new(move |time| {
                 if let Some(frames) = frames.upgrade() {
-                    frames.is_asked.set(false);
+                    frames.asked.take();
                     frames.run(time);
                 }
             });
-            let (waiting, count, is_asked) = (RefCell::default(), Cell::new(0), Cell::new(false));
-            Self { window: window.clone(), native, waiting, count, is_asked, on_frame }
+            let (waiting, count, asked) = (RefCell::default(), Cell::new(0), RefCell::new(None));
+            Self { window: window.clone(), native_request, native_cancel, waiting, count, asked, on_frame }
         })
     }
 
@@ -108,11 +121,24 @@ impl Frames {
         let id = self.count.get().wrapping_add(1);
         self.count.set(id);
         self.waiting.borrow_mut().insert(id, callback);
-        if !self.is_asked.replace(true) {
+        let mut asked = self.asked.borrow_mut();
+        if asked.is_none() {
             // Never refused.
-            let _ = self.native.call1(&self.window, self.on_frame.as_ref());
+            *asked = self.native_request.call1(&self.window, self.on_frame.as_ref()).ok();
         }
         id
+    }
+
+    /// Puts the browser's own functions back, and has the browser call those who wait.
+    fn give_back(&self) {
+        set(&self.window, REQUEST, &self.native_request);
+        set(&self.window, CANCEL, &self.native_cancel);
+        if let Some(asked) = self.asked.take() {
+            let _ = self.native_cancel.call1(&self.window, &asked);
+        }
+        for callback in self.waiting.take().into_values() {
+            let _ = self.native_request.call1(&self.window, &callback);
+        }
     }
 
     fn cancel(&self, id: u32) {

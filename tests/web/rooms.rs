@@ -230,3 +230,22 @@ async fn games_without_a_key_get_their_tokens_from_a_url_or_from_a_callback_of_t
     games[1].world_mut().write_message(ToRoom::others(Wave(1)));
     until(&mut games, |games| waves(&games[0]) == [1]).await;
 }
+
+#[wasm_bindgen_test]
+async fn games_of_one_page_end_in_any_order_and_frames_go_on() {
+    let [first, second] = [game(plugin()), game(plugin())];
+    drop(first);
+    next_frame().await;
+    drop(second);
+    next_frame().await;
+    // Who waits for a frame while the last game ends has it all the same.
+    let last = game(plugin());
+    let mut frame = std::pin::pin!(next_frame());
+    std::future::poll_fn(|context| {
+        let _ = frame.as_mut().poll(context);
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(last);
+    frame.await;
+}

@@ -10,7 +10,7 @@ pub(super) use crate::web::{address, show_address};
 /// Lets frames go on while the page is hidden, and tells the page of the first one.
 pub(in crate::plugin) fn build(app: &mut App, while_hidden: WhileHidden) {
     if while_hidden == WhileHidden::GoOn
-        && let Some(ticks) = Ticks::start()
+        && let Some(ticks) = Ticks::share()
     {
         app.insert_non_send(ticks);
     }
