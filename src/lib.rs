@@ -103,7 +103,7 @@ pub mod session;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 pub mod transport;
-#[cfg(feature = "ui")]
+#[cfg(feature = "ui-bare")]
 pub mod ui;
 #[cfg(target_arch = "wasm32")]
 mod web;

@@ -137,6 +137,8 @@ pub struct Session {
     last_hello: Option<Instant>,
     /// Set until a welcome: something is missing that only the host can give.
     wants_welcome: bool,
+    /// Whether a newer process of this player said hello.
+    newer_process: bool,
     /// Set from a loss of continuity until a welcome or a new reign made it good.
     lost_continuity: bool,
     /// When the room as this player knows it was last seen to have a host.
@@ -210,6 +212,7 @@ impl Session {
             last_step: now,
             last_hello: None,
             wants_welcome: true,
+            newer_process: false,
             lost_continuity: false,
             alive_at: None,
             missed: false,

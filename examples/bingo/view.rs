@@ -181,6 +181,8 @@ fn draw(
     if !*dressed {
         *dressed = true;
         theme::apply(ctx);
+        // Fonts are there from the next frame on.
+        return Ok(());
     }
     let whole = UiBuilder::new().layer_id(LayerId::background()).max_rect(ctx.viewport_rect());
     let mut ui = Ui::new(ctx.clone(), "window".into(), whole);

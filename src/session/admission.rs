@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
-    Admission, LeaveReason, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Told, Wish,
+    Admission, Generation, LeaveReason, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Told, Wish,
     claim::MAX_TERM_STEP,
     document::{Applied, json_fits},
     lead::Lead,
@@ -16,7 +16,7 @@ use super::{
     promise::{Leader, OpenClaim},
     talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
     timer::Timer,
-    wire::{Hello, RESERVED, Refused, Request},
+    wire::{Hello, Nonce, RESERVED, Refused, Request},
 };
 use crate::protocol::{PresenceAction, PresenceMessage};
 
@@ -25,6 +25,9 @@ const MAX_NONCE: usize = 64;
 
 /// Shortest wait before requests are looked at again.
 const MIN_RETRY: Duration = Duration::from_millis(50);
+
+/// Shortest time between words to processes that lost their seats.
+const MIN_SUPERSEDED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the host makes of a hello.
 pub(super) enum Judgement {
@@ -60,6 +63,7 @@ impl Session {
         if hello.nonce.len() > MAX_NONCE || !json_fits(&hello.profile, MAX_PROFILE_SIZE) {
             return self.note_malformed("a hello with a nonce or profile over the limit");
         }
+        self.newer_process |= from.player == self.config.player && hello.generation > self.config.generation;
         let Role::Host(lead) = &self.role else { return };
         if !lead.is_active() {
             return;
@@ -180,9 +184,23 @@ impl Session {
         // A flood of hellos must not crowd out the game; whoever is refused for good asks again.
         if self.outgoing.has_room() {
             let generation = self.config.generation;
-            let refused = Refused { generation, nonce: hello.nonce.clone(), refusal };
+            let refused = Refused { generation, nonce: hello.nonce.clone(), process: None, refusal };
             self.say(Lane::Inbox(player), refused.into(), Content::Other);
         }
+    }
+
+    /// Tells a process to stop that goes on in a seat which a newer one has. It may have missed that, as one that was frozen,
+    /// and even lead those who are gone; nobody else hears it.
+    pub(super) fn tell_superseded(&mut self, from: &Origin, process: Generation, now: Instant) {
+        let Role::Host(lead) = &mut self.role else { return };
+        let allowed = lead.last_superseded.is_none_or(|last| now.duration_since(last) >= MIN_SUPERSEDED_INTERVAL);
+        if !allowed || !lead.is_active() {
+            return;
+        }
+        lead.last_superseded = Some(now);
+        let (generation, refusal) = (self.config.generation, Refusal::Superseded);
+        let refused = Refused { generation, nonce: Nonce::default(), process: Some(process), refusal };
+        self.say_urgent_on(Lane::Inbox(from.player.clone()), refused.into());
     }
 
     /// Takes a seat away, since its player left or was gone for too long.

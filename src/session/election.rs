@@ -8,7 +8,8 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    CloseReason, InterruptReason, Migration, PlayerId, Reign, Role, SeatStatus, Session, SessionError, Stamp, Term,
+    CloseReason, InterruptReason, Migration, PlayerId, Reign, Role, SeatStatus, Session, SessionError, SessionTiming,
+    Stamp, Term,
     claim::OPEN_CLAIM,
     lead::Phase,
     outgoing::{Content, Lane},
@@ -186,8 +187,7 @@ impl Session {
     pub(super) fn consider_yielding(&mut self, living: &Reign, now: Instant) {
         let Some(best) = self.promise.best() else { return };
         let other = self.joined && best.reign.incarnation != living.incarnation && !living.is_better_than(&best.reign);
-        let alive = |at: Instant| now.duration_since(at) < self.config.timing.grace;
-        if !other || self.alive_at.is_some_and(alive) {
+        if !other || !self.was_away_for_long(now) {
             return;
         }
         if matches!(self.role, Role::Host(_)) {
@@ -199,6 +199,18 @@ impl Session {
         self.missed = true;
         self.lost_continuity = true;
         self.want_welcome(now);
+    }
+
+    /// Whether this player was away for longer than others keep a seat.
+    fn was_away_for_long(&self, now: Instant) -> bool {
+        self.alive_at.is_none_or(|at| now.duration_since(at) >= self.config.timing.grace)
+    }
+
+    /// How long a host listens before it claims its room back: after an absence for which it would yield, until one that
+    /// lives has spoken.
+    pub(super) fn time_to_hear_others(&self, now: Instant) -> Duration {
+        let SessionTiming { gather, lease_interval, .. } = self.config.timing;
+        if self.was_away_for_long(now) { gather + lease_interval } else { gather }
     }
 
     /// Decides what to do about somebody's claim that is the best so far.

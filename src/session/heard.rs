@@ -56,18 +56,16 @@ impl Heard {
         missing
     }
 
-    /// Notes that a process of a player, who has a seat, said something about the room.
-    pub(super) fn note_process(
-        &mut self,
-        player: &PlayerId,
-        inbox: bool,
-        generation: Generation,
-        serial: Option<&MessageSerial>,
-    ) {
-        if let Some(latest) = self.last.get_mut(&(player.clone(), inbox))
-            && generation > latest.said.generation
-        {
-            latest.replace(Said { generation, sequence: 0, serial: serial.cloned() });
+    /// Notes that a newer process has a player's seat, from the state of this serial on.
+    pub(super) fn note_process(&mut self, player: &PlayerId, generation: Generation, serial: Option<&MessageSerial>) {
+        for inbox in [false, true] {
+            if let Some(latest) = self.last.get_mut(&(player.clone(), inbox))
+                && generation > latest.said.generation
+            {
+                // Serials are compared within one channel.
+                let serial = serial.filter(|_| !inbox).cloned();
+                latest.replace(Said { generation, sequence: 0, serial });
+            }
         }
     }
 
@@ -162,11 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_says_about_the_room_ends_the_one_before_it() {
+    fn a_process_that_has_the_seat_ends_the_one_before_it() {
         let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Heard::default());
         let said = |serial: &str| Said { generation: Generation(1), sequence: 9, serial: Some(serial.into()) };
         heard.is_news(&ada, false, Said { sequence: 1, ..said("a") });
-        heard.note_process(&ada, false, Generation(2), Some(&"c".into()));
+        heard.note_process(&ada, Generation(2), Some(&"c".into()));
         assert!(!heard.is_news(&ada, false, said("d")));
         assert!(heard.is_news(&ada, false, said("b")));
     }

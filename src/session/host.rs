@@ -14,6 +14,7 @@ use super::{
     outgoing::{Content, Hold, Lane},
     peer::Peer,
     replica::Offer,
+    talk::Origin,
     timer::Timer,
     wire::{Lease, State, StateBody, Welcome},
 };
@@ -81,19 +82,23 @@ impl Session {
         }
     }
 
-    /// Takes in the echo of an own state, and tells whether it counts.
-    pub(super) fn hear_own_state(&mut self, state: State, now: Instant) -> bool {
+    /// Takes in the echo of an own state, and tells whether it counts: not after a claim, from which on nobody takes it.
+    pub(super) fn hear_own_state(&mut self, from: &Origin, state: State, now: Instant) -> bool {
         let current = self.promise.best().is_none_or(|best| best.reign == state.reign);
         let Role::Host(lead) = &mut self.role else { return current };
-        if state.reign != lead.reign {
+        if state.reign != lead.reign || !current {
             return current;
         }
         let stamp = Stamp { reign: state.reign, version: state.version };
-        let opens = current && lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
+        let opens = lead.phase == Phase::Opening && matches!(state.body, StateBody::Snapshot { .. });
         let offer = match state.body {
             StateBody::Snapshot { snapshot } => self.replica.offer_snapshot(stamp, snapshot),
             StateBody::Patch { base, patch } => self.replica.offer_patch(base, stamp, patch),
         };
+        if let Offer::Applied(changes) = &offer {
+            self.note_processes(changes, from.serial.as_ref());
+        }
+        let Role::Host(lead) = &self.role else { return current };
         // What was refused by the server leaves a gap that a snapshot closes; any other gap is missing words.
         let gap = matches!(offer, Offer::Kept | Offer::Broken) && !lead.snapshot_due && lead.is_active();
         self.hear_echo(now);
@@ -176,14 +181,14 @@ impl Session {
     pub(super) fn resume_leading(&mut self, now: Instant) {
         let Role::Host(lead) = &self.role else { return };
         match lead.phase {
-            Phase::Reclaiming => self.timers.hasten(Timer::Claim, now + self.config.timing.gather),
+            Phase::Reclaiming => self.timers.hasten(Timer::Claim, now + self.time_to_hear_others(now)),
             _ => self.timers.hasten(Timer::Lease, now),
         }
     }
 
     /// Stops acting, and claims to lead anew once others had time to be heard.
     pub(super) fn reclaim(&mut self, now: Instant) {
-        self.reclaim_at(now + self.config.timing.gather);
+        self.reclaim_at(now + self.time_to_hear_others(now));
     }
 
     /// Stops acting, and claims to lead anew.

@@ -51,6 +51,8 @@ pub(super) struct Lead {
     pub snapshot_at: Option<Instant>,
     pub beat: u64,
     pub last_lease: Option<Instant>,
+    /// When a process was last told that a newer one has its seat.
+    pub last_superseded: Option<Instant>,
     shared_size: usize,
     pub intake: Intake,
     /// Which process of each player was admitted here.
@@ -83,6 +85,7 @@ impl Lead {
             snapshot_at: None,
             beat: 0,
             last_lease: None,
+            last_superseded: None,
             intake: Intake::default(),
             nonces: BTreeMap::new(),
             welcomes: BTreeMap::new(),

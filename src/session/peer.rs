@@ -6,7 +6,7 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    LeaveReason, PlayerId, Reign, Role, Session, Stamp, Wish,
+    LeaveReason, PlayerId, Refusal, Reign, Role, Session, Stamp, Wish,
     claim::MAX_TERM_STEP,
     document::Changes,
     promise::{Promise, Standing},
@@ -49,20 +49,22 @@ pub(super) struct Peer {
     pub gone: Option<Gone>,
     /// What a lease announced that is not here.
     announced: Option<Stamp>,
+    /// Whether somebody leads, or is about to, who has no seat here. It may have got one of which this player did not hear.
+    doubts: bool,
 }
 
 impl Peer {
     pub(super) fn new(now: Instant) -> Self {
-        Self { lease_from: now, host_silent: false, gone: None, announced: None }
+        Self { lease_from: now, host_silent: false, gone: None, announced: None, doubts: false }
     }
 }
 
 impl Session {
     /// Says hello, and sees to it that it is said again until there is a welcome.
     pub(super) fn say_hello(&mut self, now: Instant) {
-        let missing = match self.role {
+        let missing = match &self.role {
             Role::Arriving { .. } => true,
-            Role::Peer(_) => self.wants_welcome,
+            Role::Peer(peer) => self.wants_welcome || peer.doubts,
             Role::Host(_) | Role::Closed => false,
         };
         if !missing || !self.line.is_up() {
@@ -75,7 +77,7 @@ impl Session {
             fingerprint: self.config.fingerprint.clone(),
             // Who was in the room stays in it, whoever hosts it now.
             wish: if self.joined { Wish::Join } else { self.config.wish },
-            first_request: self.requests.first_wanted(),
+            first_request: self.requests.first_kept(),
             best: self.promise.best().map(|best| best.reign.clone()),
         };
         self.say_urgent(hello.into());
@@ -95,6 +97,17 @@ impl Session {
         if matches!(self.role, Role::Arriving { .. } | Role::Peer(_)) {
             self.wants_welcome = true;
             self.timers.hasten(Timer::Hello, at);
+        }
+    }
+
+    /// Asks the host who has a seat, without taking the word of one that has none.
+    fn doubt(&mut self, now: Instant) {
+        let allowed = self.last_hello.map_or(now, |last| last + MIN_HELLO_INTERVAL);
+        if let Role::Peer(peer) = &mut self.role
+            && !peer.doubts
+        {
+            peer.doubts = true;
+            self.timers.hasten(Timer::Hello, allowed.max(now));
         }
     }
 
@@ -147,7 +160,12 @@ impl Session {
         let own = self.stamp().is_some_and(|stamp| stamp.reign.incarnation == reign.incarnation);
         let missed = self.wants_welcome || self.lost_continuity;
         let may = !own || missed || self.roster().contains(player);
-        self.stats.impostors += u64::from(!may);
+        if !may {
+            self.stats.impostors += 1;
+            if self.promise.best().is_none_or(|best| reign.is_better_than(&best.reign)) {
+                self.doubt(self.last_step);
+            }
+        }
         may
     }
 
@@ -183,11 +201,16 @@ impl Session {
         };
         match offer {
             Offer::Applied(changes) => {
-                if whole && needs_no_welcome {
+                if let Role::Peer(peer) = &mut self.role
+                    && whole
+                    && needs_no_welcome
+                {
                     // It brings all that a welcome would.
                     self.wants_welcome = false;
+                    peer.doubts = false;
                     self.timers.stop(Timer::Hello);
                 }
+                self.note_processes(&changes, from.serial.as_ref());
                 self.follow(&changes, now);
             }
             Offer::Kept => self.want_welcome(now),
@@ -250,8 +273,12 @@ impl Session {
         self.wants_welcome = false;
         self.waiting = false;
         self.lost_continuity = false;
+        if let Role::Peer(peer) = &mut self.role {
+            peer.doubts = false;
+        }
         self.timers.stop(Timer::Hello);
         if self.joined {
+            self.note_processes(&changes, None);
             self.follow(&changes, now);
         } else {
             self.role = Role::Peer(Peer::new(now));
@@ -263,8 +290,20 @@ impl Session {
     }
 
     pub(super) fn hear_refused(&mut self, from: &Origin, refused: Refused) {
-        let hosts = self.promise.led().is_none_or(|leader| leader.player == from.player);
-        if refused.nonce != self.nonce || !hosts || matches!(self.role, Role::Host(_)) {
+        let counts = match refused.process {
+            // Whoever hosts by now is known here, or has founded a room of its own that the newer process came to.
+            Some(process) => {
+                process == self.config.generation
+                    && refused.refusal == Refusal::Superseded
+                    && !from.own
+                    && (self.newer_process || self.roster().contains(&from.player))
+            }
+            None => {
+                let hosts = self.promise.led().is_none_or(|leader| leader.player == from.player);
+                refused.nonce == self.nonce && hosts && !matches!(self.role, Role::Host(_))
+            }
+        };
+        if !counts {
             self.stats.impostors += 1;
             return;
         }

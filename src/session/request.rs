@@ -60,10 +60,11 @@ impl Requests {
         self.pending.push_back(Pending { sequence: self.last, kind, data, sent_at: None, confirmed_at: None });
     }
 
-    /// The first request that is still wanted.
-    pub(super) fn first_wanted(&self) -> u64 {
-        let open = self.pending.iter().map(|pending| pending.sequence).find(|sequence| *sequence > self.applied);
-        open.unwrap_or_else(|| self.last.max(self.applied).saturating_add(1))
+    /// The first request that can be sent still; a host need not wait for those before it. What is confirmed is among
+    /// them for as long as it is kept: the state that confirmed it may have given way, and the next host know less.
+    pub(super) fn first_kept(&self) -> u64 {
+        let first = self.pending.front().map(|pending| pending.sequence);
+        first.unwrap_or_else(|| self.last.max(self.applied).saturating_add(1))
     }
 
     /// Notes what the document shows as applied; it goes back where a new host knows less.
@@ -91,7 +92,7 @@ impl Requests {
 
     /// The requests to send now, each with whether it was sent before, and when to look again.
     pub(super) fn due(&mut self, retry: Duration, now: Instant) -> (Vec<(wire::Request, bool)>, Option<Instant>) {
-        let (first_unconfirmed, applied) = (self.first_wanted(), self.applied);
+        let (first_unconfirmed, applied) = (self.first_kept(), self.applied);
         let mut due = Vec::new();
         let mut next = None;
         let open = |pending: &&mut Pending| pending.sequence > applied && pending.sequence - applied <= WINDOW;
@@ -199,11 +200,17 @@ mod tests {
         let (due, next) = requests.due(RETRY, now + RETRY);
         assert_eq!(due.len(), 1);
         let (request, repeated) = &due[0];
-        assert_eq!((request.sequence, request.first_unconfirmed, *repeated), (2, 2, true));
+        assert_eq!(
+            (request.sequence, request.first_unconfirmed, *repeated),
+            (2, 1, true),
+            "the first may have to be sent again"
+        );
         assert_eq!(next, Some(now + RETRY + RETRY));
         requests.confirm(2, KEPT, now);
         assert_eq!(requests.due(RETRY, now + RETRY + RETRY), (Vec::new(), None));
-        assert_eq!((requests.unconfirmed(), requests.first_wanted()), (0, 3));
+        assert_eq!((requests.unconfirmed(), requests.first_kept()), (0, 1));
+        requests.confirm(2, KEPT, now + KEPT);
+        assert_eq!(requests.first_kept(), 3);
     }
 
     #[test]
@@ -218,7 +225,7 @@ mod tests {
         requests.confirm(3, KEPT, now + KEPT);
         requests.confirm(3, KEPT, now + KEPT + KEPT);
         requests.confirm(0, KEPT, now + KEPT + KEPT);
-        assert_eq!(requests.first_wanted(), 4, "what was kept long enough is not wanted again");
+        assert_eq!(requests.first_kept(), 4, "what was kept long enough is given up");
     }
 
     #[test]

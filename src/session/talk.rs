@@ -9,7 +9,7 @@ use web_time::Instant;
 
 use super::{
     Generation, MAX_DEPTH, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Stamp, Target,
-    document::{is_shallow, json_fits, json_size},
+    document::{Changes, is_shallow, json_fits, json_size},
     early::EarlyMessage,
     heard::Said,
     host::replaced,
@@ -135,12 +135,10 @@ impl Session {
             return true;
         }
         let seat = self.roster().get(&from.player).map(|seat| seat.generation);
-        if seat.is_some() {
-            self.heard.note_process(&from.player, inbox, message.generation(), from.serial.as_ref());
-        }
         let superseded = seat.is_some_and(|seat| message.generation() < seat);
         if superseded && !matches!(message, RoomMessage::Hello(_)) {
             self.stats.stale += 1;
+            self.tell_superseded(from, message.generation(), now);
             return !matches!(message, RoomMessage::State(_));
         }
         if let RoomMessage::State(state) = &message
@@ -154,7 +152,7 @@ impl Session {
             RoomMessage::HandOver(hand_over) => self.hear_hand_over(from, &hand_over, now),
             RoomMessage::Leave(leave) => self.hear_leave(from, &leave, now),
             RoomMessage::Request(request) => self.hear_request(from, request, now),
-            RoomMessage::State(state) if from.own => return self.hear_own_state(state, now),
+            RoomMessage::State(state) if from.own => return self.hear_own_state(from, state, now),
             RoomMessage::Lease(lease) if from.own => self.hear_own_lease(&lease, now),
             RoomMessage::State(state) => return self.hear_state(from, state, now),
             RoomMessage::Lease(lease) => self.hear_lease(from, lease, now),
@@ -165,6 +163,17 @@ impl Session {
             RoomMessage::Part(_) => {}
         }
         true
+    }
+
+    /// Notes which processes a state of this serial gives their seats: what their players' older ones say after it is not
+    /// heard. Not from a hello on, which may be refused. `changes` holds what was before.
+    pub(super) fn note_processes(&mut self, changes: &Changes, serial: Option<&MessageSerial>) {
+        for (player, before) in &changes.roster {
+            let (Some(before), Some(seat)) = (before, self.replica.document().roster.get(player)) else { continue };
+            if seat.generation > before.generation {
+                self.heard.note_process(player, seat.generation, serial);
+            }
+        }
     }
 
     fn hear_game(
@@ -190,7 +199,8 @@ impl Session {
                 self.lose_continuity(now);
             }
             let said = Said { generation, sequence, serial: from.serial.clone() };
-            if self.roster().get(&from.player).is_some() && !self.heard.is_news(&from.player, inbox, said) {
+            // Who has no seat is not remembered, since there is no end of those.
+            if self.roster().contains(&from.player) && !self.heard.is_news(&from.player, inbox, said) {
                 self.stats.stale += 1;
                 return;
             }

@@ -7,5 +7,6 @@ mod control;
 mod election;
 mod hostile;
 mod requests;
+mod rivals;
 mod seats;
 mod state;

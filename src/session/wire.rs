@@ -26,7 +26,7 @@ pub(super) struct Hello {
     pub profile: Profile,
     pub fingerprint: String,
     pub wish: Wish,
-    /// The first request that is still wanted.
+    /// The first request that may be sent again: those before it are given up, applied or not.
     pub first_request: u64,
     /// The best reign heard of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +51,9 @@ pub(super) struct Welcome {
 pub(super) struct Refused {
     pub generation: Generation,
     pub nonce: Nonce,
+    /// The process that is meant, where it goes on in a seat that it has lost and its nonce is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Generation>,
     #[serde(flatten)]
     pub refusal: Refusal,
 }
@@ -119,7 +122,7 @@ pub(super) struct Lease {
 pub(super) struct Request {
     pub generation: Generation,
     pub sequence: u64,
-    /// Requests before this one are not wanted any more, applied or not.
+    /// Requests before this one are given up, applied or not: confirmed for good.
     pub first_unconfirmed: u64,
     pub kind: SmolStr,
     #[serde(default)]
@@ -241,7 +244,7 @@ mod tests {
         let reign_json = json!({ "incarnation": "1", "term": 2, "since": "3" });
         assert_eq!(lease, json!({ "generation": 4, "reign": reign_json, "version": 5, "beat": 6 }));
         let refusal = Refusal::HostExists { host: PlayerId::new("ada").unwrap(), name: "Ada".into() };
-        let refused = round_trip(Refused { generation, nonce: "n".into(), refusal }.into());
+        let refused = round_trip(Refused { generation, nonce: "n".into(), process: None, refusal }.into());
         let expected = json!({ "generation": 4, "nonce": "n", "reason": "host-exists", "host": "ada", "name": "Ada" });
         assert_eq!(refused, expected);
         let base = Stamp { reign: reign.clone(), version: Version(4) };

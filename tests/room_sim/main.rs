@@ -7,7 +7,7 @@
 //! ```sh
 //! cargo test --test room_sim                                       # 1,000 rooms
 //! ROOMS_SEEDS=100000 cargo test --release --test room_sim -- --nocapture
-//! ROOMS_FROM=1234 ROOMS_SEEDS=1 cargo test --test room_sim         # one again
+//! ROOMS_FROM=1234 ROOMS_SEEDS=1 cargo test --test room_sim         # one again; ROOMS_LINES: how much of it is printed
 //! ```
 //!
 //! A room that breaks is made again with fewer faults for as long as it still breaks; its seed, its faults and what was
@@ -21,19 +21,20 @@ mod world;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
-use plan::{Deed, Order, Plan};
+use bevy_rooms::testing::Fault;
+use plan::{Blow, Boundary, Deed, Order, Plan, Twists};
 use world::{Report, World};
 
 /// How many rooms are tried without being told how many.
 const SEEDS: u64 = 1000;
 
-/// Most lines of a broken room that are printed.
-const LINES: usize = 400;
+/// How many of a broken room's last lines are printed without being told how many.
+const LINES: u64 = 400;
 
 struct Broken {
     plan: Plan,
@@ -59,7 +60,7 @@ fn shrink(mut broken: Box<Broken>) -> Box<Broken> {
 }
 
 fn print(broken: &Broken) -> String {
-    let from = broken.trace.len().saturating_sub(LINES);
+    let from = broken.trace.len().saturating_sub(env("ROOMS_LINES", LINES) as usize);
     format!("{}\n{}{}", broken.why, broken.plan, broken.trace[from..].join("\n"))
 }
 
@@ -136,17 +137,59 @@ fn summarize(reports: &[Report], time: Duration) {
     );
 }
 
-#[test]
-fn a_player_may_die_at_any_moment_of_a_change_of_host() {
-    // From the host's death to the first state of the next one it takes less than seven seconds.
-    for (moment, victim) in (4500..7000).step_by(40).flat_map(|moment| [(moment, 1), (moment, 2)]) {
-        let steps = vec![
-            (Duration::from_secs(2), Deed::Crash(0, None)),
-            (Duration::from_secs(2) + Duration::from_millis(moment), Deed::Crash(victim, None)),
-        ];
-        let plan = Plan { seed: moment, players: 4, order: Order::Total, steps };
-        if let Err(broken) = try_room(&plan) {
-            panic!("{}", print(&broken));
+/// What is done between two messages.
+const BLOWS: [Blow; 8] = [
+    Blow::Crash(None),
+    Blow::Crash(Some(Duration::from_secs(1))),
+    Blow::Stall(Duration::from_secs(7)),
+    Blow::Line(Fault::Freeze(Duration::from_secs(7))),
+    Blow::Line(Fault::Cut),
+    Blow::Line(Fault::Isolate(Duration::from_secs(7))),
+    Blow::Leave,
+    Blow::RestartRelay(Duration::from_secs(1)),
+];
+
+/// Does each of the blows before each message that is heard from `deed` on, for as long as the deed has consequences.
+fn strike_before_every_message(seed: u64, deed: Deed, messages: usize) {
+    let steps = vec![(Duration::from_secs(2), deed)];
+    let plan = |boundary| Plan {
+        seed,
+        players: 4,
+        order: Order::Total,
+        steps: steps.clone(),
+        twists: Twists::default(),
+        boundary,
+    };
+    let plans: Vec<_> =
+        (1..=messages).flat_map(|message| BLOWS.map(|what| plan(Some(Boundary { message, what })))).collect();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        while let Some(plan) = plans.get(next.fetch_add(1, Relaxed)) {
+            try_room(plan)?;
         }
+        Ok(())
+    };
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let outcome: Result<(), Box<Broken>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a worker catches panics"))
+    });
+    if let Err(broken) = outcome {
+        panic!("{}", print(&broken));
     }
+}
+
+#[test]
+fn anything_may_happen_between_any_two_messages_while_the_host_changes() {
+    strike_before_every_message(2, Deed::Crash(0, None), 40);
+}
+
+#[test]
+fn anything_may_happen_between_any_two_messages_of_a_hand_over() {
+    strike_before_every_message(4, Deed::HandOver(0, 2), 40);
+}
+
+#[test]
+fn anything_may_happen_between_any_two_messages_while_somebody_joins() {
+    strike_before_every_message(6, Deed::Arrive, 40);
 }

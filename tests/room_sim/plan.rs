@@ -39,6 +39,35 @@ pub enum Deed {
     HandOver(usize, usize),
     /// Somebody new comes.
     Arrive,
+    /// The player comes once more, from elsewhere, while its process is still there.
+    Twin(usize),
+}
+
+/// What else is unlike other rooms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Twists {
+    /// All claim a host's place at once, and not one after the other.
+    pub all_claim_at_once: bool,
+    /// Some of what is said about the room comes twice.
+    pub doubled: bool,
+}
+
+/// Something that happens between two messages: as a player is about to hear the one about the room of this number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Boundary {
+    /// Counted from the first step of the plan on, over all players.
+    pub message: usize,
+    pub what: Blow,
+}
+
+/// What happens to the player that is about to hear a message, or to the relay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Blow {
+    Line(Fault),
+    Stall(Duration),
+    Crash(Option<Duration>),
+    Leave,
+    RestartRelay(Duration),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +76,8 @@ pub struct Plan {
     pub players: usize,
     pub order: Order,
     pub steps: Vec<(Duration, Deed)>,
+    pub twists: Twists,
+    pub boundary: Option<Boundary>,
 }
 
 impl Plan {
@@ -61,8 +92,12 @@ impl Plan {
             let around = millis(&mut rng, PLAY);
             steps.iter_mut().for_each(|(at, _)| *at = around + millis(&mut rng, Duration::from_secs(8)));
         }
+        if rng.random_range(0..8) == 0 {
+            steps.push((millis(&mut rng, PLAY), Deed::Twin(rng.random_range(0..players))));
+        }
         steps.sort_by_key(|(at, _)| *at);
-        Self { seed, players, order, steps }
+        let twists = Twists { all_claim_at_once: rng.random_range(0..4) == 0, doubled: rng.random_range(0..4) == 0 };
+        Self { seed, players, order, steps, twists, boundary: None }
     }
 
     /// The plans that do less, largest cuts first.
@@ -83,7 +118,10 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}: {} players, {:?} order", self.seed, self.players, self.order)?;
+        writeln!(f, "seed {}: {} players, {:?} order, {:?}", self.seed, self.players, self.order, self.twists)?;
+        if let Some(Boundary { message, what }) = &self.boundary {
+            writeln!(f, "  before message {message} is heard: {what:?}")?;
+        }
         self.steps.iter().try_for_each(|(at, deed)| writeln!(f, "  {:>7.3} s  {deed:?}", at.as_secs_f64()))
     }
 }

@@ -6,11 +6,11 @@ use std::{
 };
 
 use bevy_rooms::{
-    client::{ClientOptions, Command, Timing},
+    client::{ClientOptions, Command, Event, Timing},
     protocol::MessageSerial,
     session::{
-        Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionEvent, SessionTiming, Term,
-        Wish,
+        Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionEvent, SessionTiming, Stamp,
+        Target, Term, Wish,
     },
     testing::{Fault, LinkConditions, SimNet},
 };
@@ -19,8 +19,8 @@ use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
 use crate::{
-    plan::{Deed, Order, Plan},
-    player::Player,
+    plan::{Blow, Boundary, Deed, Order, Plan},
+    player::{Past, Player, Said, stream},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,6 +34,9 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// How long they have to go on seeing the same, so that late words show.
 const AFTERWARDS: Duration = Duration::from_secs(40);
+
+/// The same where only one thing is done to a room.
+const SHORTLY_AFTERWARDS: Duration = Duration::from_secs(8);
 
 /// Most by which a clock is fast or slow.
 const SKEW: f64 = 0.03;
@@ -60,9 +63,15 @@ pub struct World {
     players: Vec<Player>,
     /// Who is to come back, as whom.
     restarts: Vec<(Instant, String, u64)>,
-    /// Who was obeyed in which term.
-    obeyed: BTreeMap<Term, PlayerId>,
+    /// Who was obeyed at any time.
+    hosts: BTreeSet<PlayerId>,
+    /// The claims whose states were followed, by founding and term, and by which processes.
+    followed: BTreeMap<(MessageSerial, Term), (MessageSerial, BTreeSet<usize>)>,
+    /// Who led on which claim.
+    claims: BTreeMap<MessageSerial, String>,
     incarnations: BTreeSet<MessageSerial>,
+    /// How many messages about the room were about to be heard since the first step; `None` before.
+    messages: Option<usize>,
     /// When the last fault has ended.
     quiet_from: Instant,
     pub trace: Vec<String>,
@@ -79,7 +88,10 @@ impl World {
             start: now,
             players: Vec::new(),
             restarts: Vec::new(),
-            obeyed: BTreeMap::new(),
+            hosts: BTreeSet::new(),
+            followed: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            messages: None,
             incarnations: BTreeSet::new(),
             quiet_from: now,
             trace: Vec::new(),
@@ -106,7 +118,13 @@ impl World {
                 self.work();
                 self.frame_until(from + at)?;
             }
+            self.messages.get_or_insert(0);
             self.perform(&deed);
+        }
+        // What is said is heard by many, so that there are messages to come between.
+        while self.plan.boundary.as_ref().is_some_and(|boundary| self.messages < Some(boundary.message)) {
+            self.work();
+            self.frame()?;
         }
         while self.net.now() < self.quiet_from {
             self.work();
@@ -117,7 +135,7 @@ impl World {
 
     fn settle(&mut self) -> Result<Report, String> {
         let settled_after = self.agree_within(BOUND)?;
-        let until = self.net.now() + AFTERWARDS;
+        let until = self.net.now() + if self.plan.boundary.is_some() { SHORTLY_AFTERWARDS } else { AFTERWARDS };
         while self.net.now() < until {
             self.frame()?;
         }
@@ -128,7 +146,7 @@ impl World {
             settled_after,
             joined: self.players.iter().filter(|player| player.is_joined()).count(),
             closed: self.players.iter().filter(|player| player.alive && player.closed.is_some()).count(),
-            hosts: self.obeyed.values().collect::<BTreeSet<_>>().len(),
+            hosts: self.hosts.len(),
             refounded: self.incarnations.len() > 1,
             unbroken: self.players.iter().filter(|player| player.is_joined() && player.unbroken).count(),
         })
@@ -165,7 +183,10 @@ impl World {
             wish,
             migration: Migration::Automatic,
             fingerprint: String::new(),
-            timing: SessionTiming::default(),
+            timing: match self.plan.twists.all_claim_at_once {
+                true => SessionTiming { stagger: Duration::ZERO, ..SessionTiming::default() },
+                false => SessionTiming::default(),
+            },
         };
         self.note(format!("{name}/{generation} comes"));
         let rate = 1.0 + self.rng.random_range(-SKEW..=SKEW);
@@ -177,7 +198,7 @@ impl World {
     /// The process of a player that is there now.
     fn process(&mut self, number: usize) -> Option<&mut Player> {
         let name = format!("p{number}");
-        self.players.iter_mut().find(|player| player.alive && player.name == name)
+        self.players.iter_mut().find(|player| player.alive && player.closed.is_none() && player.name == name)
     }
 
     fn perform(&mut self, deed: &Deed) {
@@ -240,19 +261,65 @@ impl World {
                 let number = 100 + self.players.len();
                 self.enter(format!("p{number}"), 1, Wish::JoinOrHost);
             }
+            Deed::Twin(number) => {
+                if let Some(player) = self.process(*number) {
+                    let (name, generation) = (player.name.clone(), player.generation + 1);
+                    self.enter(name, generation, Wish::JoinOrHost);
+                }
+            }
         }
+        self.quiet_from = self.quiet_from.max(now + lasts);
+    }
+
+    /// Something happens to a player, or to the relay, between two messages.
+    fn strike(&mut self, place: usize, blow: Blow) {
+        self.note(format!("--- {blow:?} as {} is about to hear", self.players[place].name));
+        let now = self.net.now();
+        let player = &mut self.players[place];
+        let lasts = match blow {
+            Blow::Line(fault) => {
+                self.net.inflict(player.client, fault);
+                lasting(&fault)
+            }
+            Blow::Stall(time) => {
+                player.stalled_until = Some(now + time);
+                time
+            }
+            Blow::Crash(back) => {
+                player.alive = false;
+                self.net.kill(player.client);
+                let (name, generation) = (player.name.clone(), player.generation + 1);
+                self.restarts.extend(back.map(|back| (now + back, name, generation)));
+                back.unwrap_or_default()
+            }
+            Blow::Leave => {
+                player.session.leave(own_time(self.start, now, player.rate));
+                Duration::ZERO
+            }
+            Blow::RestartRelay(down) => {
+                self.net.restart_relay(down);
+                down
+            }
+        };
         self.quiet_from = self.quiet_from.max(now + lasts);
     }
 
     /// Players ask and say things.
     fn work(&mut self) {
         let number = self.rng.random_range(0..self.players.len());
-        let ask = self.rng.random_range(0..6);
+        let what = self.rng.random_range(0..12);
+        let other = self.rng.random_range(0..self.plan.players);
         let player = &mut self.players[number];
         if player.is_joined() && player.stalled_until.is_none() && !self.net.is_frozen(player.client) {
-            match ask {
-                0 => player.ask(),
-                1 => player.say(),
+            match what {
+                0..2 => player.ask(),
+                2..4 => player.say(Target::Everyone, stream::ALL),
+                4 => player.say(Target::Others, stream::OTHERS),
+                5..7 => {
+                    let to = format!("p{other}");
+                    player.say(Target::Player(PlayerId::new(&to).expect("a good name")), &stream::to(&to));
+                }
+                7..9 => player.beat(),
                 _ => {}
             }
         }
@@ -280,17 +347,19 @@ impl World {
 
     fn frame_of(&mut self, place: usize, now: Instant) -> Result<(), String> {
         let events = self.net.take_events(self.players[place].client);
+        if self.players[place].alive {
+            self.take_in(place, events, now);
+        }
+        let past = self.past();
         let player = &mut self.players[place];
         if !player.alive {
             return Ok(());
         }
-        let shuffle = (self.plan.order == Order::PerPublisher).then_some(&mut self.rng);
-        player.take_in(events, shuffle, now);
         if self.net.is_frozen(player.client) || player.stalled_until.is_some_and(|until| until > now) {
             return Ok(());
         }
         player.stalled_until = None;
-        let (told, verdict) = player.frame(now, own_time(self.start, now, player.rate), self.incarnations.len() > 1);
+        let (told, verdict) = player.frame(now, own_time(self.start, now, player.rate), past);
         let (client, name) = (player.client, format!("{}/{}", player.name, player.generation));
         let commands: Vec<_> = std::iter::from_fn(|| player.session.poll_command()).collect();
         let stamp = player.session.stamp().cloned();
@@ -308,7 +377,7 @@ impl World {
         }
         for event in told {
             if let SessionEvent::HostChanged { to, term, .. } = &event {
-                self.check_host(&name, to, *term)?;
+                self.check_host(place, to, *term)?;
             }
             match event {
                 SessionEvent::SharedChanged { .. } => {}
@@ -321,16 +390,89 @@ impl World {
         if went_back {
             return Err(format!("{name} went back from {best:?} to {stamp:?}"));
         }
+        stamp.map_or(Ok(()), |stamp| self.check_followed(place, &stamp))?;
         verdict
     }
 
-    /// At most one host is obeyed in a term of one founding.
-    fn check_host(&mut self, name: &str, to: &PlayerId, term: Term) -> Result<(), String> {
-        let obeyed = self.obeyed.entry(term).or_insert_with(|| to.clone());
-        if obeyed != to && self.incarnations.len() == 1 {
-            return Err(format!("{name} obeys {to} in {term:?}, where {obeyed} was obeyed"));
+    /// Hands a player what came, with what happens in between.
+    fn take_in(&mut self, place: usize, events: Vec<Event>, now: Instant) {
+        let hear = |world: &mut Self, events: Vec<Event>| {
+            let shuffle = (world.plan.order == Order::PerPublisher).then_some(&mut world.rng);
+            world.players[place].take_in(events, shuffle, now);
+        };
+        let mut coming = Vec::new();
+        for event in events {
+            let names: Vec<_> = match &event {
+                Event::Messages { messages, .. } => {
+                    messages.iter().filter_map(|message| message.name.as_deref()).collect()
+                }
+                _ => Vec::new(),
+            };
+            let is_message = !names.is_empty();
+            let is_about_the_room = names.iter().any(|name| name.starts_with("room."));
+            if let Some(messages) = self.messages.as_mut().filter(|_| is_about_the_room) {
+                *messages += 1;
+                let number = *messages;
+                if let Some(Boundary { what, .. }) = self.plan.boundary.clone().filter(|at| at.message == number) {
+                    hear(self, std::mem::take(&mut coming));
+                    self.strike(place, what);
+                    if !self.players[place].alive {
+                        return;
+                    }
+                }
+            }
+            // Not what the game says: who speaks without a seat is heard as often as it speaks.
+            let may_double = is_message && names.iter().all(|name| name.starts_with("room."));
+            if may_double && self.plan.twists.doubled && self.rng.random_range(0..8) == 0 {
+                coming.push(event.clone());
+            }
+            coming.push(event);
         }
+        hear(self, coming);
+    }
+
+    fn past(&self) -> Past {
+        Past { total_order: self.plan.order == Order::Total, refounded: self.incarnations.len() > 1 }
+    }
+
+    /// In a term of one founding the states of one claim are followed by all but who made it: a host that was cut off may
+    /// take its own word for a moment, and nobody else does.
+    fn check_followed(&mut self, place: usize, stamp: &Stamp) -> Result<(), String> {
+        let (player, reign) = (&self.players[place], &stamp.reign);
+        if player.session.is_host() {
+            self.claims.insert(reign.since.clone(), player.name.clone());
+        }
+        if self.claims.get(&reign.since) == Some(&player.name) {
+            return Ok(());
+        }
+        let term = (reign.incarnation.clone(), reign.term);
+        let (since, by) = self.followed.entry(term).or_insert_with(|| (reign.since.clone(), BTreeSet::new()));
+        if *since != reign.since {
+            // Those who knew of a host may all be gone.
+            let lives = |place: &&usize| self.players[**place].alive && self.players[**place].closed.is_none();
+            if let Some(other) = by.iter().find(lives) {
+                let (name, other, term) = (&player.name, &self.players[*other].name, reign.term);
+                return Err(format!("{name} follows the claim {:?} in {term:?}, and {other} {since:?}", reign.since));
+            }
+            (*since, *by) = (reign.since.clone(), BTreeSet::new());
+        }
+        by.insert(place);
         Ok(())
+    }
+
+    /// Whoever is told who hosts is told who led on the claim whose states it follows.
+    fn check_host(&mut self, place: usize, to: &PlayerId, term: Term) -> Result<(), String> {
+        self.hosts.insert(to.clone());
+        let player = &self.players[place];
+        // A host that gives way to an older founding hears of that one's host before it has its state.
+        let reign = player.session.stamp().map(|stamp| &stamp.reign);
+        let reign = reign.filter(|reign| reign.term == term && self.incarnations.len() == 1);
+        match reign.and_then(|reign| self.claims.get(&reign.since)) {
+            Some(led) if led != to.as_str() => {
+                Err(format!("{} obeys {to} in {term:?}, where {led} leads", player.name))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether all who are in the room see the same room.
@@ -353,7 +495,11 @@ impl World {
         let expected = shown(first);
         for other in joined() {
             if shown(other) != expected {
-                return Err(format!("{} and {} see different rooms", first.name, other.name));
+                let room = |player: &Player| {
+                    let (session, name) = (&player.session, (&player.name, player.generation));
+                    format!("{name:?}: {:?} of {:?}, {:?}", session.stamp(), session.host(), session.stats())
+                };
+                return Err(format!("different rooms are seen: {}; {}", room(first), room(other)));
             }
         }
         let hosts: Vec<_> = joined().filter(|player| player.session.is_host()).map(|player| &player.name).collect();
@@ -372,30 +518,67 @@ impl World {
         Ok(())
     }
 
-    /// Whoever missed nothing heard what everybody heard who missed nothing.
+    /// Whoever missed nothing heard what everybody heard who missed nothing, and all that those said.
     fn check_end(&self) -> Result<(), String> {
+        if let Some(why) = self.players.iter().filter(|player| player.is_joined()).find_map(|one| one.suspicion.clone())
+        {
+            return Err(why);
+        }
         let whole = self.players.iter().filter(|player| player.is_joined() && player.unbroken);
+        // Not those who came later.
         let whole: Vec<_> = whole.filter(|player| player.generation == 1 && player.name.len() == 2).collect();
-        let Some(first) = whole.first() else { return Ok(()) };
-        for other in &whole {
-            let senders: BTreeSet<_> = first.heard.iter().chain(&other.heard).map(|said| (&said.0, said.1)).collect();
-            // Without one order for all, a claim reaches some before and some after what the old host says last.
-            let hosted = |name: &str| self.obeyed.values().any(|host| host.as_str() == name);
-            for sender in senders {
-                if self.plan.order == Order::PerPublisher && hosted(sender.0) {
-                    continue;
-                }
-                let of = |player: &Player| -> Vec<u64> {
-                    let heard = player.heard.iter().filter(|said| (&said.0, said.1) == sender);
-                    heard.map(|said| said.2).collect()
-                };
-                let (one, two) = (of(first), of(other));
-                if one != two {
-                    return Err(format!("of {sender:?} {} heard {one:?}, and {} {two:?}", first.name, other.name));
-                }
+        for one in &whole {
+            whole.iter().try_for_each(|other| self.check_heard_the_same(one, other))?;
+            whole.iter().try_for_each(|sender| self.check_heard_all(one, sender))?;
+        }
+        Ok(())
+    }
+
+    fn check_heard_the_same(&self, one: &Player, other: &Player) -> Result<(), String> {
+        // Without one order for all, what gives way to a newer host, or process of the player, may have reached some already.
+        let gave_way = |name: &str, generation: u64| {
+            self.hosts.iter().any(|host| host.as_str() == name)
+                || self.players.iter().any(|player| player.name == name && player.generation > generation)
+        };
+        let both = |said: &&Said| match said.stream.as_str() {
+            stream::ALL | stream::BEAT => true,
+            stream::OTHERS => said.sender != one.name && said.sender != other.name,
+            _ => false,
+        };
+        let of = |player: &Player| -> Vec<Said> { player.heard.iter().filter(both).cloned().collect() };
+        let (heard, theirs) = (of(one), of(other));
+        let sources: BTreeSet<_> = heard.iter().chain(&theirs).map(Said::source).collect();
+        for source in sources.iter().filter(|source| self.plan.order == Order::Total || !gave_way(source.0, source.1)) {
+            let numbers = |heard: &[Said]| -> Vec<u64> {
+                heard.iter().filter(|said| said.source() == *source).map(|said| said.number).collect()
+            };
+            let (own, their) = (numbers(&heard), numbers(&theirs));
+            if own != their {
+                return Err(format!("of {source:?} {} heard {own:?}, and {} {their:?}", one.name, other.name));
             }
-            if self.plan.order == Order::Total && first.heard != other.heard {
-                return Err(format!("{} and {} heard the same in different order", first.name, other.name));
+        }
+        if self.plan.order == Order::Total && heard != theirs {
+            return Err(format!("{} and {} heard the same in different order", one.name, other.name));
+        }
+        Ok(())
+    }
+
+    /// What a host says along with a state that gives way is not heard; everybody else is heard to the last word.
+    fn check_heard_all(&self, player: &Player, sender: &Player) -> Result<(), String> {
+        for (name, said) in &sender.said {
+            let for_player = match name.as_str() {
+                stream::OTHERS => sender.name != player.name,
+                stream::ALL | stream::BEAT => true,
+                to => to == stream::to(&player.name),
+            };
+            if sender.led || sender.failed || !for_player {
+                continue;
+            }
+            let source = (sender.name.as_str(), sender.generation, name.as_str());
+            let heard = player.heard.iter().filter(|said| said.source() == source).map(|said| said.number);
+            if !heard.clone().eq(0..*said) {
+                let heard: Vec<_> = heard.collect();
+                return Err(format!("of {source:?}, who said {said}, {} heard {heard:?}", player.name));
             }
         }
         Ok(())

@@ -1,9 +1,14 @@
 //! How the window looks: its colours, and the few things that everything in it is made of.
 
+#[cfg(any(target_arch = "wasm32", test))]
+use std::sync::Arc;
+
 use bevy_egui::egui::{
     Align2, Color32, Context, CornerRadius, FontId, Frame, Margin, Painter, Pos2, Rect, Response, RichText, Sense,
     Shadow, Stroke, StrokeKind, TextStyle, Theme, Ui, Widget, WidgetInfo, WidgetType, vec2,
 };
+#[cfg(any(target_arch = "wasm32", test))]
+use bevy_egui::egui::{FontData, FontDefinitions, FontFamily};
 
 /// Behind everything.
 pub const PAPER: Color32 = Color32::from_rgb(0xFD, 0xEB, 0xCF);
@@ -62,8 +67,10 @@ const CORNER: u8 = 12;
 /// How far a button stands out of the page.
 const LIP: f32 = 3.0;
 
-/// Sets colours and sizes, once.
+/// Sets colours, sizes and fonts, once. They show from the next frame on.
 pub fn apply(ctx: &Context) {
+    #[cfg(target_arch = "wasm32")]
+    ctx.set_fonts(fonts());
     ctx.set_theme(Theme::Light);
     ctx.all_styles_mut(|style| {
         for (text_style, size) in
@@ -100,6 +107,23 @@ pub fn apply(ctx: &Context) {
         }
         widgets.noninteractive.bg_stroke = Stroke::new(1.0, pale(INK, 0.8));
     });
+}
+
+/// The fonts of a page, which is downloaded: egui's own for text, and of its symbols those that the game shows. Egui's
+/// four weigh 0.6 MB more, for emoji and code.
+#[cfg(any(target_arch = "wasm32", test))]
+fn fonts() -> FontDefinitions {
+    let mut fonts = FontDefinitions::empty();
+    for (name, bytes) in [
+        ("Ubuntu-Light", include_bytes!("../../../assets/fonts/Ubuntu-Light.ttf").as_slice()),
+        ("Symbols", include_bytes!("../../../assets/fonts/Symbols.ttf").as_slice()),
+    ] {
+        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
+        for family in [FontFamily::Proportional, FontFamily::Monospace] {
+            fonts.families.entry(family).or_default().push(name.to_owned());
+        }
+    }
+    fonts
 }
 
 /// A piece of the page.

@@ -337,6 +337,13 @@ impl Bus {
         self.publish(&channel.into(), client.into(), connection.into(), vec![message]);
     }
 
+    /// Says something as anybody, with extras.
+    pub fn say_with_extras_as(&mut self, client: &str, channel: &str, name: &str, data: Value, extras: Value) {
+        let extras = Some(serde_json::from_value(extras).unwrap());
+        let message = Message { extras, ..Message::new(name, Data::Json(data)) };
+        self.publish(&channel.into(), client.into(), format!("c-{client}").as_str().into(), vec![message]);
+    }
+
     /// Has somebody enter presence who takes no part.
     pub fn enter_as(&mut self, client: &str, connection: &str, data: Value) {
         let (client, connection) = (ClientId::from(client), ConnectionId::from(connection));

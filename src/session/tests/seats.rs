@@ -178,3 +178,88 @@ fn no_more_than_a_bounded_number_of_messages_waits() {
     let asked = (0..5000).take_while(|_| session.send(Target::Host, "a", json!(1)).is_ok()).count();
     assert_eq!(asked, 1000);
 }
+
+/// Somebody who says that it is a newer process of a player, from another connection.
+fn say_hello_as_twin(bus: &mut Bus, player: &str) {
+    let hello = json!({
+        "generation": 2, "nonce": "twin", "profile": { "name": "Twin" }, "fingerprint": "v1", "wish": "join",
+        "firstRequest": 1,
+    });
+    bus.say_as(player, "c-twin", "room:den", "room.hello", hello);
+}
+
+#[test]
+fn a_process_that_is_refused_does_not_silence_the_one_that_has_the_seat() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    bus.session(0).send(Target::Everyone, "a", json!("before")).unwrap();
+    bus.run(SECOND);
+    say_hello_as_twin(&mut bus, "ada");
+    bus.run(SECOND);
+    assert!(bus.taken_names().contains(&"room.refused"), "a host that lives keeps its seat");
+    bus.session(0).send(Target::Everyone, "a", json!("after")).unwrap();
+    bus.run(SECOND);
+    assert_eq!(bus.messages(1), [json!("before"), json!("after")]);
+}
+
+#[test]
+fn what_a_process_says_after_a_newer_one_took_its_seat_is_not_heard() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    let say = |bus: &mut Bus, sequence: &str| {
+        let extras = json!({ "headers": { "generation": "1", "sequence": sequence } });
+        bus.say_with_extras_as("bob", "room:den", "a", json!({ "number": sequence }), extras);
+        bus.run(SECOND);
+    };
+    say(&mut bus, "1");
+    // Until the host shows it a newer process, the old one is heard.
+    bus.filter = Box::new(|to, _| if to == 1 { Fate::Lost } else { Fate::Delivered });
+    say_hello_as_twin(&mut bus, "bob");
+    bus.run(SECOND);
+    say(&mut bus, "2");
+    assert_eq!(bus.messages(0), [json!({ "number": "1" })]);
+}
+
+#[test]
+fn a_process_that_goes_on_in_a_seat_that_it_lost_is_told_to_stop() {
+    let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
+    // It misses that a newer one came, and thinks that it has to lead.
+    bus.filter = Box::new(|to, message| {
+        let told = message.name.as_deref() == Some("room.refused");
+        if to == 1 && !told { Fate::Lost } else { Fate::Delivered }
+    });
+    say_hello_as_twin(&mut bus, "bob");
+    bus.run(SECOND);
+    assert_eq!(bus.session(0).roster().get(&bob()).unwrap().generation, Generation(2));
+    bus.taken.clear();
+    bus.run(15 * SECOND);
+    assert_eq!(bus.closed(1), Some(&CloseReason::Refused(Refusal::Superseded)));
+    assert_eq!(bus.session(0).term(), Term(1), "nobody else heeded its claim");
+    let told = bus.taken_names().iter().filter(|name| **name == "room.refused").count();
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn only_who_has_a_seat_tells_the_process_that_is_meant_to_stop() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    let refuse = |bus: &mut Bus, by: &str, process: u64, reason: &str| {
+        let refused = json!({ "generation": 1, "nonce": "", "process": process, "reason": reason });
+        bus.say_as(by, &format!("c-{by}"), "room:den:to:bob", "room.refused", refused);
+        bus.run(SECOND);
+    };
+    refuse(&mut bus, "stranger", 1, "superseded");
+    refuse(&mut bus, "ada", 2, "superseded");
+    refuse(&mut bus, "ada", 1, "full");
+    assert_eq!(bus.closed(1), None);
+    refuse(&mut bus, "ada", 1, "superseded");
+    assert_eq!(bus.closed(1), Some(&CloseReason::Refused(Refusal::Superseded)));
+}
+
+#[test]
+fn a_process_that_heard_of_a_newer_one_is_told_to_stop_by_anyone() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    // Its own room knows nothing of the one that the newer process came to.
+    say_hello_as_twin(&mut bus, "ada");
+    let refused = json!({ "generation": 1, "nonce": "", "process": 1, "reason": "superseded" });
+    bus.say_as("stranger", "c-stranger", "room:den:to:ada", "room.refused", refused);
+    bus.run(SECOND);
+    assert_eq!(bus.closed(0), Some(&CloseReason::Refused(Refusal::Superseded)));
+}
