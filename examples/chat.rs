@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bevy::{app::ScheduleRunnerPlugin, prelude::*};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
-use bevy_rooms::{plugin::arguments, prelude::*, ui::*};
+use bevy_rooms::{prelude::*, ui::*};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -60,8 +60,8 @@ struct Flags {
     /// Who I am [default: a window asks, a terminal has a random name]
     #[arg(long)]
     name: Option<String>,
-    /// Which chat, by its name or by a link that invites to it
-    #[arg(long, default_value = "lobby", value_parser = |text: &str| Invite::read(text).map(|invite| invite.room))]
+    /// Which chat
+    #[arg(long, default_value = "lobby", value_parser = RoomName::from_typed)]
     room: RoomName,
     /// The relay, ws://… or wss://… [default: one on this machine, started by whoever comes first]
     #[arg(long, value_name = "URL")]
@@ -72,7 +72,10 @@ struct Flags {
 }
 
 fn main() -> AppExit {
-    let flags = Flags::parse_from(arguments(&["name", "room", "relay"]));
+    let flags = Flags::try_parse_from(arguments(&["name", "room", "relay"])).unwrap_or_else(|error| {
+        end_page(&error.to_string());
+        error.exit()
+    });
     let connect = flags.relay.clone().map_or(Connect::Local, Connect::relay);
     let form = LobbyForm::new(flags.name.clone().unwrap_or_else(random_name), flags.room.shown());
     let mut app = App::new();
@@ -113,7 +116,15 @@ fn enter(mut commands: Commands, form: Res<LobbyForm>) {
     commands.attach_channel(channel).enter_presence(&here);
 }
 
-fn tell_line(mut changes: MessageReader<ChannelChanged>, flags: Res<Flags>, mut feed: ResMut<Feed>) {
+fn tell_line(
+    mut changes: MessageReader<ChannelChanged>,
+    mut published: MessageReader<Published>,
+    flags: Res<Flags>,
+    mut feed: ResMut<Feed>,
+) {
+    for error in published.read().filter_map(|published| published.outcome.as_ref().err()) {
+        feed.push(format!("(not sent: {error})"));
+    }
     for change in changes.read() {
         let reason = change.reason.as_ref().map(ToString::to_string);
         report(&flags, json!({ "event": "channel", "state": format!("{:?}", change.current), "reason": reason }));
@@ -128,7 +139,7 @@ fn hear(mut said: MessageReader<FromChannel<Said>>, flags: Res<Flags>, mut feed:
         let (Said { name, text }, at) = (&said.message, said.timestamp.unwrap_or_default().0);
         report(&flags, json!({ "event": "said", "name": name, "text": text, "at": at, "serial": said.serial }));
         let (hours, minutes) = (at / 3_600_000 % 24, at / 60_000 % 60);
-        feed.push(format!("{hours:02}:{minutes:02}  {name}: {text}"));
+        feed.push(format!("{hours:02}:{minutes:02} UTC  {name}: {text}"));
     }
 }
 

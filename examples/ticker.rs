@@ -13,7 +13,7 @@ use std::{thread, time::Duration};
 
 use bevy::{app::ScheduleRunnerPlugin, prelude::*, time::common_conditions::on_timer};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
-use bevy_rooms::{plugin::arguments, prelude::*, ui::*};
+use bevy_rooms::{prelude::*, ui::*};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,7 +65,10 @@ struct Flags {
 struct Viewer(u16);
 
 fn main() -> AppExit {
-    let flags = Flags::parse_from(arguments(&["publish", "every", "channel", "relay"]));
+    let flags = Flags::try_parse_from(arguments(&["publish", "every", "channel", "relay"])).unwrap_or_else(|error| {
+        end_page(&error.to_string());
+        error.exit()
+    });
     if !flags.headless {
         return app(flags, Viewer(1)).run();
     }
@@ -195,7 +198,7 @@ fn obey_terminal(
     for input in input.read() {
         match input {
             TerminalInput::Line(line) if line != "quit" => match line.split_at_checked(1) {
-                Some(("+", name)) => attach(&mut commands, &flags, name),
+                Some(("+", name)) if !name.is_empty() => attach(&mut commands, &flags, name),
                 Some(("-", name)) => {
                     let of_name = channels.iter().filter(|(_, channel)| channel.name().as_str() == name);
                     of_name.for_each(|(entity, _)| commands.detach_channel(entity));
@@ -217,25 +220,30 @@ fn draw(
 ) -> Result {
     let mut window = whole_window(contexts.ctx_mut()?);
     egui::Panel::bottom("more").show(&mut window, |ui| {
-        if let Prompt::Entered(name) = prompt(ui, &mut name, "Watch another channel, too") {
+        if let Prompt::Entered(name) = prompt(ui, &mut name, "Watch another channel, too")
+            && !name.trim().is_empty()
+        {
             attach(&mut commands, &flags, name.trim());
         }
         rooms.connection_line(ui);
     });
     egui::CentralPanel::default().show(&mut window, |ui| {
-        for (entity, channel, status, board) in &channels {
-            let shown = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
-            ui.horizontal(|ui| {
-                ui.heading(channel.name().as_str());
-                ui.label(format!("{:?}", status.state));
-                if ui.button("Leave").clicked() {
-                    commands.detach_channel(entity);
-                }
-            });
-            ui.label(egui::RichText::new(shown(board.tick.map(|tick| tick.to_string()))).size(72.0));
-            ui.label(format!("sessions: {}", shown(board.sessions.map(|sessions| sessions.to_string()))));
-            ui.separator();
-        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for (entity, channel, status, board) in &channels {
+                let shown = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+                ui.horizontal(|ui| {
+                    ui.heading(channel.name().as_str());
+                    let error = status.error.as_ref().map(ToString::to_string);
+                    ui.label(error.unwrap_or_else(|| format!("{:?}", status.state)));
+                    if ui.button("Leave").clicked() {
+                        commands.detach_channel(entity);
+                    }
+                });
+                ui.label(egui::RichText::new(shown(board.tick.map(|tick| tick.to_string()))).size(72.0));
+                ui.label(format!("sessions: {}", shown(board.sessions.map(|sessions| sessions.to_string()))));
+                ui.separator();
+            }
+        });
     });
     Ok(())
 }

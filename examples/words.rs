@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use bevy::{app::ScheduleRunnerPlugin, prelude::*, time::common_conditions::on_timer};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
-use bevy_rooms::{plugin::arguments, prelude::*, ui::*};
+use bevy_rooms::{prelude::*, ui::*};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// The channel that carries the words.
 const CHANNEL: &str = "words";
-/// How far back a latecomer reads.
+/// How far back a latecomer reads: as far as a rewind goes, which is at most 100 words.
 const REWIND: Duration = Duration::from_secs(60);
 /// What is streamed unless the flags say something else.
 const PHRASE: &str = "A line that breaks is no reason to stop talking: what is said while it is down is kept on this side, \
@@ -74,8 +74,11 @@ struct Flags {
 }
 
 fn main() -> AppExit {
-    let flags =
-        Flags::parse_from(arguments(&["host", "phrase", "every", "cut-after-words", "cut-after", "cut-for", "relay"]));
+    let of_page = ["host", "phrase", "every", "cut-after-words", "cut-after", "cut-for", "relay"];
+    let flags = Flags::try_parse_from(arguments(&of_page)).unwrap_or_else(|error| {
+        end_page(&error.to_string());
+        error.exit()
+    });
     let connect = flags.relay.clone().map_or(Connect::Local, Connect::relay);
     let mut app = App::new();
     if flags.headless {
@@ -137,6 +140,10 @@ fn hear(mut words: MessageReader<FromChannel<Word>>, flags: Res<Flags>, mut hear
         if flags.headless {
             let (number, word, recovered) = (came.number, &came.word, came.is_recovered);
             println!("{}", json!({ "event": "word", "number": number, "word": word, "recovered": recovered }));
+        }
+        // Somebody begins anew.
+        if came.number == 0 {
+            heard.0.clear();
         }
         heard.0.push(came.message.clone());
     }

@@ -214,6 +214,8 @@ pub struct Client {
     requests: BTreeMap<RequestId, rest::Pending>,
     /// Requests over HTTP that wait for a token.
     waiting: Vec<rest::Request>,
+    /// Requests over HTTP that wait for their turn.
+    queued: VecDeque<rest::Request>,
     /// The host that requests over HTTP begin with in place of the first.
     stand_in: Option<route::StandIn>,
     timers: Timers,
@@ -233,6 +235,7 @@ impl Client {
             outbox: Outbox::new(options.outbox_limit),
             requests: BTreeMap::new(),
             waiting: Vec::new(),
+            queued: VecDeque::new(),
             stand_in: None,
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -361,9 +364,17 @@ impl Client {
         if up { self.network_up(now) } else { self.network_down(now) }
     }
 
-    /// The program was frozen or hidden and goes on: finds out at once whether the line still stands, and does not sit
-    /// out a wait that began before.
+    /// The program is about to stand still for as long as somebody likes, as a page in the browser's back and forward cache:
+    /// drops the line, and takes no new one before [`check_line`](Self::check_line).
+    pub fn shelve(&mut self, now: Instant) {
+        self.connection.shelved = true;
+        self.network_down(now);
+    }
+
+    /// The program was frozen, hidden or shelved and goes on: finds out at once whether the line still stands, and does not
+    /// sit out a wait that began before.
     pub fn check_line(&mut self, now: Instant) {
+        self.connection.shelved = false;
         self.handle_timeout(now);
         if matches!(self.state(), ConnectionState::Disconnected | ConnectionState::Suspended) {
             self.network_up(now);

@@ -122,8 +122,8 @@ pub mod prelude {
             MemberChanged, Newcomer, OwnPlayer, Player, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
             PlayerStatus, Published, Room, RoomClosed, RoomControlExt, RoomError, RoomInterrupted, RoomList,
             RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry,
-            ServerTime, Spectator, TerminalInput, TerminalPlugin, ToChannel, ToRoom, WhileHidden, host_changed,
-            in_room, is_host, is_peer, random_code, random_name, random_room,
+            ServerTime, Spectator, TerminalInput, TerminalPlugin, ToChannel, ToRoom, WhileHidden, arguments, end_page,
+            host_changed, in_room, is_host, is_peer, random_code, random_name, random_room,
         },
         protocol::{Format, PresenceAction},
         session::{

@@ -47,7 +47,7 @@ pub use self::{
         RoomInterrupted, RoomResumed, ToRoom,
     },
     names::{random_code, random_name, random_room},
-    page::{WhileHidden, arguments, page_address, show_page_address},
+    page::{WhileHidden, arguments, end_page, page_address, show_page_address},
     resources::{
         Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Room, RoomState, Roster, RosterEntry, Spectator,
     },

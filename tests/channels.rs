@@ -399,6 +399,44 @@ fn what_is_said_while_offline_goes_out_once_when_the_line_is_back() {
     assert_eq!(ticks(&rig, ben), [1]);
 }
 
+#[test]
+fn an_app_that_is_offline_from_the_beginning_connects_when_it_no_longer_is() {
+    let (mut rig, [ada]) = rig(["ada"]);
+    rig.command(ada, |commands| commands.set_offline(true));
+    let chat = attach(&mut rig, ada, "chat");
+    rig.run_for(20 * SECOND);
+    assert!(!status(&rig, ada, chat).is_attached());
+    assert!(!rig.recorded::<ConnectionChanged>(ada).iter().any(|it| it.current == ConnectionState::Connected));
+    rig.command(ada, |commands| commands.set_offline(false));
+    rig.run_until(SECOND, |rig| status(rig, ada, chat).is_attached()).unwrap();
+}
+
+#[test]
+fn an_entity_that_is_given_another_channel_shows_the_members_of_that_one_alone() {
+    let (mut rig, [ada, ben]) = rig(["ada", "ben"]);
+    let [red, blue] = ["red", "blue"].map(|channel| attached(&mut rig, ada, channel));
+    rig.command(ada, |commands| {
+        commands.entity(red).enter_presence(&json!("red"));
+        commands.entity(blue).enter_presence(&json!("blue"));
+    });
+    let seen = attached(&mut rig, ben, "red");
+    rig.run_until(LONG, |rig| members(rig, ben, seen) == ["ada"]).unwrap();
+    rig.command(ben, |commands| {
+        commands.entity(seen).insert(Channel::new("blue"));
+    });
+    assert!(members(&rig, ben, seen).is_empty());
+    rig.run_until(LONG, |rig| rig.world(ben).get::<ChannelMembers>(seen).unwrap().complete).unwrap();
+    let word = |rig: &Rig| {
+        let members = rig.world(ben).get::<ChannelMembers>(seen).unwrap();
+        members.get(&"ada".into()).and_then(|ada| ada.read::<String>().ok())
+    };
+    assert_eq!(word(&rig), Some("blue".to_owned()));
+    rig.command(ada, |commands| {
+        commands.entity(blue).leave_presence();
+    });
+    rig.run_until(LONG, |rig| members(rig, ben, seen).is_empty()).unwrap();
+}
+
 /// A relay that goes on by itself over a second, and keeps two minutes.
 fn short_resume() -> HubConfig {
     let mut config = HubConfig::default();
@@ -435,6 +473,28 @@ fn past_the_resume_window_a_channel_that_catches_up_misses_nothing_and_says_so()
     let lost = |app| rig.recorded::<ChannelChanged>(app).iter().any(|it| it.continuity == Some(Continuity::Lost));
     assert!(lost(ben) && lost(cy));
     assert_eq!(ticks(&rig, cy), [0, 10], "who does not catch up is told of the loss");
+}
+
+#[test]
+fn more_channels_catch_up_than_ask_at_once() {
+    let (mut rig, [ada, ben]) = rig_with(short_resume(), ["ada", "ben"]);
+    let name = |number: u32| format!("chat-{number}");
+    let chats: Vec<_> = (0..20).map(|number| attached(&mut rig, ada, name(number))).collect();
+    for number in 0..20 {
+        attach(&mut rig, ben, Channel::new(name(number)).catch_up());
+    }
+    rig.run_for(5 * SECOND);
+    rig.command(ben, |commands| commands.set_offline(true));
+    for (number, chat) in (0..20).zip(&chats) {
+        tick(&mut rig, ada, *chat, number);
+    }
+    rig.run_for(5 * SECOND);
+    rig.command(ben, |commands| commands.set_offline(false));
+    rig.run_until(5 * SECOND, |rig| rig.recorded::<ChannelCaughtUp>(ben).len() == 20).unwrap();
+    assert!(rig.recorded::<ChannelCaughtUp>(ben).iter().all(|it| it.is_complete && it.recovered == 1));
+    let mut heard = ticks(&rig, ben);
+    heard.sort_unstable();
+    assert_eq!(heard, (0..20).collect::<Vec<_>>());
 }
 
 #[test]

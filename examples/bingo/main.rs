@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let outcome = page::flags().and_then(|flags| view::run(&flags.with_defaults(), started));
     if let Err(reason) = outcome {
-        page::fail(&reason);
+        bevy_rooms::plugin::end_page(&reason);
     }
     ExitCode::SUCCESS
 }

@@ -58,7 +58,7 @@ fn without_query(address: &str) -> String {
 }
 
 #[cfg(target_arch = "wasm32")]
-pub use imp::{fail, forget, print, remember};
+pub use imp::{forget, print, remember};
 
 #[cfg(target_arch = "wasm32")]
 mod imp {
@@ -114,11 +114,6 @@ mod imp {
     /// Writes a line to the browser's console.
     pub fn print(line: &str) {
         web_sys::console::log_1(&line.into());
-    }
-
-    /// Ends the game with a word to whoever looks at the page.
-    pub fn fail(reason: &str) -> ! {
-        wasm_bindgen::throw_str(reason)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     runtime,
 };
 use crate::{
-    client::{Client, Command, ConnectionState, Output, TransportId},
+    client::{Client, Command, Output, TransportId},
     protocol::{Format, WireFrame},
     transport::{Connector, Incoming, Link},
 };
@@ -135,14 +135,10 @@ impl<C: Connector> Driver<C> {
         let now = runtime::now();
         match event {
             PageEvent::Online => self.client.handle_network(true, now),
-            // A page that is shelved has no socket; with its connection key it resumes when it comes back.
-            PageEvent::Offline | PageEvent::Shelved => self.client.handle_network(false, now),
-            PageEvent::Awake => {
-                self.client.handle_timeout(now);
-                if matches!(self.client.state(), ConnectionState::Disconnected | ConnectionState::Suspended) {
-                    self.client.handle_network(true, now);
-                }
-            }
+            PageEvent::Offline => self.client.handle_network(false, now),
+            // With its connection key it resumes when it comes back. An open socket would keep it out of the cache.
+            PageEvent::Shelved => self.client.shelve(now),
+            PageEvent::Awake => self.client.check_line(now),
             PageEvent::Leaving => self.client.handle_command(Command::Close, now),
         }
     }

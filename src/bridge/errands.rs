@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ehttp::{Request, Response};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use web_time::{SystemTime, UNIX_EPOCH};
 
 use super::runtime;
@@ -20,6 +20,9 @@ const ANSWER_CAPACITY: usize = 16;
 
 /// Longest time for one HTTP request (`TO3l4`).
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much later an answer is given up than the request itself, which tells better what was wrong.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Random bytes of a token request's nonce, which make more than the 16 characters that `RSA9c` asks for.
 const NONCE_BYTES: usize = 18;
@@ -133,9 +136,20 @@ impl Errands {
 
     fn fetch(&self, request: Request, read: impl FnOnce(Result<Response, ErrorInfo>) -> Answer + Send + 'static) {
         let done = self.done.clone();
+        let (give, fetched) = oneshot::channel();
         ehttp::fetch(request.with_timeout(Some(HTTP_TIMEOUT)), move |fetched| {
             // Where nobody waits any more the answer is of no use.
-            let _ = done.try_send(read(fetched.map_err(|error| failed(401, error))));
+            let _ = give.send(fetched);
+        });
+        runtime::run_aside(async move {
+            // A browser's fetch knows no timeout of its own.
+            let fetched = tokio::select! {
+                fetched = fetched => fetched.unwrap_or_else(|_| Err("the request was dropped".to_owned())),
+                () = runtime::sleep_until(Some(runtime::now() + HTTP_TIMEOUT + GRACE)) => {
+                    Err(format!("no answer came within {HTTP_TIMEOUT:?}"))
+                }
+            };
+            let _ = done.send(read(fetched.map_err(|error| failed(401, error)))).await;
         });
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Connection {
     pub(super) transport: Option<TransportId>,
     /// Whether the game takes the network for gone.
     pub(super) offline: bool,
+    /// Whether the program is about to stand still.
+    pub(super) shelved: bool,
     sockets: u64,
     pub(super) id: Option<ConnectionId>,
     /// What resumes the connection; the newest that the server gave (`RTN15e`).
@@ -64,6 +66,7 @@ impl Connection {
             state: ConnectionState::Initialized,
             transport: None,
             offline: false,
+            shelved: false,
             sockets: 0,
             id: None,
             key: None,
@@ -149,6 +152,9 @@ impl Client {
         self.change_connection(ConnectionState::Connecting, None, None);
         if self.connection.offline {
             return self.attempt_failed(disconnected("the game took the network for gone"), now);
+        }
+        if self.connection.shelved {
+            return self.attempt_failed(disconnected("the page is shelved"), now);
         }
         self.open_or_ask(now);
     }

@@ -18,8 +18,11 @@ use super::{
 };
 use crate::protocol::{ChannelName, ErrorCode, ErrorInfo, Format, Message, MessageSerial, Timestamp};
 
-/// Most requests under way or waiting for a token; the driver has room for their answers.
+/// Most requests under way or waiting for a token; the driver has room for their answers. More wait for their turn.
 const MAX_REQUESTS: usize = 8;
+
+/// Most requests that wait for their turn.
+const MAX_QUEUED: usize = 1000;
 
 /// Random bytes of a publish's id (`RSL1k1`).
 const ID_BYTES: usize = 9;
@@ -145,12 +148,27 @@ impl Client {
         } else {
             self.host_answered(route, now);
         }
-        match answer.and_then(|response| response.refusal().map_or(Ok(response), Err)) {
+        let answer = answer.and_then(|response| response.refusal().map_or(Ok(response), Err));
+        match answer {
             Err(refusal) if refusal.is_token_error() && !matches!(request.purpose, Purpose::Clock) => {
                 self.token_of_request_refused(request, refusal, now);
             }
             answer => self.take_answer(request.purpose, answer, now),
         }
+        self.begin_queued_requests(now);
+    }
+
+    /// Begins those requests whose turn it is.
+    fn begin_queued_requests(&mut self, now: Instant) {
+        while self.has_room_for_request()
+            && let Some(request) = self.queued.pop_front()
+        {
+            self.begin_request(request, now);
+        }
+    }
+
+    fn has_room_for_request(&self) -> bool {
+        self.requests.len() + self.waiting.len() < MAX_REQUESTS
     }
 
     fn take_answer(&mut self, purpose: Purpose, answer: Result<HttpResponse, ErrorInfo>, now: Instant) {
@@ -194,7 +212,7 @@ impl Client {
 
     /// There is no token to be had: what waited for it ends.
     pub(super) fn end_waiting_requests(&mut self, reason: &ErrorInfo) {
-        for request in std::mem::take(&mut self.waiting) {
+        for request in std::mem::take(&mut self.waiting).into_iter().chain(std::mem::take(&mut self.queued)) {
             self.end_request(request.purpose, reason.clone());
         }
     }
@@ -264,6 +282,14 @@ impl Client {
             Err(error) => return self.end_request(purpose, error),
         };
         let request = Request { path, query, body, purpose, renewed: false };
+        if self.queued.is_empty() && self.has_room_for_request() {
+            self.begin_request(request, now);
+        } else {
+            self.queued.push_back(request);
+        }
+    }
+
+    fn begin_request(&mut self, request: Request, now: Instant) {
         // The time is told to anybody.
         if matches!(request.purpose, Purpose::Time { .. }) || self.http_authorization().is_some() {
             let route = self.route(now);
@@ -280,10 +306,10 @@ impl Client {
     fn check_request(&self) -> Result<(), ErrorInfo> {
         // Where the options name no place to connect to, they say what is wrong with them.
         self.target.as_ref().map_err(Clone::clone)?;
-        if self.requests.len() + self.waiting.len() < MAX_REQUESTS {
+        if self.queued.len() < MAX_QUEUED {
             return Ok(());
         }
-        let text = format!("{MAX_REQUESTS} requests already wait for the server; ask less often");
+        let text = format!("{MAX_QUEUED} requests already wait for the server; ask less often");
         Err(ErrorInfo::new(ErrorCode::CONNECTION_RATE_EXCEEDED, 429, text))
     }
 

@@ -28,6 +28,10 @@ pub(super) struct RoomsLink {
     connection: Option<ConnectionChange>,
     /// Whether frames are copied, on the next line too.
     watches_frames: bool,
+    /// Whether the game takes the network for gone, on the next line too.
+    offline: bool,
+    /// Whether the background task has still to hear of that.
+    offline_untold: bool,
     /// What came and was not applied to the world yet.
     pub(super) received: Received,
     /// Runs the relay where the game asked for one on this machine.
@@ -69,6 +73,8 @@ impl RoomsLink {
             channels: Front::default(),
             connection: None,
             watches_frames: false,
+            offline: false,
+            offline_untold: false,
             received: Received::default(),
             #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
             relay: None,
@@ -132,9 +138,26 @@ impl RoomsLink {
             let bridge = self.start_bridge()?;
             bridge.watch_frames(self.watches_frames);
             self.bridge = Some(bridge);
+            self.offline_untold = self.offline;
+            self.tell_offline();
         }
         self.send(Command::Connect);
         Ok(())
+    }
+
+    /// Takes the network for gone, or for back.
+    pub(super) fn set_offline(&mut self, offline: bool) {
+        (self.offline, self.offline_untold) = (offline, true);
+        self.tell_offline();
+    }
+
+    /// Tells the background task of it; a full queue has room later.
+    fn tell_offline(&mut self) {
+        if self.offline_untold
+            && let Some(bridge) = &self.bridge
+        {
+            self.offline_untold = bridge.send(Command::Network { up: !self.offline }).is_err();
+        }
     }
 
     /// Attaches a channel: connects where there is no connection yet.
@@ -226,6 +249,7 @@ impl RoomsLink {
 
     /// Hands the session's commands over as far as there is room; the rest waits in the session.
     fn hand_over_commands(&mut self) {
+        self.tell_offline();
         let Self { bridge: Some(bridge), session, directory, channels, .. } = self else { return };
         let mut next = || {
             let of_room = session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());

@@ -39,7 +39,7 @@ pub fn page_address() -> Option<String> {
 /// no use for.
 ///
 /// ```
-/// // With clap: Flags::parse_from(arguments(&["name", "room", "relay"]))
+/// // With clap: Flags::try_parse_from(arguments(&["name", "room", "relay"])), and end_page where it fails.
 /// let words = bevy_rooms::plugin::arguments(&["name", "room", "relay"]);
 /// assert_eq!(words.len(), std::env::args().count());
 /// ```
@@ -48,6 +48,12 @@ pub fn arguments(of_page: &[&str]) -> Vec<String> {
         Some(address) => flags_of(&address, of_page),
         None => std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
     }
+}
+
+/// Ends the program with a word to whoever looks at the web page around it, as where its address makes no sense. Returns
+/// where there is no page. The word is thrown as an error of the script that runs the game; the page in `web/page` shows it.
+pub fn end_page(why: &str) {
+    here::end(why);
 }
 
 fn flags_of(address: &str, known: &[&str]) -> Vec<String> {

@@ -103,6 +103,12 @@ impl Line {
         self.members.iter().any(|((_, client), data)| client == player.as_str() && same(data))
     }
 
+    /// Whether presence shows a newer process of a player than this.
+    pub(super) fn shows_newer_process(&self, player: &PlayerId, generation: Generation) -> bool {
+        let newer = |data: &MemberData| data.generation.is_some_and(|shown| shown > generation);
+        self.members.iter().any(|((_, client), data)| client == player.as_str() && newer(data))
+    }
+
     /// Whether presence is complete and shows nobody who could be in the room already.
     pub(super) fn is_alone(&self) -> bool {
         self.synced && self.members.iter().all(|((connection, _), data)| data.arriving || self.is_own(connection))

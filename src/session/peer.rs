@@ -6,7 +6,7 @@ use rand::RngExt;
 use web_time::Instant;
 
 use super::{
-    LeaveReason, PlayerId, Refusal, Reign, Role, Session, Stamp, Wish,
+    LeaveReason, PlayerId, Refusal, Reign, Role, Session, SessionConfig, Stamp, Wish,
     claim::MAX_TERM_STEP,
     document::Changes,
     promise::{Promise, Standing},
@@ -293,10 +293,12 @@ impl Session {
         let counts = match refused.process {
             // Whoever hosts by now is known here, or has founded a room of its own that the newer process came to.
             Some(process) => {
-                process == self.config.generation
+                let SessionConfig { player, generation, .. } = &self.config;
+                let is_newer = self.newer_process || self.line.shows_newer_process(player, *generation);
+                process == *generation
                     && refused.refusal == Refusal::Superseded
                     && !from.own
-                    && (self.newer_process || self.roster().contains(&from.player))
+                    && (is_newer || self.roster().contains(&from.player))
             }
             None => {
                 let hosts = self.promise.led().is_none_or(|leader| leader.player == from.player);

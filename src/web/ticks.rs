@@ -167,6 +167,7 @@ impl Frames {
 struct TickWorker {
     worker: Worker,
     _on_tick: Closure<dyn FnMut()>,
+    _on_error: Closure<dyn FnMut()>,
 }
 
 impl TickWorker {
@@ -176,22 +177,30 @@ impl TickWorker {
                 let frames = Rc::clone(frames);
                 let on_tick = Closure::<dyn FnMut()>::new(move || frames.tick());
                 worker.set_onmessage(Some(on_tick.as_ref().unchecked_ref()));
-                Some(Self { worker, _on_tick: on_tick })
+                // A policy that forbids it is told of afterwards.
+                let on_error = Closure::<dyn FnMut()>::new(|| warn_of_standstill("it did not start"));
+                worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+                Some(Self { worker, _on_tick: on_tick, _on_error: on_error })
             }
             Err(error) => {
-                log::warn!(
-                    "the game stands still while its page is hidden, since the browser gives no worker ({error:?}); a \
-                     content security policy has to say \"worker-src blob:\""
-                );
+                warn_of_standstill(&format!("{error:?}"));
                 None
             }
         }
     }
 }
 
+fn warn_of_standstill(why: &str) {
+    log::warn!(
+        "the game stands still while its page is hidden, since the browser gives no worker ({why}); a content security \
+         policy has to say \"worker-src blob:\""
+    );
+}
+
 impl Drop for TickWorker {
     fn drop(&mut self) {
         self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
         self.worker.terminate();
     }
 }

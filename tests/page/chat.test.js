@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Program, relay } from '../sdk/programs.js';
+import { SHOTS } from './tabs.js';
 
 /** What the page needs, and where it is. */
 const FILES = {
@@ -80,7 +81,7 @@ test('a page with the official SDK takes part in the chat', { timeout: 60_000 },
   const said = async (page) => (await page.locator('#lines div').allTextContents()).filter((line) => !line.startsWith('—'));
   await shows(zoe, '#lines', 'Zoe: <b>bold</b>');
   assert.deepEqual(await said(zoe), await said(eve), 'both pages show one transcript');
-  await zoe.screenshot({ path: process.env.SCREENSHOT ?? undefined });
+  await zoe.screenshot({ path: `${SHOTS}/chat-sdk.png` });
 
   await zoe.close();
   await ada.event(({ event, name }) => event === 'left' && name === 'Zoe');

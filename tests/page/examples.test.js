@@ -18,8 +18,10 @@ test('a tab chats with a terminal', { timeout: 120_000 }, async () => {
   await ada.event(({ event, state }) => event === 'channel' && state === 'Attached');
   const bob = await stages.chat.tab({ name: 'Bob', room: 'den' });
   await ada.event(({ event, name }) => event === 'joined' && name === 'Bob');
+  const empty = await bob.page.screenshot();
   ada.say('Good morning');
   await ada.event(({ event, text }) => event === 'said' && text === 'Good morning');
+  await bob.shows(['Good morning'], empty);
   // The line to write on has the focus from the start.
   await bob.page.keyboard.type('Hello from a tab', { delay: 50 });
   await ada.event(({ event, typing }) => event === 'here' && typing.includes('Bob'));
@@ -33,7 +35,10 @@ test('a tab is counted among the viewers of a ticker', { timeout: 120_000 }, asy
   const counter = terminal('ticker', '--publish', '--every', '200ms');
   await counter.event(({ event }) => event === 'tick');
   const tab = await stages.ticker.tab({});
+  const first = await tab.page.screenshot();
   await counter.event(({ sessions }) => sessions === 1);
+  const { tick } = await counter.event(({ event }) => event === 'tick');
+  await tab.shows([`"data":"${tick}"`], first);
   await tab.screenshots('ticker');
   tab.assertNoErrors();
   counter.forget();
@@ -44,8 +49,10 @@ test('a tab is counted among the viewers of a ticker', { timeout: 120_000 }, asy
 test('a tab reads a phrase word by word', { timeout: 120_000 }, async () => {
   const phrase = 'one two three four five six seven';
   const tab = await stages.words.tab({});
+  const empty = await tab.page.screenshot();
   const host = terminal('words', '--host', '--phrase', phrase, '--every', '100ms');
   await host.event(({ event, number }) => event === 'word' && number === 6);
+  await tab.shows(phrase.split(' ').map((word) => `"word":"${word}"`), empty);
   await tab.screenshots('words');
   tab.assertNoErrors();
 });

@@ -6,7 +6,8 @@ import { chromium } from 'playwright-core';
 import { Events } from '../sdk/programs.js';
 
 /** Where screenshots are kept. */
-const SHOTS = process.env.SCREENSHOTS ?? new URL('./screenshots', import.meta.url).pathname;
+/** Where pictures go. */
+export const SHOTS = process.env.SCREENSHOTS ?? new URL('./screenshots', import.meta.url).pathname;
 
 /** A browser that draws WebGL2 without a graphics card, and treats hidden tabs as a browser on a desk does. */
 export function browser() {
@@ -15,7 +16,7 @@ export function browser() {
     args: ['--no-sandbox', '--disable-background-networking', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
       '--ignore-gpu-blocklist'],
     ignoreDefaultArgs: ['--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
-      '--disable-background-timer-throttling'],
+      '--disable-background-timer-throttling', '--disable-back-forward-cache'],
   });
 }
 
@@ -46,6 +47,9 @@ export class Tab extends Events {
       if (text.startsWith('{"')) this.push(text);
       else if (message.type() === 'error') this.errors.push(text);
     });
+    /** What came over the page's sockets. */
+    this.received = [];
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => this.received.push(String(payload))));
     page.on('pageerror', (error) => {
       // Winit leaves `main` with it.
       if (!error.message.includes('exceptions for control flow')) this.errors.push(error.message);
@@ -63,6 +67,16 @@ export class Tab extends Events {
     this.page.once('framenavigated', () => this.forget());
     await this.page.reload();
     await this.running();
+  }
+
+  /** Resolves once this came over the page's sockets, and the page looks other than in the picture `before`. */
+  async shows(words, before) {
+    const end = Date.now() + 60_000;
+    const lacks = () => words.filter((word) => !this.received.some((frame) => frame.includes(word)));
+    while (lacks().length > 0 || before.equals(await this.page.screenshot())) {
+      if (Date.now() > end) throw new Error(`the page did not receive ${lacks()}, or does not show it`);
+      await this.frames(5);
+    }
   }
 
   /** Takes pictures of the page as it is seen on a desk and on a phone. */

@@ -3,6 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
+// In a browser its tests are that one's.
+#[cfg(target_arch = "wasm32")]
+#[macro_use]
+extern crate browser_test;
+
 mod auth;
 mod channels;
 mod client;

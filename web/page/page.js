@@ -12,6 +12,24 @@ const PATIENCE = 15000;
 const isControlFlow = (error) => String(error?.message ?? error).includes("exceptions for control flow");
 
 let failed = false;
+let running = false;
+
+// A page that comes neither over https nor from this machine has no clipboard, as one that a friend opens over the local
+// network. There it goes the old way, and where the browser refuses that too, the text is shown to be copied by hand.
+function copy(words) {
+    const area = Object.assign(document.createElement("textarea"), { value: words, readOnly: true });
+    area.style.cssText = "position: fixed; opacity: 0";
+    // The game copies too when it hears of it.
+    area.addEventListener("copy", (event) => event.stopPropagation());
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    document.getElementById("game").focus();
+    if (!copied) prompt("Copy this:", words);
+    return Promise.resolve();
+}
+if (!navigator.clipboard) Object.defineProperty(navigator, "clipboard", { value: { writeText: copy } });
 
 function fail(reason) {
     if (failed) return;
@@ -27,6 +45,8 @@ function tell(error) {
     if (isControlFlow(error)) return;
     const what = error?.message ?? String(error);
     const crashed = error instanceof WebAssembly.RuntimeError;
+    // A game that runs is ended by its own errors alone, not by those of extensions and observers.
+    if (running && !crashed) return;
     fail(crashed ? "The game has stopped: an error in it ended it. The browser’s console tells more." : `The game cannot go on: ${what}`);
 }
 
@@ -68,6 +88,7 @@ window.addEventListener("unhandledrejection", (event) => {
     else tell(event.reason);
 });
 window.addEventListener("bevy-rooms:running", () => {
+    running = true;
     performance.mark("first-frame");
     if (!failed) notice.hidden = true;
     document.getElementById("game").focus();

@@ -259,7 +259,39 @@ impl Widget for Button<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use bevy_egui::egui::RawInput;
+
     use super::*;
+
+    /// The symbols in the sources of a folder.
+    fn symbols_in(folder: &Path, found: &mut BTreeSet<char>) {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                symbols_in(&entry, found);
+            } else {
+                found.extend(fs::read_to_string(entry).unwrap().chars().filter(|symbol| !symbol.is_ascii()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_fonts_of_a_page_have_every_symbol_that_is_shown() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut symbols = BTreeSet::new();
+        ["examples/bingo", "src/ui"].iter().for_each(|folder| symbols_in(&root.join(folder), &mut symbols));
+        assert!(symbols.contains(&'★'));
+        let ctx = Context::default();
+        ctx.set_fonts(fonts());
+        // They are there from the next frame on.
+        let mut output = ctx.run_ui(RawInput::default(), |_| {});
+        output.textures_delta.clear();
+        for font in [FontId::proportional(16.0), FontId::monospace(16.0)] {
+            let lacks = |symbol: &&char| !ctx.fonts_mut(|fonts| fonts.has_glyph(&font, **symbol));
+            assert_eq!(symbols.iter().filter(lacks).collect::<String>(), "", "{:?}", font.family);
+        }
+    }
 
     #[test]
     fn text_stands_out_on_every_colour_of_the_palette() {

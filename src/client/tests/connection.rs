@@ -228,6 +228,20 @@ fn a_frozen_program_finds_out_at_once() {
 }
 
 #[test]
+fn a_shelved_program_opens_nothing_until_it_is_back() {
+    let mut bench = Bench::connected();
+    let opened = bench.urls.len();
+    bench.client.shelve(bench.now);
+    bench.drain();
+    assert_eq!((bench.client.state(), bench.socket), (Disconnected, None));
+    bench.pass(60 * SECOND);
+    assert_eq!(bench.urls.len(), opened);
+    bench.client.check_line(bench.now);
+    bench.drain();
+    assert_eq!((bench.client.state(), bench.urls.len()), (Connecting, opened + 1));
+}
+
+#[test]
 fn new_details_of_a_connected_client_are_an_update() {
     let mut bench = Bench::attached();
     bench.receive(welcome("conn-1"));

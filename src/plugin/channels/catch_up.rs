@@ -4,7 +4,7 @@
 
 use crate::{
     client::{Direction, HistoryPage, HistoryQuery, NextPage, OperationId},
-    protocol::{Message, MessageSerial, Timestamp},
+    protocol::{ErrorInfo, Message, MessageSerial, Timestamp},
 };
 
 /// Messages of one page: as many as servers give.
@@ -22,6 +22,8 @@ pub(super) struct CatchUp {
     /// The newest message that was given.
     serial: Option<MessageSerial>,
     timestamp: Option<Timestamp>,
+    /// Why it is not known where the stream stood when the channel was attached for the first time, if it is not.
+    unmarked: Option<ErrorInfo>,
     reading: Option<Reading>,
 }
 
@@ -60,9 +62,20 @@ impl CatchUp {
 
     /// Takes in the answer to that.
     pub(super) fn mark(&mut self, page: &HistoryPage) {
+        self.unmarked = None;
         if let Some(newest) = page.messages.first() {
             self.note(newest);
         }
+    }
+
+    /// There is no answer to that. What was missed later cannot be told from what came before, until a message has come.
+    pub(super) fn fail_to_mark(&mut self, why: ErrorInfo) {
+        self.unmarked = Some(why);
+    }
+
+    /// Why what was missed cannot be told from what came before, if it cannot.
+    pub(super) fn unmarked(&self) -> Option<&ErrorInfo> {
+        self.unmarked.as_ref().filter(|_| self.serial.is_none())
     }
 
     /// Messages were missed: begins to read, as `operation`. `until_attach` where the channel was attached anew, and knows

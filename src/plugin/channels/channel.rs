@@ -153,7 +153,12 @@ fn attach(mut world: DeferredWorld, context: HookContext) {
         log::error!("the channel {} was asked for without RoomsPlugin; add the plugin to the app", channel.name);
         return;
     };
-    if let Err(error) = link.attach(entity, &channel) {
+    let is_another = link.channels.line(entity).is_some_and(|line| line.name != *channel.name());
+    let attached = link.attach(entity, &channel);
+    if is_another && let Some(mut members) = world.get_mut::<ChannelMembers>(entity) {
+        *members = ChannelMembers::default();
+    }
+    if let Err(error) = attached {
         // Observers are to see it after the entity is complete.
         world.commands().queue(move |world: &mut World| receive::fail(world, entity, error));
     }

@@ -9,7 +9,7 @@ use super::{
     receive,
 };
 use crate::{
-    client::{Command, HistoryOf, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand},
+    client::{HistoryOf, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand},
     plugin::link::RoomsLink,
     protocol::{Data, ErrorCode, ErrorInfo, Message as Raw},
 };
@@ -91,8 +91,8 @@ impl ChannelsCommandsExt for Commands<'_, '_> {
 
     fn set_offline(&mut self, offline: bool) {
         self.queue(move |world: &mut World| {
-            if let Some(link) = world.get_resource::<RoomsLink>() {
-                link.send(Command::Network { up: !offline });
+            if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
+                link.set_offline(offline);
             }
         });
     }

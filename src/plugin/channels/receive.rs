@@ -184,6 +184,10 @@ fn look_back(world: &mut World, entity: Entity, continuity: Option<Continuity>, 
     let operation = next_operation();
     let mut front = front(world);
     let Some(catch_up) = front.line(entity).and_then(|line| line.catch_up.as_mut()) else { return };
+    let unmarked = catch_up.unmarked().filter(|_| continuity.is_some()).cloned();
+    if let Some(error) = unmarked {
+        return give_up(world, entity, error.into());
+    }
     let (purpose, query) = match continuity {
         None => (Purpose::Mark, CatchUp::mark_query()),
         Some(_) => (Purpose::CatchUp, catch_up.begin(operation, until_attach)),
@@ -229,7 +233,11 @@ fn apply_history(world: &mut World, operation: OperationId, outcome: Result<Hist
                 catch_up.mark(&page);
             }
         }
-        (Purpose::Mark, Err(error)) => log::debug!("where the channel's stream stands is not known: {error}"),
+        (Purpose::Mark, Err(error)) => {
+            if let Some(catch_up) = front(world).line(channel).and_then(|line| line.catch_up.as_mut()) {
+                catch_up.fail_to_mark(error);
+            }
+        }
         (Purpose::CatchUp, Ok(page)) => take_page(world, channel, operation, page),
         (Purpose::CatchUp, Err(error)) => {
             let mut front = front(world);

@@ -12,3 +12,5 @@ pub(super) fn address() -> Option<String> {
 }
 
 pub(super) fn show_address(_: &str) {}
+
+pub(super) fn end(_: &str) {}

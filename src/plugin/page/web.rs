@@ -17,6 +17,10 @@ pub(in crate::plugin) fn build(app: &mut App, while_hidden: WhileHidden) {
     app.add_systems(First, tell_page_of_the_first_frame);
 }
 
+pub(super) fn end(why: &str) {
+    wasm_bindgen::throw_str(why)
+}
+
 /// Tells the page around the game, with the event `bevy-rooms:running`, that the first frame was drawn: it may take away
 /// what it shows while the game is loading.
 fn tell_page_of_the_first_frame(mut frames: Local<u32>) {

@@ -256,10 +256,15 @@ fn only_who_has_a_seat_tells_the_process_that_is_meant_to_stop() {
 #[test]
 fn a_process_that_heard_of_a_newer_one_is_told_to_stop_by_anyone() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
-    // Its own room knows nothing of the one that the newer process came to.
-    say_hello_as_twin(&mut bus, "ada");
     let refused = json!({ "generation": 1, "nonce": "", "process": 1, "reason": "superseded" });
-    bus.say_as("stranger", "c-stranger", "room:den:to:ada", "room.refused", refused);
+    // Their own room knows nothing of the one that the newer processes came to.
+    say_hello_as_twin(&mut bus, "ada");
+    bus.enter_as("bob", "c-twin", json!({ "generation": 2 }));
+    for player in ["ada", "bob"] {
+        bus.say_as("stranger", "c-stranger", &format!("room:den:to:{player}"), "room.refused", refused.clone());
+    }
     bus.run(SECOND);
-    assert_eq!(bus.closed(0), Some(&CloseReason::Refused(Refusal::Superseded)));
+    for node in 0..2 {
+        assert_eq!(bus.closed(node), Some(&CloseReason::Refused(Refusal::Superseded)));
+    }
 }
