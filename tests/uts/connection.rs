@@ -3,6 +3,8 @@
 mod auto_connect;
 mod backoff;
 mod failures;
+// With a key for servers elsewhere, which a page is not to have.
+#[cfg(not(target_arch = "wasm32"))]
 mod fallback;
 mod forwards;
 mod heartbeat;

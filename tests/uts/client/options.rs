@@ -186,6 +186,8 @@ fn rtc16a_closing_goes_by_the_connection() {
     assert_eq!(bench.states(), [ConnectionState::Closing, ConnectionState::Closed]);
 }
 
+// A page is not to have a key for servers elsewhere.
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn rsc18_a_key_goes_over_tls_or_to_a_host_that_is_near() {
     let to = |url: &str| ClientOptions { endpoint: Endpoint::Url(url.to_owned()), ..options() };
