@@ -52,7 +52,8 @@ test('a tab reads a phrase word by word', { timeout: 120_000 }, async () => {
   const empty = await tab.page.screenshot();
   const host = terminal('words', '--host', '--phrase', phrase, '--every', '100ms');
   await host.event(({ event, number }) => event === 'word' && number === 6);
-  await tab.shows(phrase.split(' ').map((word) => `"word":"${word}"`), empty);
+  // As JSON within the JSON of the frame.
+  await tab.shows(phrase.split(' ').map((word) => `\\"word\\":\\"${word}\\"`), empty);
   await tab.screenshots('words');
   tab.assertNoErrors();
 });
