@@ -73,6 +73,7 @@
 //! | [`transport`] | sockets: native, the browser's, in memory | `protocol` (errors) |
 //! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
 //! | `ui` | windows and panels in egui | `plugin`, `session`, `client`'s vocabulary, `protocol` |
+//! | `ui-bare` | the same without egui's fonts, for games that bring their own | off |
 //! | [`testing`] | apps, clients and a hub on simulated time | `plugin`, `session`, `bridge`, `client`, `relay`'s hub, `protocol` |
 //! | [`protocol`] | frames, messages, presence, errors; pure data | – |
 //! | `web` | timers and listeners of a browser, for `transport`, `bridge` and `plugin`; wasm32 only | – |
