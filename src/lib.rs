@@ -98,10 +98,10 @@ pub mod bridge;
 pub mod client;
 pub mod plugin;
 pub mod protocol;
-#[cfg(all(any(feature = "relay", feature = "testing"), not(target_arch = "wasm32")))]
+#[cfg(any(feature = "testing", all(feature = "relay", not(target_arch = "wasm32"))))]
 pub mod relay;
 pub mod session;
-#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
+#[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;
 #[cfg(feature = "ui-bare")]

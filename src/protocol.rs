@@ -25,7 +25,7 @@ pub use flags::Flags;
 pub use format::{DecodeError, Format, WireFrame};
 pub use frame::{Action, Auth, ConnectionDetails, Frame, PublishResult};
 pub use id::{ChannelName, ChannelSerial, ClientId, ConnectionId, ConnectionKey, MessageSerial, MsgSerial, Timestamp};
-#[cfg(all(any(feature = "relay", feature = "testing"), not(target_arch = "wasm32")))]
+#[cfg(any(feature = "testing", all(feature = "relay", not(target_arch = "wasm32"))))]
 pub(crate) use lenient::AsMap;
 pub use message::{Extras, Message, MessageAction, MessageVersion};
 pub use presence::{PresenceAction, PresenceId, PresenceMessage};

@@ -9,7 +9,7 @@
 //! tokens and the time ([`Hub::rest`]). It keeps two minutes of history, and writes nothing to disk.
 //!
 //! ```no_run
-//! # #[cfg(feature = "relay")] {
+//! # #[cfg(all(feature = "relay", not(target_arch = "wasm32")))] {
 //! use bevy_rooms::relay::{self, RelayConfig};
 //!
 //! let relay = relay::spawn(RelayConfig::default()).expect("a free port on loopback");
@@ -23,13 +23,13 @@ mod attach;
 mod auth;
 mod capability;
 mod channel;
-#[cfg(feature = "relay")]
+#[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
 mod config;
 mod connection;
 mod history;
 mod hub;
 mod limits;
-#[cfg(feature = "relay")]
+#[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
 mod listener;
 mod outbox;
 mod presence;
@@ -43,11 +43,11 @@ mod token;
 
 pub use auth::{ApiKey, ApiKeyError, AppId, Credentials, Identity, Principal};
 pub use capability::{Capability, CapabilityError, Operation};
-#[cfg(feature = "relay")]
+#[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
 pub use config::ConfigError;
 pub use hub::{Hub, HubConfig, HubStats};
 pub use limits::{CloudPlan, CloudPlanError, Limits};
-#[cfg(feature = "relay")]
+#[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
 pub use listener::{Relay, RelayConfig, RelayError, RelayHandle, spawn};
 pub use outbox::{LinkId, Output};
 pub use request::ConnectRequest;

@@ -1,14 +1,11 @@
 //! A player's seat and entity over a crash, a restart, and the end of the grace period.
 
-use std::{
-    io::{BufRead, BufReader},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy_rooms::prelude::*;
 
-use crate::table::{LONG, Table, command, messages, state};
+use super::table::{LONG, Table, command, messages, state};
 
 /// What a game gives a player of its own.
 #[derive(Component, Debug, PartialEq)]
@@ -75,6 +72,8 @@ fn after_the_grace_period_the_player_has_left_and_its_entity_is_gone() {
     assert_eq!((coins(&table, entity), entry(&table)), (None, None));
 }
 
+/// In a page the ids are in the browser's storage, and come free between frames: `tests/web/games.rs`.
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn a_game_that_remembers_its_player_has_the_seat_again_without_giving_an_id() {
     let folder = std::env::temp_dir().join(format!("bevy_rooms-{}-seats", std::process::id()));
@@ -112,8 +111,10 @@ fn a_game_that_remembers_its_player_has_the_seat_again_without_giving_an_id() {
 }
 
 /// Between processes: the lock ends with its process, however that ends.
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn a_process_that_is_killed_gives_its_player_id_free_and_no_sooner() {
+    use std::io::{BufRead, BufReader};
     const FOLDER: &str = "ROOMS_TEST_FOLDER";
     let own_id = |folder: &str| {
         let mut app = App::new();

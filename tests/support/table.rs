@@ -1,28 +1,18 @@
-//! Several apps at one table: real plugins, bridges and clients over the memory transport to a real hub, in one thread
-//! and on a clock that only moves when it is told to. So a test waits for events, never for time.
+//! Several apps at one table, in one thread and on a clock that only moves when it is told to, with nothing mocked between
+//! two of them. So a test waits for events, never for time.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+#[cfg_attr(not(target_arch = "wasm32"), path = "table/runtime.rs")]
+#[cfg_attr(target_arch = "wasm32", path = "table/simulated.rs")]
+mod line;
+
+use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_rooms::{
-    bridge::{self, Runtime},
-    plugin::{Clock, Transport},
-    prelude::*,
-    protocol::{Format, Timestamp, WireFrame},
-    relay::{ConnectRequest, Hub, HubConfig, LinkId, Output},
-    transport::{
-        Incoming,
-        memory::{self, MemoryConnector, MemoryListener, MemorySocket},
-    },
-};
-use tokio::sync::mpsc;
-use web_time::Instant;
+use bevy_rooms::prelude::*;
+
+use line::Line;
 
 /// One frame of a game at 60 per second.
 pub const FRAME: Duration = Duration::from_millis(16);
@@ -30,35 +20,23 @@ pub const FRAME: Duration = Duration::from_millis(16);
 /// Far more simulated time than anything takes that should happen.
 pub const LONG: Duration = Duration::from_secs(40);
 
-/// The table: a runtime with a paused clock, and a hub that serves it.
+/// The table: a relay's hub, the lines to it, and the apps.
 pub struct Table {
-    runtime: tokio::runtime::Runtime,
-    connector: MemoryConnector,
-    now: Arc<Mutex<Instant>>,
+    line: Line,
     pub apps: Vec<App>,
-    cutter: mpsc::UnboundedSender<()>,
 }
 
 impl Table {
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let (connector, listener) = memory::pair();
-        let (cutter, cuts) = mpsc::unbounded_channel();
-        runtime.spawn(serve(listener, cuts));
-        let now = Arc::new(Mutex::new(runtime.block_on(async { bridge::now() })));
-        Self { runtime, connector, now, apps: Vec::new(), cutter }
+        Self { line: Line::new(), apps: Vec::new() }
     }
 
     /// The plugin, set up for this table.
     pub fn plugin(&self, player: &str) -> RoomsPlugin {
-        let (connector, now) = (self.connector.clone(), Arc::clone(&self.now));
         RoomsPlugin {
             connect: Connect::relay("ws://127.0.0.1:1"),
             player: Some(PlayerId::new(player).unwrap()),
-            runtime: Runtime::Handle(self.runtime.handle().clone()),
-            transport: Transport::custom(move || connector.clone()),
-            clock: Clock::Custom(Arc::new(move || *now.lock().unwrap())),
-            ..default()
+            ..self.line.plugin()
         }
     }
 
@@ -87,14 +65,13 @@ impl Table {
 
     /// Time passes for the line, and no app gets a frame.
     pub fn wait(&mut self, duration: Duration) {
-        self.runtime.block_on(async { tokio::time::sleep(duration).await });
-        *self.now.lock().unwrap() = self.runtime.block_on(async { bridge::now() });
+        self.line.pass(duration);
     }
 
     /// Frames until `done`, at most `limit` of simulated time; tells whether it came to that.
     pub fn until(&mut self, limit: Duration, mut done: impl FnMut(&mut Vec<App>) -> bool) -> bool {
-        let end = *self.now.lock().unwrap() + limit;
-        while *self.now.lock().unwrap() < end {
+        let end = self.line.now() + limit;
+        while self.line.now() < end {
             self.frame();
             if done(&mut self.apps) {
                 return true;
@@ -104,8 +81,8 @@ impl Table {
     }
 
     /// Drops every socket.
-    pub fn cut_all(&self) {
-        self.cutter.send(()).unwrap();
+    pub fn cut_all(&mut self) {
+        self.line.cut_all();
     }
 }
 
@@ -124,72 +101,4 @@ pub fn command(app: &mut App, run: impl FnOnce(&mut Commands)) {
 pub fn messages<M: Message + Clone>(app: &App) -> Vec<M> {
     let messages = app.world().resource::<Messages<M>>();
     messages.get_cursor().read(messages).cloned().collect()
-}
-
-/// Serves memory sockets with a hub.
-async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<()>) {
-    let mut hub = Hub::new(HubConfig::default(), [7; 32], bridge::now(), Timestamp(1_700_000_000_000));
-    let mut links: HashMap<LinkId, (Format, mpsc::Sender<Incoming>)> = HashMap::new();
-    let (frames, mut inbox) = mpsc::channel::<(LinkId, Option<WireFrame>)>(1024);
-    loop {
-        while let Some(output) = hub.poll_output() {
-            match output {
-                Output::Send { link, frame } => {
-                    if let Some((format, incoming)) = links.get(&link) {
-                        let wire = frame.wire(*format).clone();
-                        incoming.try_send(Incoming::Frame(wire)).expect("a client that keeps up");
-                    }
-                }
-                Output::Ping { link } => {
-                    if let Some((_, incoming)) = links.get(&link) {
-                        let _ = incoming.try_send(Incoming::Activity);
-                    }
-                }
-                Output::Close { link } => drop(links.remove(&link)),
-                other => panic!("{other:?} is unknown here"),
-            }
-        }
-        tokio::select! {
-            socket = listener.accept() => {
-                let Some(MemorySocket { url, mut end }) = socket else { return };
-                let query = url.split_once('?').map_or("", |(_, query)| query).to_owned();
-                let request = ConnectRequest::from_query(&query);
-                let link = hub.open(&request, bridge::now());
-                links.insert(link, (request.wire_format(), end.incoming));
-                let frames = frames.clone();
-                tokio::spawn(async move {
-                    while let Some(wire) = end.outgoing.recv().await {
-                        if frames.send((link, Some(wire))).await.is_err() {
-                            return;
-                        }
-                    }
-                    let _ = frames.send((link, None)).await;
-                });
-            }
-            frame = inbox.recv() => match frame {
-                Some((link, Some(wire))) => match wire.decode() {
-                    Ok(frame) => hub.handle_frame(link, frame, bridge::now()),
-                    Err(error) => hub.handle_malformed(link, &error, bridge::now()),
-                },
-                Some((link, None)) => {
-                    links.remove(&link);
-                    hub.handle_closed(link, bridge::now());
-                }
-                None => return,
-            },
-            _ = cuts.recv() => {
-                for (link, _) in links.drain() {
-                    hub.handle_closed(link, bridge::now());
-                }
-            }
-            () = due(hub.poll_timeout()) => hub.handle_timeout(bridge::now()),
-        }
-    }
-}
-
-async fn due(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }

@@ -72,7 +72,7 @@ impl ApiKey {
     }
 
     /// A key of the development key's application for one run of a relay, with random bytes as its secret.
-    #[cfg(feature = "relay")]
+    #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
     pub(in crate::relay) fn of_run(random: [u8; 16]) -> Self {
         let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Self { name: "rooms.page".into(), secret: secret.into(), ..Self::development() }
