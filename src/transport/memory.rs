@@ -64,41 +64,35 @@ impl MemorySocket {
 }
 
 #[cfg(test)]
-#[cfg(not(target_arch = "wasm32"))]
 mod tests {
+    #[cfg(not(target_arch = "wasm32"))]
+    use tokio::test;
+
     use super::*;
     use crate::protocol::WireFrame;
 
-    fn run(test: impl Future<Output = ()>) {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test);
+    #[test]
+    async fn frames_travel_both_ways_and_dropping_one_end_ends_the_other() {
+        let (mut connector, mut listener) = pair();
+        let mut link = connector.open("memory:/?v=6");
+        let mut socket = listener.accept().await.unwrap();
+        assert_eq!(socket.query(), "v=6");
+        assert_eq!(link.incoming.recv().await, Some(Incoming::Opened));
+        let (up, down) = (WireFrame::Text("up".to_owned()), WireFrame::Binary(vec![0xff]));
+        link.outgoing.send(up.clone()).await.unwrap();
+        assert_eq!(socket.end.outgoing.recv().await, Some(up));
+        socket.end.incoming.send(Incoming::Frame(down.clone())).await.unwrap();
+        drop(socket);
+        assert_eq!(link.incoming.recv().await, Some(Incoming::Frame(down)));
+        assert_eq!(link.incoming.recv().await, None);
     }
 
     #[test]
-    fn frames_travel_both_ways_and_dropping_one_end_ends_the_other() {
-        run(async {
-            let (mut connector, mut listener) = pair();
-            let mut link = connector.open("memory:/?v=6");
-            let mut socket = listener.accept().await.unwrap();
-            assert_eq!(socket.query(), "v=6");
-            assert_eq!(link.incoming.recv().await, Some(Incoming::Opened));
-            let (up, down) = (WireFrame::Text("up".to_owned()), WireFrame::Binary(vec![0xff]));
-            link.outgoing.send(up.clone()).await.unwrap();
-            assert_eq!(socket.end.outgoing.recv().await, Some(up));
-            socket.end.incoming.send(Incoming::Frame(down.clone())).await.unwrap();
-            drop(socket);
-            assert_eq!(link.incoming.recv().await, Some(Incoming::Frame(down)));
-            assert_eq!(link.incoming.recv().await, None);
-        });
-    }
-
-    #[test]
-    fn a_socket_that_nobody_accepts_is_closed_with_a_reason() {
-        run(async {
-            let (mut connector, listener) = pair();
-            drop(listener);
-            let mut link = connector.open("memory:/");
-            assert!(matches!(link.incoming.recv().await, Some(Incoming::Closed(Some(_)))));
-            assert_eq!(link.incoming.recv().await, None);
-        });
+    async fn a_socket_that_nobody_accepts_is_closed_with_a_reason() {
+        let (mut connector, listener) = pair();
+        drop(listener);
+        let mut link = connector.open("memory:/");
+        assert!(matches!(link.incoming.recv().await, Some(Incoming::Closed(Some(_)))));
+        assert_eq!(link.incoming.recv().await, None);
     }
 }

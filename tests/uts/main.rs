@@ -13,4 +13,5 @@ mod channels;
 mod client;
 mod connection;
 mod presence;
+#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "some cases are not for a page"))]
 mod support;

@@ -1,7 +1,7 @@
 //! What a client is made with, and the URL that comes of it (`RTC1`, `RTC2` to `RTC17`, `RTN2`).
 
 use bevy_rooms::{
-    client::{ClientOptions, Command, ConnectionState, Credentials, Endpoint},
+    client::{ClientOptions, Command, ConnectionState, Credentials},
     protocol::{ErrorCode, Format},
 };
 use serde_json::json;
@@ -190,6 +190,7 @@ fn rtc16a_closing_goes_by_the_connection() {
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn rsc18_a_key_goes_over_tls_or_to_a_host_that_is_near() {
+    use bevy_rooms::client::Endpoint;
     let to = |url: &str| ClientOptions { endpoint: Endpoint::Url(url.to_owned()), ..options() };
     assert_eq!(refusal(to("wss://example.com")), None);
     assert_eq!(refusal(to("ws://192.168.1.5")), None);
