@@ -11,12 +11,12 @@ import { Tab, browser } from './tabs.js';
 
 /** A browser and a relay for all tests of a file, and what one test opened, to be closed after it. */
 export class Stage {
-  /** The page of an example. */
-  constructor(example) {
+  /** The page of an example, on a relay with these flags. */
+  constructor(example, ...flags) {
     this.opened = [];
     before(async () => {
       assert.ok(process.env.PAGES, 'PAGES names the folder with the pages');
-      this.relay = await relay('--serve', join(process.env.PAGES, example));
+      this.relay = await relay('--serve', join(process.env.PAGES, example), ...flags);
       this.browser = await browser();
     });
     afterEach(async () => {
