@@ -2,7 +2,7 @@
 //!
 //! A [`Rig`] runs any number of Bevy apps, each with the real plugin, session and client, against the relay's real hub, in
 //! one thread. Frames travel as the text that they are on a socket. Nothing waits: time jumps from one thing that happens
-//! to the next. All chance comes from a seed, so a run that found a fault finds it again.
+//! to the next. All chance comes from a seed, so a run that found a fault finds it again. In a browser it is the same.
 //!
 //! ```
 //! use std::time::Duration;

@@ -43,13 +43,16 @@ pub async fn nobody_reads() {
 }
 
 async fn no_socket_is_open() {
-    loop {
-        // A link that is new has its socket after the first pause.
-        pause(Duration::from_millis(10)).await;
-        if open_sockets() == 0 {
-            return;
+    crate::within(async {
+        loop {
+            // A link that is new has its socket after the first pause.
+            pause(Duration::from_millis(10)).await;
+            if open_sockets() == 0 {
+                return;
+            }
         }
-    }
+    })
+    .await;
 }
 
 /// As many as a link holds, beside the word that the socket is open.

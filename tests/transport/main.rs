@@ -163,8 +163,9 @@ async fn a_frame_far_above_what_servers_promise_ends_the_socket_and_one_below_do
 async fn what_waits_is_sent_before_a_link_that_was_dropped_closes() {
     let name = name();
     let link = opened(&format!("/count?name={name}")).await;
+    // More in all than a socket takes at once.
     for _ in 0..LINK_CAPACITY {
-        link.outgoing.try_send(WireFrame::Binary(vec![0; 1000])).unwrap();
+        link.outgoing.try_send(WireFrame::Binary(vec![0; 16 * 1024])).unwrap();
     }
     drop(link);
     let mut counted = opened(&format!("/counted?name={name}")).await;

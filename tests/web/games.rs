@@ -232,6 +232,19 @@ async fn games_without_a_key_get_their_tokens_from_a_url_or_from_a_callback_of_t
 }
 
 #[wasm_bindgen_test]
+async fn only_a_game_that_goes_on_while_hidden_comes_between_the_page_and_its_frames() {
+    let frames = || js_sys::eval("requestAnimationFrame").unwrap();
+    next_frame().await;
+    let browsers_own = frames();
+    let _still = game(RoomsPlugin { while_hidden: WhileHidden::StandStill, ..plugin() });
+    assert_eq!(frames(), browsers_own);
+    let goes_on = game(plugin());
+    assert_ne!(frames(), browsers_own);
+    drop(goes_on);
+    assert_eq!(frames(), browsers_own);
+}
+
+#[wasm_bindgen_test]
 async fn games_of_one_page_end_in_any_order_and_frames_go_on() {
     let [first, second] = [game(plugin()), game(plugin())];
     drop(first);
