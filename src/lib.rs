@@ -73,7 +73,6 @@
 //! | [`transport`] | sockets: native, the browser's, in memory | `protocol` (errors) |
 //! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
 //! | `ui` | windows and panels in egui | `plugin`, `session`, `client`'s vocabulary, `protocol` |
-//! | `ui-bare` | the same without egui's fonts, for games that bring their own | off |
 //! | [`testing`] | apps, clients and a hub on simulated time | `plugin`, `session`, `bridge`, `client`, `relay`'s hub, `protocol` |
 //! | [`protocol`] | frames, messages, presence, errors; pure data | – |
 //! | `web` | timers and listeners of a browser, for `transport`, `bridge` and `plugin`; wasm32 only | – |
@@ -85,6 +84,7 @@
 //! | `relay` | the relay, its binary `rooms-relay`, and running it inside the game | off |
 //! | `testing` | [`testing`]: apps on a simulated network and clock, to test games with | off |
 //! | `ui` | `ui::RoomsUiPlugin`: a lobby, the roster, the connection and an inspector of frames, in egui | off |
+//! | `ui-bare` | `ui` without egui's fonts, for games that bring fonts of their own | off |
 //! | `wayland` | Wayland beside X11 for the examples' windows | off |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

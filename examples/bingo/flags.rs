@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use bevy_rooms::prelude::*;
 use clap::Parser;
+use url::{Host, Url};
 
 /// 90-ball bingo for friends: one hosts a room, the others join it.
 #[derive(Parser, Clone, Debug)]
@@ -57,9 +58,9 @@ pub struct Flags {
     /// Repeatable strips and draws
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Whether the player was in the room before the page was loaded again.
+    /// Whether to go to the room without asking, and host it where nobody does: a page that leads to it, or was in it.
     #[arg(skip)]
-    pub back: bool,
+    pub at_once: bool,
 }
 
 /// A room, and where a link says that it is.
@@ -142,6 +143,17 @@ impl Flags {
         }
         let link = self.page.as_ref().and_then(|page| invite.link(page).ok());
         link.unwrap_or_else(|| room.shown().to_string())
+    }
+
+    /// Whether an invite is a link that leads nowhere but on this machine.
+    pub fn invites_here_alone(&self) -> bool {
+        let url = self.page.as_deref().and_then(|page| Url::parse(page).ok());
+        match url.as_ref().and_then(Url::host) {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
     }
 
     /// Where to connect.
@@ -247,6 +259,18 @@ mod tests {
         let link = flags("--page https://bingo.example/ --relay ws://10.0.0.1:8787").invite(&room);
         assert_eq!(link, "https://bingo.example/?room=otter-badger-fox&relay=ws%3A%2F%2F10.0.0.1%3A8787");
         assert!(Flags::try_parse_from(["bingo", "--page", "bingo"]).is_err());
+    }
+
+    #[test]
+    fn a_link_to_this_machine_itself_is_known_for_one() {
+        let alone = |page: &str| flags(&format!("--page {page}")).invites_here_alone();
+        for page in ["http://127.0.0.1:8787/", "http://localhost:8787/", "http://[::1]:8787/"] {
+            assert!(alone(page), "{page}");
+        }
+        for page in ["http://192.168.1.20:8787/", "https://bingo.example/"] {
+            assert!(!alone(page), "{page}");
+        }
+        assert!(!flags("").invites_here_alone(), "a room's name leads everywhere");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The web page that the game is in, in a browser: its address stands for the command line.
 //!
-//! `/?room=otter-badger-fox&bots=2` is what `--room otter-badger-fox --bots 2` is in a terminal.
+//! `/?room=otter-badger-fox&bots=2` is what `--room otter-badger-fox --bots 2` is in a terminal. A link to a room goes
+//! straight there.
 
 use clap::{CommandFactory, Parser};
 use url::Url;
@@ -19,12 +20,13 @@ pub fn flags() -> Result<Flags, String> {
     let seat = imp::remembered().filter(|seat| flags.room() == Some(&seat.room));
     let Some(seat) = seat else {
         imp::remember_address(&address);
+        flags.at_once = flags.room.is_some() && !flags.host && !flags.join;
         return Ok(flags);
     };
     if let Some(before) = seat.address.and_then(|before| read(&before).ok()) {
         flags = Flags { page: flags.page, ..before };
     }
-    Ok(Flags { room: Some(seat.room.into()), name: Some(seat.name), back: true, ..flags })
+    Ok(Flags { room: Some(seat.room.into()), name: Some(seat.name), at_once: true, ..flags })
 }
 
 /// What an address says. Words in it that are nobody's flag are somebody else's.
@@ -104,10 +106,13 @@ mod imp {
         bevy_rooms::plugin::show_page_address(invite);
     }
 
-    /// The player has left.
+    /// The player is out of the room: to load the page again leads to no room.
     pub fn forget() {
         if let Some(tab) = tab() {
             let _ = (tab.remove_item(ROOM), tab.remove_item(NAME));
+        }
+        if let Some(address) = bevy_rooms::plugin::page_address() {
+            bevy_rooms::plugin::show_page_address(&super::without_query(&address));
         }
     }
 

@@ -117,7 +117,7 @@ impl Plugin for ViewPlugin {
             )
             .add_systems(OnEnter(RoomState::Arriving), begin_to_arrive)
             .add_systems(OnEnter(RoomState::Joined), (bring_company, remember_room))
-            .add_systems(OnExit(RoomState::Joined), exit_after_the_rounds);
+            .add_systems(OnExit(RoomState::Joined), (page::forget, exit_after_the_rounds));
     }
 }
 
@@ -159,10 +159,10 @@ fn open_eyes(mut commands: Commands, mut style: ResMut<Style>) {
     style.automark = true;
 }
 
-/// Who said on the command line whether to host or to join is not asked again.
+/// Who said on the command line whether to host or to join is not asked again, nor is who followed a link.
 fn enter_at_once(company: Res<Company>, mut wishes: MessageWriter<Wish>) {
-    match (company.flags.back, company.flags.host, company.flags.join) {
-        (true, ..) => drop(wishes.write(Wish::Return)),
+    match (company.flags.at_once, company.flags.host, company.flags.join) {
+        (true, ..) => drop(wishes.write(Wish::Enter)),
         (_, true, _) => drop(wishes.write(Wish::Host)),
         (_, _, true) => drop(wishes.write(Wish::Join)),
         _ => {}
@@ -208,7 +208,7 @@ fn enter_and_leave(mut wishes: MessageReader<Wish>, mut form: ResMut<LobbyForm>,
         match wish {
             Wish::Host => commands.host_room(room, profile),
             Wish::Join => commands.join_room(room, profile),
-            Wish::Return => commands.join_or_host(room, profile),
+            Wish::Enter => commands.join_or_host(room, profile),
             Wish::Leave => {
                 page::forget();
                 commands.leave_room();

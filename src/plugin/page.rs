@@ -51,7 +51,8 @@ pub fn arguments(of_page: &[&str]) -> Vec<String> {
 }
 
 /// Ends the program with a word to whoever looks at the web page around it, as where its address makes no sense. Returns
-/// where there is no page. The word is thrown as an error of the script that runs the game; the page in `web/page` shows it.
+/// where there is no page. The word is thrown as an error of the script that runs the game; the page in `web/page` shows it,
+/// before the first frame and after.
 pub fn end_page(why: &str) {
     here::end(why);
 }

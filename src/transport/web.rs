@@ -192,10 +192,12 @@ impl Ears {
 /// Gives frames to the browser until there will be no more.
 async fn write(socket: &WebSocket, ears: &Ears, outgoing: &mut mpsc::Receiver<WireFrame>) {
     ears.opened.notified().await;
-    while let Some(frame) = outgoing.recv().await {
+    loop {
+        // Nothing is taken before there is room for it: this may be given up wherever it waits.
         while socket.buffered_amount() > HIGH_WATER {
             Timeout::after(DRAIN_CHECK).await;
         }
+        let Some(frame) = outgoing.recv().await else { return };
         send(socket, &frame);
     }
 }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Stage, called, joined, numbers } from './players.js';
-import { Tab } from './tabs.js';
+import { Stage, assertSameRound, called, joined, numbers } from './players.js';
+import { Tab, line } from './tabs.js';
 
 /** Tokens that run out several times a minute. */
 const config = join(mkdtempSync(join(tmpdir(), 'relay-')), 'relay.toml');
@@ -21,26 +21,16 @@ test('a hidden tab goes on hosting for a minute with new tokens, and over a drop
   await joined(ada);
   const bob = await stage.native(room, 'Bob', '--join');
   await called(bob, 1);
-  await ada.passForFocused(false);
-  const other = await context.newPage();
-  await other.bringToFront();
-  await ada.page.waitForFunction(() => document.hidden, null, { polling: 100 });
-  await ada.page.evaluate(() => {
-    window.frames_ = 0;
-    const frame = () => {
-      window.frames_ += 1;
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
-  });
+  await ada.hide();
+  await ada.countUpdates();
   let tokens = 0;
   ada.page.on('request', (request) => { tokens += request.url().includes('/token?') ? 1 : 0; });
   const [began, first] = [performance.now(), numbers(bob).length];
   await sleep(60_000);
   assert.ok(await ada.isHidden(), 'the tab was hidden all the time');
   const seconds = (performance.now() - began) / 1000;
-  const frames = await ada.page.evaluate(() => window.frames_);
-  assert.ok(frames / seconds >= 4, `${frames} updates in ${seconds} s`);
+  const updates = await ada.updates();
+  assert.ok(updates / seconds >= 4, `${updates} updates in ${seconds} s`);
   const calls = numbers(bob).length - first;
   assert.ok(calls >= Math.floor(seconds / 2) - 2, `${calls} calls in ${seconds} s`);
   assert.equal(bob.events('host_changed').length, 0);
@@ -60,13 +50,73 @@ test('a hidden tab goes on hosting for a minute with new tokens, and over a drop
   assert.ok(await ada.isHidden(), 'the tab was still hidden');
   assert.equal(bob.events('host_changed').length, 0);
 
-  await ada.passForFocused(true);
-  await ada.page.bringToFront();
-  await ada.page.waitForFunction(() => !document.hidden);
+  await ada.show();
   await called(ada, numbers(bob).length);
   await ada.screenshots('seen-again');
-  console.log(`hidden for ${seconds.toFixed(1)} s: ${frames} updates, ${calls} calls, ${tokens} tokens`);
+  console.log(`hidden for ${seconds.toFixed(1)} s: ${updates} updates, ${calls} calls, ${tokens} tokens`);
   // What the browser itself says of tries to connect while there is no network.
   ada.assertNoErrors(/ERR_INTERNET_DISCONNECTED/);
 });
 
+test('a hidden tab that may not go on is replaced as host, and catches up once it is seen', { timeout: 180_000 }, async () => {
+  const room = 'squid-gecko-moth';
+  const context = await stage.profile();
+  // A page whose policy forbids the worker, without which a browser gives no frames.
+  await context.route((url) => url.pathname === '/', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': "worker-src 'none'" } });
+  });
+  const ada = await Tab.open(context, stage.address,
+    { room, host: '', name: 'Ada', automark: '', players: 2, interval: '500ms' });
+  const { player_id } = await joined(ada);
+  const bob = await stage.native(room, 'Bob', '--join');
+  await called(bob, 4);
+  await ada.countUpdates();
+  await ada.hide();
+  const hidden = performance.now();
+  const changed = await bob.event(({ event }) => event === 'host_changed');
+  const wait = performance.now() - hidden;
+  assert.deepEqual([changed.from, changed.to !== player_id], [player_id, true]);
+  assert.ok(wait < 10_000, `replaced after ${wait} ms`);
+  await called(bob, numbers(bob).length + 10);
+  assert.ok(await ada.isHidden(), 'the tab was hidden all the time');
+  assert.ok(await ada.updates() <= 1, 'it stood still');
+  await ada.show();
+  const seen = performance.now();
+  await ada.event(({ event, to }) => event === 'host_changed' && to === changed.to);
+  await called(ada, numbers(bob).length);
+  assert.ok(performance.now() - seen < 3000, 'it has caught up at once');
+  await assertSameRound(ada, bob);
+  ada.assertNoErrors(/worker-src|Content Security Policy/);
+});
+
+test('a page that the browser froze takes its line up again once it thaws', { timeout: 180_000 }, async () => {
+  const room = 'bison-egret-newt';
+  const ada = await stage.native(room, 'Ada', '--host', '--players', '2', '--interval', '500ms');
+  await joined(ada);
+  const wire = stage.keep(await line(stage.relay.port));
+  const context = await stage.profile();
+  const bob = await Tab.open(context, wire.address, { room, join: '', name: 'Bob', automark: '' });
+  const seat = await joined(bob);
+  await called(bob, 4);
+  await bob.hide();
+  const browser = await context.newCDPSession(bob.page);
+  await browser.send('Page.setWebLifecycleState', { state: 'frozen' });
+  // Its line breaks without its noticing, and so it can only find out once it thaws.
+  wire.cut();
+  await sleep(8000);
+  wire.mend();
+  const [before, frames] = [numbers(bob).length, bob.received.length];
+  await browser.send('Page.setWebLifecycleState', { state: 'active' });
+  await bob.show();
+  const thawed = performance.now();
+  await called(bob, numbers(ada).length);
+  assert.ok(performance.now() - thawed < 5000, 'it has caught up');
+  assert.ok(numbers(bob).length >= before + 10, 'it was away for a while');
+  console.log(`thawed: ${bob.received.length - frames} frames for ${numbers(bob).length - before} calls`);
+  for (const { players } of ada.events('roster')) {
+    assert.ok(players.every(({ id }) => [seat.player_id, ada.events('joined')[0].player_id].includes(id)), 'on its own seat');
+  }
+  await assertSameRound(ada, bob);
+  bob.assertNoErrors();
+});

@@ -11,8 +11,8 @@ async function page(flags, prepare = () => {}) {
   await page.addInitScript(() => {
     window.said = [];
     addEventListener('DOMContentLoaded', () => {
-      const text = document.getElementById('text');
-      new MutationObserver(() => window.said.push(text.textContent)).observe(text, { childList: true });
+      const share = document.getElementById('share');
+      new MutationObserver(() => window.said.push(share.textContent)).observe(share, { childList: true });
     });
   });
   await prepare(page);
@@ -30,7 +30,7 @@ async function says(page, pattern) {
 test('the page shows how far the game is loaded, and then the game alone', { timeout: 120_000 }, async () => {
   const opened = await page({});
   await opened.locator('#notice').waitFor({ state: 'hidden', timeout: 60_000 });
-  const shares = (await opened.evaluate(() => window.said)).map((text) => Number(/^Loading the game … (\d+) %$/.exec(text)?.[1]));
+  const shares = (await opened.evaluate(() => window.said)).map((text) => Number(/^ (\d+) %$/.exec(text)?.[1]));
   assert.ok(shares.some((share) => share > 0 && share < 100), 'a part of it');
   assert.deepEqual(shares.filter(Boolean), shares.filter(Boolean).sort((one, other) => one - other), 'and then more');
 });
@@ -53,6 +53,7 @@ test('an address that makes no sense is told', { timeout: 120_000 }, async () =>
 
 test('what is copied is copied where the browser gives a page no clipboard, and other errors end no game', { timeout: 120_000 }, async () => {
   const opened = await page({}, (page) => page.addInitScript(() => {
+    addEventListener('DOMContentLoaded', () => setTimeout(() => { throw new Error('of an extension'); }));
     Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined, configurable: true });
     document.execCommand = (what) => {
       window.copied = [what, document.activeElement.value];

@@ -107,6 +107,44 @@ export class Tab extends Events {
     await session.send('Emulation.setFocusEmulationEnabled', { enabled });
   }
 
+  /** Puts another tab before this one. */
+  async hide() {
+    await this.passForFocused(false);
+    const other = await this.page.context().newPage();
+    await other.bringToFront();
+    await this.page.waitForFunction(() => document.hidden, null, { polling: 100 });
+  }
+
+  /** Brings the tab to the front again. */
+  async show() {
+    await this.passForFocused(true);
+    await this.page.bringToFront();
+    await this.page.waitForFunction(() => !document.hidden);
+  }
+
+  /** Counts from here on how often the game draws, as it does in each of its updates. */
+  async countUpdates() {
+    await this.page.evaluate(() => {
+      window.updates_ = 0;
+      let last = 0;
+      for (const name of ['drawArrays', 'drawArraysInstanced', 'drawElements', 'drawElementsInstanced']) {
+        const own = WebGL2RenderingContext.prototype[name];
+        WebGL2RenderingContext.prototype[name] = function draw(...given) {
+          // What is drawn at a time is of one update.
+          const now = performance.now();
+          if (now - last > 20) window.updates_ += 1;
+          last = now;
+          return own.apply(this, given);
+        };
+      }
+    });
+  }
+
+  /** How often the game has drawn since. */
+  updates() {
+    return this.page.evaluate(() => window.updates_);
+  }
+
   isHidden() {
     return this.page.evaluate(() => document.hidden);
   }

@@ -175,12 +175,16 @@ async fn what_waits_is_sent_before_a_link_that_was_dropped_closes() {
 #[test]
 async fn a_link_that_is_dropped_while_it_opens_gives_its_socket_up() {
     let name = name();
+    let port = next_number(&mut opened("/aside").await).await;
+    let hears_that_somebody = async |did: &str| {
+        let mut link = connector().open(&format!("ws://127.0.0.1:{port}/{did}?name={name}"));
+        assert_eq!(next(&mut link).await, Some(Incoming::Opened));
+        next_frame(&mut link).await;
+    };
     let link = open(&format!("/silent?name={name}")).await;
-    // So that the socket is under way.
-    pause(Duration::from_millis(50)).await;
+    hears_that_somebody("tried").await;
     drop(link);
-    let mut gone = opened(&format!("/gone?name={name}")).await;
-    next_frame(&mut gone).await;
+    hears_that_somebody("gone").await;
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! | `/abort` | sends a frame, then drops the line without a word |
 //! | `/ping` | sends a ping, then a frame |
 //! | `/refuse` | answers the handshake with 503 |
-//! | `/silent?name=X` | answers nothing; `/gone?name=X` sends a frame once that socket is gone |
+//! | `/silent?name=X` | answers nothing; `/tried?name=X` sends a frame once somebody tried, `/gone?name=X` once it gave up |
+//! | `/aside` | sends another port, where the same is served: a browser opens one socket at a time to each |
 //! | `/count?name=X` | counts frames; `/counted?name=X` sends their number once that socket is gone |
 //! | `/held?name=X` | reads nothing before `/release?name=X` was opened, then tells the number of frames before `end` |
 
@@ -33,8 +34,12 @@ use tokio_tungstenite::{
 };
 
 /// What one socket has to tell to another, by the name of both.
-#[derive(Clone, Default)]
-struct Board(Arc<Mutex<HashMap<String, watch::Sender<Option<usize>>>>>);
+#[derive(Clone)]
+struct Board {
+    names: Arc<Mutex<HashMap<String, watch::Sender<Option<usize>>>>>,
+    /// The other port.
+    aside: u16,
+}
 
 impl Board {
     fn tell(&self, name: &str, number: usize) {
@@ -47,21 +52,25 @@ impl Board {
     }
 
     fn sender(&self, name: &str) -> watch::Sender<Option<usize>> {
-        let mut names = self.0.lock().unwrap();
+        let mut names = self.names.lock().unwrap();
         names.entry(name.to_owned()).or_insert_with(|| watch::channel(None).0).clone()
     }
 }
 
-/// Serves on a free port of this machine, for as long as the runtime lives.
+/// Serves on a free port of this machine, and on another beside it, for as long as the runtime lives.
 pub async fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let aside = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let board = Board::default();
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, board.clone()));
-        }
-    });
+    let board = Board { names: Arc::default(), aside: aside.local_addr().unwrap().port() };
+    for listener in [listener, aside] {
+        let board = board.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, board.clone()));
+            }
+        });
+    }
     addr
 }
 
@@ -100,6 +109,7 @@ async fn serve(mut stream: TcpStream, board: Board) {
             let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").await;
         }
         "/silent" => {
+            board.tell(&tried(address.name()), 0);
             while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {}
             board.tell(address.name(), 0);
         }
@@ -147,10 +157,12 @@ async fn talk(mut socket: WebSocketStream<TcpStream>, address: &Address, board: 
             let _ = socket.send(Message::Ping("?".into())).await;
             let _ = socket.send(Message::text("pinged")).await;
         }
-        "/gone" | "/counted" => {
-            let number = board.told(address.name()).await;
+        "/tried" | "/gone" | "/counted" => {
+            let name = if address.path == "/tried" { tried(address.name()) } else { address.name().to_owned() };
+            let number = board.told(&name).await;
             let _ = socket.send(Message::text(number.to_string())).await;
         }
+        "/aside" => drop(socket.send(Message::text(board.aside.to_string())).await),
         "/count" => board.tell(address.name(), count(&mut socket).await),
         "/release" => board.tell(address.name(), 0),
         "/held" => {
@@ -162,6 +174,11 @@ async fn talk(mut socket: WebSocketStream<TcpStream>, address: &Address, board: 
     }
     // Until the client closes.
     while let Some(Ok(_)) = socket.next().await {}
+}
+
+/// Where it is told that somebody tried to connect.
+fn tried(name: &str) -> String {
+    format!("{name}-tried")
 }
 
 /// Counts frames up to one that says `end`, or to the end of the socket.

@@ -2,6 +2,7 @@
 
 const notice = document.getElementById("notice");
 const text = document.getElementById("text");
+const shown = document.getElementById("share");
 const progress = document.getElementById("progress");
 const again = document.getElementById("again");
 
@@ -11,8 +12,11 @@ const PATIENCE = 15000;
 // Winit leaves `main` with this exception, so that the browser's events go on.
 const isControlFlow = (error) => String(error?.message ?? error).includes("exceptions for control flow");
 
+// What comes out of the game itself. Extensions and observers of the browser throw errors in this page too.
+const isOfGame = (error, file = "") => error instanceof WebAssembly.RuntimeError || /\/game(_bg\.wasm|\.js)/.test(file + error?.stack);
+
 let failed = false;
-let running = false;
+let crashed = false;
 
 // A page that comes neither over https nor from this machine has no clipboard, as one that a friend opens over the local
 // network. There it goes the old way, and where the browser refuses that too, the text is shown to be copied by hand.
@@ -34,6 +38,7 @@ if (!navigator.clipboard) Object.defineProperty(navigator, "clipboard", { value:
 function fail(reason) {
     if (failed) return;
     failed = true;
+    shown.textContent = "";
     text.textContent = reason;
     progress.hidden = true;
     again.hidden = false;
@@ -44,10 +49,9 @@ function fail(reason) {
 function tell(error) {
     if (isControlFlow(error)) return;
     const what = error?.message ?? String(error);
-    const crashed = error instanceof WebAssembly.RuntimeError;
-    // A game that runs is ended by its own errors alone, not by those of extensions and observers.
-    if (running && !crashed) return;
-    fail(crashed ? "The game has stopped: an error in it ended it. The browser’s console tells more." : `The game cannot go on: ${what}`);
+    const isCrash = error instanceof WebAssembly.RuntimeError;
+    crashed ||= isCrash;
+    fail(isCrash ? "The game has stopped: an error in it ended it. The browser’s console tells more." : `The game cannot go on: ${what}`);
 }
 
 function missing() {
@@ -74,7 +78,8 @@ async function load(url, total) {
             loaded += chunk.byteLength;
             progress.value = Math.min(1, loaded / total);
             const done = Math.round(progress.value * 100);
-            text.textContent = done < 100 ? `Loading the game … ${done} %` : "Starting …";
+            if (done < 100) shown.textContent = ` ${done} %`;
+            else [text.textContent, shown.textContent] = ["Starting …", ""];
             controller.enqueue(chunk);
         },
     }));
@@ -82,15 +87,17 @@ async function load(url, total) {
 }
 
 again.addEventListener("click", () => location.reload());
-window.addEventListener("error", (event) => tell(event.error ?? event.message));
+window.addEventListener("error", (event) => {
+    if (isOfGame(event.error, event.filename)) tell(event.error ?? event.message);
+});
+// A promise that was refused ends no game, but for a crash in what waited for it.
 window.addEventListener("unhandledrejection", (event) => {
     if (isControlFlow(event.reason)) event.preventDefault();
-    else tell(event.reason);
+    else if (event.reason instanceof WebAssembly.RuntimeError) tell(event.reason);
 });
 window.addEventListener("bevy-rooms:running", () => {
-    running = true;
     performance.mark("first-frame");
-    if (!failed) notice.hidden = true;
+    if (!crashed) notice.hidden = true;
     document.getElementById("game").focus();
 }, { once: true });
 

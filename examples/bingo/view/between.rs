@@ -71,7 +71,14 @@ fn waiting(ui: &mut Ui, scene: &Scene) {
     ui.label(format!("{here} Others come in with the room's name:"));
     ui.label(RichText::new(scene.room_name()).size(28.0).color(CORAL));
     let invite = scene.invite();
-    if invite != scene.room_name() {
+    if invite == scene.room_name() {
+        return;
+    }
+    if scene.invites_here_alone() {
+        let how = "Others need one with this machine's address in the network: have the relay listen there \
+                   (--listen 0.0.0.0:8787), and open the page that it names.";
+        theme::muted(ui, format!("or with the link {invite}, on this machine alone. {how}"));
+    } else {
         theme::muted(ui, format!("or with the link {invite}, which a phone's camera reads here:"));
         qr::show(ui, &invite, QR_CODE);
     }

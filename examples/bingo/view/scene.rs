@@ -83,6 +83,11 @@ impl Scene<'_> {
         self.room.name.as_ref().map(|room| self.inviting.0.invite(room)).unwrap_or_default()
     }
 
+    /// Whether an invite leads nowhere but on this machine.
+    pub fn invites_here_alone(&self) -> bool {
+        self.inviting.0.invites_here_alone()
+    }
+
     /// The room's name.
     pub fn room_name(&self) -> String {
         self.room.name.as_ref().map(|room| room.shown().to_string()).unwrap_or_default()
@@ -96,8 +101,8 @@ pub enum Wish {
     Host,
     /// Join it.
     Join,
-    /// Come back to it: whoever was in a room before the page was loaded again may have hosted it.
-    Return,
+    /// Join it, or host it where nobody does.
+    Enter,
     /// Leave the room, or stop arriving.
     Leave,
     /// See what goes over the line, or no more.

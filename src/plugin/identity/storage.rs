@@ -3,8 +3,9 @@
 //!
 //! A page cannot hold a lock before its first frame, so a slot is leased: its record names the holder and when that last
 //! renewed it. A page that ends gives its slot free; one that crashed loses it when the lease runs out. Each tab marks in
-//! its session storage, which a refresh keeps, which slot it had, and so has the same one again after a refresh, and after
-//! a crash too. A tab that was copied has a copy of the mark; it knows by the lease, which was renewed just now.
+//! its session storage, which a refresh keeps, which slots its games had, and so has the same ones again, in the same order,
+//! after a refresh, and after a crash too. A tab that was copied has a copy of the marks; it knows by the lease, which was
+//! renewed just now.
 
 use std::{path::Path, time::Duration};
 
@@ -50,7 +51,7 @@ struct Record {
     renewed: u64,
 }
 
-/// What a tab remembers of its slot.
+/// What a tab remembers of a slot that it had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     slot: u32,
@@ -78,11 +79,11 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
     }
     let shelf = Shelf::open(game).ok_or(StorageError::NoStorage)?;
     let now = unix_millis();
-    let mark = shelf.mark();
-    let slots = mark.iter().map(|mark| mark.slot).chain(1..=SLOTS);
+    let marks = shelf.marks();
+    let slots = marks.iter().map(|mark| mark.slot).chain(1..=SLOTS);
     let (slot, last) = slots
         .map(|slot| (slot, shelf.read(slot)))
-        .find(|(_, record)| record.as_ref().is_none_or(|record| record.is_free(mark.as_ref(), now)))
+        .find(|(_, record)| record.as_ref().is_none_or(|record| record.is_free(&marks, now)))
         .ok_or(StorageError::NoSlot)?;
     let (player, floor) = match last {
         Some(last) => (last.player, Generation(last.generation.0.saturating_add(1))),
@@ -95,19 +96,19 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
     let record =
         Record { player: player.clone(), generation: highest, holder: Some(mark.holder.clone()), renewed: now };
     shelf.write(slot, &record).ok_or(StorageError::Full)?;
-    shelf.set_mark(&mark);
+    shelf.add_mark(marks, &mark);
     let (renewed, ended) = mpsc::channel(1);
     wasm_bindgen_futures::spawn_local(renew(shelf, mark, ended));
     Ok(Own { player, generation, hold: Some(Hold { _renewed: renewed }) })
 }
 
 impl Record {
-    /// Whether a page whose tab has this mark may take the slot.
-    fn is_free(&self, mark: Option<&Mark>, now: u64) -> bool {
+    /// Whether a page whose tab has these marks may take the slot.
+    fn is_free(&self, marks: &[Mark], now: u64) -> bool {
         let Some(holder) = &self.holder else { return true };
         // A clock that was set back makes the time since then unknown, as if it were long.
         let silent = now.checked_sub(self.renewed).map_or(LEASE, Duration::from_millis);
-        let was_ours = mark.is_some_and(|mark| mark.holder == *holder);
+        let was_ours = marks.iter().any(|mark| mark.holder == *holder);
         silent >= if was_ours { ALIVE } else { LEASE }
     }
 }
@@ -153,8 +154,8 @@ impl Shelf {
         format!("{PREFIX}/{}/player-{slot}", self.game)
     }
 
-    fn mark_key(&self) -> String {
-        format!("{PREFIX}/{}/slot", self.game)
+    fn marks_key(&self) -> String {
+        format!("{PREFIX}/{}/slots", self.game)
     }
 
     /// What is in a slot; nothing where it cannot be read.
@@ -166,15 +167,23 @@ impl Shelf {
         self.local.set_item(&self.key(slot), &serde_json::to_string(record).ok()?).ok()
     }
 
-    fn mark(&self) -> Option<Mark> {
-        let text = self.session.as_ref()?.get_item(&self.mark_key()).ok().flatten()?;
-        serde_json::from_str::<Mark>(&text).ok().filter(|mark| (1..=SLOTS).contains(&mark.slot))
+    /// The tab's marks, in the order in which its games took their slots first.
+    fn marks(&self) -> Vec<Mark> {
+        let text = self.session.as_ref().and_then(|session| session.get_item(&self.marks_key()).ok().flatten());
+        let mut marks: Vec<Mark> = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        marks.retain(|mark| (1..=SLOTS).contains(&mark.slot));
+        marks
     }
 
-    fn set_mark(&self, mark: &Mark) {
-        if let (Some(session), Ok(text)) = (&self.session, serde_json::to_string(mark)) {
+    /// Puts the mark of a slot in the place of the slot's last one.
+    fn add_mark(&self, mut marks: Vec<Mark>, mark: &Mark) {
+        match marks.iter_mut().find(|known| known.slot == mark.slot) {
+            Some(known) => known.clone_from(mark),
+            None => marks.push(mark.clone()),
+        }
+        if let (Some(session), Ok(text)) = (&self.session, serde_json::to_string(&marks)) {
             // Without a mark a refresh finds its slot again by being the first.
-            let _ = session.set_item(&self.mark_key(), &text);
+            let _ = session.set_item(&self.marks_key(), &text);
         }
     }
 
@@ -197,32 +206,32 @@ mod tests {
         Record { player: PlayerId::new("ada").unwrap(), generation: Generation(1), holder, renewed }
     }
 
-    fn mark(holder: &str) -> Mark {
-        Mark { slot: 1, holder: holder.to_owned() }
+    fn marks(holder: &str) -> [Mark; 1] {
+        [Mark { slot: 1, holder: holder.to_owned() }]
     }
 
     #[test]
     fn a_slot_that_was_given_back_is_anybodys() {
-        assert!(held_by(None, Duration::ZERO).is_free(None, NOW));
+        assert!(held_by(None, Duration::ZERO).is_free(&[], NOW));
     }
 
     #[test]
     fn a_slot_of_another_tab_is_free_only_after_the_slowest_timers_of_a_hidden_page() {
         let hidden = Duration::from_secs(61);
-        assert!(!held_by(Some("other"), hidden).is_free(None, NOW));
-        assert!(!held_by(Some("other"), hidden).is_free(Some(&mark("ours")), NOW));
-        assert!(held_by(Some("other"), LEASE).is_free(None, NOW));
+        assert!(!held_by(Some("other"), hidden).is_free(&[], NOW));
+        assert!(!held_by(Some("other"), hidden).is_free(&marks("ours"), NOW));
+        assert!(held_by(Some("other"), LEASE).is_free(&[], NOW));
     }
 
     #[test]
     fn a_tab_that_crashed_has_its_slot_again_and_a_copy_of_a_living_one_has_not() {
-        let ours = mark("ours");
-        assert!(held_by(Some("ours"), ALIVE).is_free(Some(&ours), NOW), "nobody renewed it");
-        assert!(!held_by(Some("ours"), RENEWAL).is_free(Some(&ours), NOW), "the tab that it was copied from lives");
+        let ours = marks("ours");
+        assert!(held_by(Some("ours"), ALIVE).is_free(&ours, NOW), "nobody renewed it");
+        assert!(!held_by(Some("ours"), RENEWAL).is_free(&ours, NOW), "the tab that it was copied from lives");
     }
 
     #[test]
     fn a_clock_that_was_set_back_locks_nobody_out() {
-        assert!(held_by(Some("other"), Duration::ZERO).is_free(None, NOW - 1));
+        assert!(held_by(Some("other"), Duration::ZERO).is_free(&[], NOW - 1));
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn end(why: &str) {
 /// what it shows while the game is loading.
 fn tell_page_of_the_first_frame(mut frames: Local<u32>) {
     /// A frame is on the screen when the next but one begins: it is drawn while the next one is made.
-    const DRAWN: u32 = 2;
+    const DRAWN: u32 = 3;
     if *frames <= DRAWN {
         *frames += 1;
         if *frames == DRAWN {

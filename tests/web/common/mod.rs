@@ -31,6 +31,11 @@ const COUNT: &str = r"
         return timer;
     };
     globalThis.clearTimeout = (timer) => { timers.delete(timer); clearTimeout(timer); };
+    let workers = 0;
+    globalThis.Worker = class extends Worker {
+        constructor(...given) { super(...given); workers += 1; }
+        terminate() { super.terminate(); workers -= 1; }
+    };
     globalThis.WebSocket = class extends WebSocket {
         constructor(...given) { super(...given); sockets.push(this); }
     };
@@ -41,6 +46,7 @@ const COUNT: &str = r"
         sockets.filter((socket) => socket.readyState < WebSocket.CLOSING).length,
         listeners,
         timers.size,
+        workers,
     ];
 })()";
 
@@ -57,6 +63,8 @@ pub struct Held {
     pub listeners: isize,
     /// Timers that wait.
     pub timers: usize,
+    /// Workers that were started and not ended.
+    pub workers: isize,
 }
 
 /// What the page holds, counted from the first call on.
@@ -65,7 +73,14 @@ pub fn held() -> Held {
     let numbers = js_sys::Array::from(&js_sys::eval("held()").unwrap());
     let number = |index| numbers.get(index).as_f64().unwrap() as isize;
     let count = |index| usize::try_from(number(index)).unwrap();
-    Held { sockets: count(0), hearing: count(1), open: count(2), listeners: number(3), timers: count(4) }
+    Held {
+        sockets: count(0),
+        hearing: count(1),
+        open: count(2),
+        listeners: number(3),
+        timers: count(4),
+        workers: number(5),
+    }
 }
 
 /// Waits for the browser's next frame.
