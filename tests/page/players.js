@@ -4,19 +4,19 @@
 import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { Program, relay } from '../sdk/programs.js';
 import { Tab, browser } from './tabs.js';
 
 /** A browser and a relay for all tests of a file, and what one test opened, to be closed after it. */
 export class Stage {
-  /** The page of an example, on a relay with these flags. */
+  /** The page of an example, or in a folder, on a relay with these flags. */
   constructor(example, ...flags) {
     this.opened = [];
     before(async () => {
       assert.ok(process.env.PAGES, 'PAGES names the folder with the pages');
-      this.relay = await relay('--serve', join(process.env.PAGES, example), ...flags);
+      this.relay = await relay('--serve', resolve(process.env.PAGES, example), ...flags);
       this.browser = await browser();
     });
     afterEach(async () => {
