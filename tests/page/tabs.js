@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { createServer, connect } from 'node:net';
+import jsQR from 'jsqr';
 import { chromium } from 'playwright-core';
+import { PNG } from 'pngjs';
 import { Events } from '../sdk/programs.js';
 
 /** Where screenshots are kept. */
@@ -88,6 +90,15 @@ export class Tab extends Events {
       await this.page.screenshot({ path: `${SHOTS}/${name}-${on}.png` });
     }
     await this.page.setViewportSize(SMALL);
+  }
+
+  /** What the code that is on the page says to a camera. */
+  async code() {
+    await this.page.setViewportSize(SIZES.desktop);
+    await this.frames(3);
+    const { data, width, height } = PNG.sync.read(await this.page.screenshot());
+    await this.page.setViewportSize(SMALL);
+    return jsQR(new Uint8ClampedArray(data), width, height)?.data;
   }
 
   /** Resolves once so many more frames were drawn. */

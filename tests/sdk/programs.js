@@ -82,9 +82,10 @@ export class Program extends Events {
   }
 }
 
-/** A relay on a free port. */
+/** A relay on a free port, of this machine alone unless the flags say otherwise. */
 export async function relay(...args) {
-  const program = new Program('rooms-relay', ['--listen', '127.0.0.1:0', ...args]);
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const program = new Program('rooms-relay', [...listen, ...args]);
   program.url = await program.line((line) => line.match(/http:\/\/[\d.]+:\d+/)?.[0]);
   program.port = Number(new URL(program.url).port);
   return program;

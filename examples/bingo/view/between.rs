@@ -75,9 +75,9 @@ fn waiting(ui: &mut Ui, scene: &Scene) {
         return;
     }
     if scene.invites_here_alone() {
-        let how = "Others need one with this machine's address in the network: have the relay listen there \
-                   (--listen 0.0.0.0:8787), and open the page that it names.";
-        theme::muted(ui, format!("or with the link {invite}, on this machine alone. {how}"));
+        let how = "For phones and other machines start the relay with --listen 0.0.0.0:8787, and open the address that it \
+                   prints.";
+        theme::muted(ui, format!("or with the link {invite}, which leads here on this machine alone. {how}"));
     } else {
         theme::muted(ui, format!("or with the link {invite}, which a phone's camera reads here:"));
         qr::show(ui, &invite, QR_CODE);
