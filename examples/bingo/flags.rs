@@ -150,8 +150,8 @@ impl Flags {
         let url = self.page.as_deref().and_then(|page| Url::parse(page).ok());
         match url.as_ref().and_then(Url::host) {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
             None => false,
         }
     }
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_link_to_this_machine_itself_is_known_for_one() {
         let alone = |page: &str| flags(&format!("--page {page}")).invites_here_alone();
-        for page in ["http://127.0.0.1:8787/", "http://localhost:8787/", "http://[::1]:8787/"] {
+        for page in ["http://127.0.0.1:8787/", "http://localhost:8787/", "http://[::1]:8787/", "http://0.0.0.0:8787/"] {
             assert!(alone(page), "{page}");
         }
         for page in ["http://192.168.1.20:8787/", "https://bingo.example/"] {

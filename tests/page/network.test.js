@@ -1,13 +1,17 @@
 // A page that friends open over the network, where a browser trusts it less than one of the same machine.
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 import { Stage, joined } from './players.js';
 
 const stage = new Stage('bingo', '--listen', '0.0.0.0:0');
 
-test('friends come in by the link, and by the code that a camera reads it from', { timeout: 120_000 }, async () => {
+const isOnNetwork = Object.values(networkInterfaces()).flat().some(({ family, internal }) => family === 'IPv4' && !internal);
+const skip = isOnNetwork ? false : 'this machine is in no network';
+
+test('friends come in by the link, and by the code that a camera reads it from', { timeout: 120_000, skip }, async () => {
   const room = 'otter-badger-fox';
-  assert.notEqual(new URL(stage.address).hostname, '127.0.0.1', 'this machine is in a network');
+  assert.ok(!/^(127|0)\./.test(new URL(stage.address).hostname), 'it is opened at this machine’s address in the network');
   const ada = await stage.tab({ room, host: '', name: 'Ada', players: 9 });
   await joined(ada);
   const link = `${stage.address}/?room=${room}`;

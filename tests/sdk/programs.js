@@ -86,7 +86,9 @@ export class Program extends Events {
 export async function relay(...args) {
   const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
   const program = new Program('rooms-relay', [...listen, ...args]);
-  program.url = await program.line((line) => line.match(/http:\/\/[\d.]+:\d+/)?.[0]);
+  // Where there is a page, the line after the first names the address that it is opened at.
+  const line = args.includes('--serve') ? /players open (http:\/\/[\d.]+:\d+)/ : /(http:\/\/[\d.]+:\d+)/;
+  program.url = await program.line((printed) => printed.match(line)?.[1]);
   program.port = Number(new URL(program.url).port);
   return program;
 }
