@@ -77,9 +77,9 @@ test('a hidden tab that may not go on is replaced as host, and catches up once i
   const { player_id } = await joined(ada);
   const bob = await withoutWorkers.native(room, 'Bob', '--join');
   await called(bob, 4);
-  await ada.countUpdates();
   await ada.hide();
   const hidden = performance.now();
+  await ada.countUpdates();
   const changed = await bob.event(({ event }) => event === 'host_changed');
   const wait = performance.now() - hidden;
   assert.deepEqual([changed.from, changed.to !== player_id], [player_id, true]);

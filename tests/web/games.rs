@@ -17,8 +17,8 @@ use common::{RELAY, held, next_frame};
 use js_sys::Promise;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::JsFuture;
-use web_time::Instant;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use web_time::Instant;
 
 wasm_bindgen_test_configure!(run_in_browser);
 
