@@ -1,10 +1,8 @@
 //! Games at one table: what a game sees of its room, with nothing mocked between two apps.
 
-#[path = "support/table.rs"]
-mod table;
-
 use std::time::Duration;
 
+use super::table::{LONG, Table, command, messages, state};
 use bevy::prelude::*;
 use bevy_rooms::{
     prelude::*,
@@ -13,7 +11,6 @@ use bevy_rooms::{
     testing::{AppIndex, Rig},
 };
 use serde::{Deserialize, Serialize};
-use table::{LONG, Table, command, messages, state};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Wave(String);

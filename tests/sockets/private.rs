@@ -1,8 +1,6 @@
 //! What is private with a game token: players over real sockets, each with the token that the relay gives to games, and an
 //! eavesdropper with a token of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::{
     thread,
     time::{Duration, Instant},

@@ -1,7 +1,5 @@
 //! Clients of both formats, with and without encryption, on one channel of a real relay's hub and on simulated time.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::time::Duration;
 
 use bevy_rooms::{

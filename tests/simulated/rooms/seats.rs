@@ -5,7 +5,7 @@ use std::time::Duration;
 use bevy::prelude::*;
 use bevy_rooms::prelude::*;
 
-use super::table::{LONG, Table, command, messages, state};
+use crate::table::{LONG, Table, command, messages, state};
 
 /// What a game gives a player of its own.
 #[derive(Component, Debug, PartialEq)]
@@ -132,7 +132,7 @@ fn a_process_that_is_killed_gives_its_player_id_free_and_no_sooner() {
     }
     let folder = std::env::temp_dir().join(format!("bevy_rooms-{}-killed", std::process::id()));
     let path = folder.to_str().unwrap();
-    let test = "seats::a_process_that_is_killed_gives_its_player_id_free_and_no_sooner";
+    let test = "rooms::seats::a_process_that_is_killed_gives_its_player_id_free_and_no_sooner";
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(FOLDER, path)

@@ -1,7 +1,5 @@
 //! The client's credentials and fallback hosts over real sockets, against the real relay.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,

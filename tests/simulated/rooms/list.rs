@@ -6,7 +6,7 @@ use bevy::prelude::*;
 use bevy_rooms::prelude::*;
 use serde_json::json;
 
-use super::table::{LONG, Table, command, messages, state};
+use crate::table::{LONG, Table, command, messages, state};
 
 /// Seats a player who hosts a room of its own.
 fn host(table: &mut Table, player: &str, room: &str) -> usize {

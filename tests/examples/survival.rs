@@ -1,17 +1,13 @@
 //! Rounds of bingo that go on when processes are killed or stand still: the host's, and the relay's. Real processes over
 //! real sockets, judged by the referee.
 
-#![cfg(unix)]
-
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/referee.rs"]
-mod referee;
-
 use std::{collections::BTreeSet, thread, time::Duration};
 
-use processes::{Player, Relay, bingo};
-use referee::{Summary, Transcript, judge};
+use super::{
+    player::{Player, bingo},
+    referee::{Summary, Transcript, judge},
+    relay::Relay,
+};
 
 /// Who plays; the first hosts.
 const NAMES: [&str; 4] = ["Ada", "Ben", "Cy", "Di"];
@@ -39,7 +35,7 @@ fn in_the_middle_of_a_round(relay: &Relay, interval: Duration) -> [Player; 4] {
             "5",
         ]);
         command.arg(if name == NAMES[0] { "--host" } else { "--join" });
-        Player::start(name, command)
+        Player::start(name, &mut command)
     });
     for player in &mut players {
         player.wait_for("called", |call| call["index"] == CALLED_BEFORE);

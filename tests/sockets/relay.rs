@@ -1,7 +1,5 @@
 //! The relay over real sockets on loopback: what a client of the protocol sees.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::{
     future::Future,
     io::{BufRead, BufReader, Read},

@@ -1,7 +1,5 @@
 //! Channels beyond rooms: what apps see of them, on a simulated network, with nothing mocked between two apps.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::time::Duration;
 
 use bevy::prelude::*;

@@ -4,12 +4,9 @@
 //! example, so that a mistake there is not made here again. Pure functions over parsed lines; who plays the round and
 //! collects the lines is up to the test.
 
-#[path = "referee/game.rs"]
 mod game;
-#[path = "referee/tests.rs"]
 #[cfg(test)]
 mod tests;
-#[path = "referee/view.rs"]
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

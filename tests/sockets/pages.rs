@@ -1,7 +1,5 @@
 //! A relay that serves the game's page beside the room, over real sockets on loopback.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::{
     fs,
     io::{Read, Write},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bevy::prelude::*;
 use bevy_rooms::{prelude::*, session::SessionError};
 
-use super::table::{LONG, Table, command, state};
+use crate::table::{LONG, Table, command, state};
 
 /// What an app saw.
 #[derive(Resource, Default)]
