@@ -22,8 +22,9 @@ const USAGE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// A TOML file with keys, limits and the rest; flags stand over it. Other users of the machine may see flags, but
-    /// not the file.
+    /// A TOML file; flags stand over it. Other users of the machine may see flags, but not the file. It may have listen,
+    /// serve, [[keys]] (key, capability), [token_endpoint] (key, ttl_seconds, every_channel) and [limits] (plan,
+    /// and numbers such as members_per_channel).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -36,7 +37,8 @@ struct Options {
     #[arg(long = "key", value_name = "APP.KEYID:SECRET")]
     keys: Vec<KeyText>,
 
-    /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name.
+    /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name. With --serve also to who
+    /// names no room, as the page does: then for all that the key allows.
     #[arg(long, value_name = "APP.KEYID")]
     token_endpoint: Option<String>,
 
@@ -141,14 +143,15 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
         let keys = options.keys.iter().map(|text| text.0.parse::<ApiKey>());
         config.hub.keys = keys.collect::<Result<_, _>>()?;
     }
-    if let Some(name) = options.token_endpoint {
-        config.hub.token_endpoint = Some(TokenEndpoint::new(name));
-    }
     if let Some(PlanLimits(plan)) = options.limits {
         config.hub.limits = plan.map_or_else(Limits::default, Limits::of_plan);
     }
     config.hub.sandbox |= options.sandbox;
     config.serve = options.serve.or(config.serve);
+    if let Some(name) = options.token_endpoint {
+        let endpoint = TokenEndpoint::new(name);
+        config.hub.token_endpoint = Some(if config.serve.is_some() { endpoint.for_every_channel() } else { endpoint });
+    }
     Ok(config)
 }
 

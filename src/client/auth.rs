@@ -310,6 +310,13 @@ impl Client {
         }
     }
 
+    /// The connection has failed, perhaps for the token's sake: the next one begins with a new token, where one can be had.
+    pub(super) fn forget_token(&mut self) {
+        if self.options.can_renew() {
+            self.tokens.current = None;
+        }
+    }
+
     /// Nobody waits for a token any more.
     pub(super) fn end_auth(&mut self, reason: &ErrorInfo) {
         self.end_token_request();

@@ -29,6 +29,7 @@ impl Client {
         self.timers.stop_all();
         self.connection.id = None;
         self.connection.key = None;
+        self.forget_token();
         self.change_connection(ConnectionState::Failed, Some(reason.clone()), None);
         self.fail_channels(&reason);
         self.end_auth(&reason);

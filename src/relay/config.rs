@@ -144,6 +144,8 @@ impl RelayConfig {
     ///     [token_endpoint]
     ///     key = "game.players"
     ///     ttl_seconds = 3600
+    ///     ## Whether who names no room gets a token for all that the key allows, as the relay's own web page does.
+    ///     every_channel = false
     ///
     ///     ## A plan of Ably's cloud (none, free, standard, pro), and numbers that differ from it.
     ///     [limits]

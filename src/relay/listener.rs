@@ -66,7 +66,8 @@ pub struct RelayConfig {
     /// A folder with a web page and what belongs to it, which browsers get from the relay's address. Defaults to none.
     ///
     /// A page needs tokens: where no token endpoint is set, whoever reaches the relay gets one for all that the first key
-    /// allows. Beyond loopback a key of this run alone takes the place of the development key.
+    /// allows, other players' inboxes among it. One that is set has to be
+    /// [`for_every_channel`](TokenEndpoint::for_every_channel), unless the page asks for the tokens of a room. Beyond loopback a key of this run alone takes the place of the development key.
     pub serve: Option<PathBuf>,
 }
 

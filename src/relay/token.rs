@@ -157,7 +157,8 @@ fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let mut error = invalid_credentials("the signature of the JWT is not of the key that it names");
+    // A new token can mend it: the key has another secret now, as that of a page's relay has after each start.
+    let mut error = unreadable("the signature of the JWT is not of the key that it names");
     for key in apps.keys_named(&name)? {
         let secret = DecodingKey::from_secret(key.secret().as_bytes());
         match jsonwebtoken::decode::<Claims>(token, &secret, &validation) {

@@ -26,7 +26,7 @@ fn relay() -> RelayHandle {
     relay::spawn(RelayConfig::default()).unwrap()
 }
 
-fn app(plugin: RoomsPlugin) -> App {
+pub fn app(plugin: RoomsPlugin) -> App {
     let mut app = App::new();
     app.add_plugins((MinimalPlugins, plugin)).add_room_message::<Wave>().init_resource::<Waves>().add_systems(
         Update,
@@ -37,13 +37,13 @@ fn app(plugin: RoomsPlugin) -> App {
     app
 }
 
-fn enter(app: &mut App, name: &str) {
+pub fn enter(app: &mut App, name: &str) {
     app.world_mut().commands().join_or_host("den", Profile::named(name));
     app.world_mut().flush();
 }
 
 /// Frames of all apps until `done`.
-fn until(apps: &mut [App], what: &str, mut done: impl FnMut(&mut [App]) -> bool) {
+pub fn until(apps: &mut [App], what: &str, mut done: impl FnMut(&mut [App]) -> bool) {
     let start = Instant::now();
     while !done(apps) {
         assert!(start.elapsed() < LIMIT, "it did not come to this: {what}");
@@ -52,7 +52,7 @@ fn until(apps: &mut [App], what: &str, mut done: impl FnMut(&mut [App]) -> bool)
     }
 }
 
-fn joined(app: &App) -> bool {
+pub fn joined(app: &App) -> bool {
     *app.world().resource::<State<RoomState>>().get() == RoomState::Joined
 }
 

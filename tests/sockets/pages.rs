@@ -2,13 +2,20 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use bevy_rooms::relay::{self, RelayConfig, RelayError, RelayHandle};
+use bevy::prelude::App;
+use bevy_rooms::{
+    prelude::*,
+    relay::{self, RelayConfig, RelayError, RelayHandle, TokenEndpoint},
+};
+
+use super::loopback::{app, enter, joined, until};
 
 /// No answer in this time is a failure, not a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -149,6 +156,68 @@ fn a_page_for_the_neighbours_has_a_key_that_nobody_knows() {
     let messages = "/channels/c/messages?key=rooms.dev:insecure-development-key";
     assert!(ask(here, "GET", messages, "").0.starts_with("http/1.1 401"));
     assert!(ask(here, "GET", "/token?clientId=ada", "").0.starts_with("http/1.1 200"));
+}
+
+/// The relay's key is another one then, and the players' tokens are of the one before.
+#[test]
+fn a_game_outlives_a_restart_of_the_relay_that_serves_its_page() {
+    let folder = Folder::with_page("restart");
+    let mut config = config(&folder.0);
+    config.listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let relay = relay::spawn(config.clone()).unwrap();
+    config.listen.set_port(relay.addr().port());
+    let page = format!("http://127.0.0.1:{}/", relay.addr().port());
+    let mut apps: Vec<_> = ["Ada", "Ben"]
+        .map(|player| {
+            let connect = Connect::page(&page).unwrap();
+            let mut app = app(RoomsPlugin { connect, ..RoomsPlugin::default() });
+            enter(&mut app, player);
+            app
+        })
+        .into();
+    let both_are_in =
+        |apps: &mut [App]| apps.iter().all(|app| joined(app) && app.world().resource::<Roster>().len() == 2);
+    until(&mut apps, "both are in", both_are_in);
+    relay.stop();
+    let is_away = |app: &App| !app.world().resource::<Connection>().is_connected();
+    until(&mut apps, "the relay is missed", |apps| apps.iter().all(is_away));
+    let _relay = relay::spawn(config).unwrap();
+    until(&mut apps, "the line stands again", |apps| !apps.iter().any(is_away));
+    until(&mut apps, "both are in again", both_are_in);
+}
+
+/// Runs the relay's program until the test is over.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_program_gives_tokens_to_its_page_also_where_a_key_for_them_is_named() {
+    let folder = Folder::with_page("program");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rooms-relay"));
+    command.args(["--listen", "127.0.0.1:0", "--key", "app.id:secret", "--token-endpoint", "app.id"]);
+    command.arg("--serve").arg(&folder.0).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut program = Program(command.spawn().unwrap());
+    let mut line = String::new();
+    let mut output = BufReader::new(program.0.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap().parse().unwrap();
+    let (head, body) = ask(address, "GET", "/token?clientId=ada", "");
+    assert!(head.starts_with("http/1.1 200") && body.contains("app.id"), "{head} {body}");
+}
+
+#[test]
+fn a_page_that_gets_no_tokens_is_told_what_is_missing() {
+    let folder = Folder::with_page("rooms");
+    let mut config = config(&folder.0);
+    config.hub.token_endpoint = Some(TokenEndpoint::new("rooms.dev"));
+    let (head, body) = get(&relay::spawn(config).unwrap(), "/token?clientId=ada", "");
+    assert!(head.starts_with("http/1.1 400") && body.contains("every_channel = true"), "{head} {body}");
 }
 
 #[test]

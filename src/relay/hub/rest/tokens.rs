@@ -32,7 +32,10 @@ impl Hub {
         // Without a room, all of them, where that is switched on.
         let room = call.param("room").or(self.gives_every_channel().then_some(""));
         let (Some(room), Some(player)) = (room, player) else {
-            return Err(invalid("name the room and the player: /token?room=…&player=…"));
+            return Err(invalid(
+                "name the room and the player: /token?room=…&player=…; a web page that this relay serves names no room, and \
+                 needs every_channel = true in the token endpoint",
+            ));
         };
         let details = self.game_token(room, player, now)?;
         Ok(Reply::new(200, Body::Value(token_body(&details))))
