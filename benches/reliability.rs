@@ -186,6 +186,7 @@ fn crowd(size: usize) -> (Rig, Vec<AppIndex>) {
     rig.set_frame_time(Duration::from_millis(100));
     let mut apps = vec![arrive(&mut rig, "player-0")];
     rig.run_until(LIMIT, |rig| rig.state(apps[0]) == RoomState::Joined).unwrap();
+    rig.command(apps[0], |commands| commands.set_capacity(MAX_PLAYERS));
     apps.extend((1..size).map(|number| arrive(&mut rig, &format!("player-{number}"))));
     let all = apps.clone();
     let all_in = |rig: &Rig| all.iter().all(|app| rig.resource::<Roster>(*app).len() == size);

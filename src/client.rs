@@ -62,6 +62,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
+pub(crate) use self::event::Asker;
 pub use self::{
     auth::RequestId,
     cipher::{CipherKey, CipherKeyError, CipherParams, KeyLength},

@@ -78,7 +78,7 @@ pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Ve
 pub use invite::{Invite, InviteError};
 pub use names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
 pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
-pub use rules::{Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
+pub use rules::{DEFAULT_CAPACITY, Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
 pub use stats::SessionStats;
 
 use crate::{
@@ -255,7 +255,7 @@ impl Session {
                 self.line.synced = true;
                 self.consider_founding(now);
             }
-            Event::Published { operation, outcome } => self.hear_outcome(operation, outcome.err()),
+            Event::Published { operation, outcome } => self.hear_outcome(operation, outcome.err(), now),
             Event::Overflow { .. } => self.lose_continuity(now),
             Event::Presence { .. }
             | Event::PresenceSynced { .. }
@@ -368,19 +368,23 @@ impl Session {
 
     /// Leaves the room: says goodbye and detaches. [`SessionEvent::Closed`] is the last event.
     pub fn leave(&mut self, now: Instant) {
+        self.go(CloseReason::Left, now);
+    }
+
+    /// Says what is still to be said, and goodbye, and closes.
+    fn go(&mut self, reason: CloseReason, now: Instant) {
         if matches!(self.role, Role::Closed) {
             return;
         }
         if self.line.is_up() {
             let at_once = std::time::Duration::ZERO;
             self.publish_state(at_once, now);
-            if self.joined {
-                self.say_goodbye();
-            }
+            // Also on the way in: the host may have let the player in by now.
+            self.say_goodbye();
             let hold = self.hold();
             self.outgoing.flush(&self.config.room, at_once, hold, now, &mut self.commands);
         }
-        self.close(CloseReason::Left);
+        self.close(reason);
     }
 
     /// The next thing to ask of the client.

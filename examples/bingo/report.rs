@@ -146,7 +146,9 @@ fn tell_room(
             CloseReason::Refused(refusal) => {
                 reporter.tell("refused", json!({ "reason": refusal.to_string() }), || Some(text));
             }
-            CloseReason::NoHost => reporter.tell("refused", json!({ "reason": text }), || Some(text.clone())),
+            CloseReason::NoHost | CloseReason::NotPresent(_) => {
+                reporter.tell("refused", json!({ "reason": text }), || Some(text.clone()))
+            }
             _ => reporter.tell("left", json!({ "reason": text }), || Some(format!("You are out of the room: {text}."))),
         }
     }

@@ -12,9 +12,37 @@ use crate::protocol::{
     ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags, Message, MessageSerial, PresenceMessage, Timestamp,
 };
 
-/// Names one publish or presence operation, so that its outcome can be told. Chosen by the caller; any number will do.
+/// Names one publish or presence operation, so that its outcome can be told. Chosen by the caller; any number will do, below
+/// 2^62 where a room is on the same client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId(pub u64);
+
+/// Who of this crate asks a client that they share. Each has numbers of its own, told apart by their two highest bits, so that
+/// nobody takes an outcome for its own that is another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A session.
+    Room = 1,
+    /// The list of rooms.
+    List = 2,
+    /// Channels without a room.
+    Channels = 3,
+}
+
+impl OperationId {
+    /// How many bits the number has.
+    const BITS: u32 = 62;
+
+    /// The operation with this number, which may be counted on for ever.
+    pub(crate) fn of(asker: Asker, number: u64) -> Self {
+        Self((asker as u64) << Self::BITS | number & ((1 << Self::BITS) - 1))
+    }
+
+    /// Whether it is one of theirs.
+    pub(crate) fn is_of(self, asker: Asker) -> bool {
+        self.0 >> Self::BITS == asker as u64
+    }
+}
 
 /// What the game's side asks of the client.
 #[derive(Clone, Debug, PartialEq)]

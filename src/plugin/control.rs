@@ -21,7 +21,9 @@ pub struct Newcomer {
 /// another player takes the room over. Who is not the host, or asks for what cannot be, gets a
 /// [`RoomError::NotControlled`].
 pub trait RoomControlExt {
-    /// Sets how many players there may be, spectators and those who are lost included: 1 to 1,000, which is the default.
+    /// Sets how many players there may be, spectators and those who are lost included: 1 to 1,000. Defaults to 200, as many
+    /// as a server lets be present: more need a relay with higher
+    /// [`members_per_channel`](../relay/struct.Limits.html), or such a plan of Ably's cloud.
     /// Whoever is in stays. One more is refused with [`Refusal::Full`](crate::session::Refusal::Full).
     fn set_capacity(&mut self, players: usize);
 

@@ -153,11 +153,13 @@ impl Session {
     }
 
     /// Takes in what became of something published.
-    pub(super) fn hear_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>) {
+    pub(super) fn hear_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
         let contents = self.outgoing.settle(operation);
-        if let Some(error) = error {
-            contents.into_iter().for_each(|content| self.note_failed(content, &error));
+        let Some(error) = error else { return };
+        if contents == [Content::Presence] && is_refusal(error.code) {
+            return self.go(CloseReason::NotPresent(error), now);
         }
+        contents.into_iter().for_each(|content| self.note_failed(content, &error));
     }
 
     pub(super) fn note_failed(&mut self, content: Content, error: &ErrorInfo) {
@@ -167,7 +169,7 @@ impl Session {
                 self.tell(SessionEvent::SendFailed { kind, reason: error.clone() });
             }
             Content::State => self.note_state_failed(),
-            Content::Other => log::debug!("a message about the room was not taken: {error}"),
+            Content::Presence | Content::Other => log::debug!("a message about the room was not taken: {error}"),
         }
     }
 
@@ -213,7 +215,9 @@ impl Session {
     pub(super) fn show_presence(&mut self, action: PresenceCommand) {
         let data = MemberData { generation: Some(self.config.generation), arriving: !self.joined };
         let data = serde_json::to_value(data).ok().map(Data::Json);
-        let operation = self.outgoing.operation(Vec::new());
+        // A player that is on its way out need not be seen.
+        let content = (action != PresenceCommand::Leave).then_some(Content::Presence);
+        let operation = self.outgoing.operation(content.into_iter().collect());
         self.commands.push_back(Command::Presence { operation, channel: self.room_channel.clone(), action, data });
     }
 
@@ -235,4 +239,15 @@ impl Session {
         self.replica = super::Replica::default();
         self.tell(SessionEvent::Closed(reason));
     }
+}
+
+/// Whether the server will not have this player as a member, however often it is asked.
+fn is_refusal(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::TOO_MANY_MEMBERS
+            | ErrorCode::NOT_PERMITTED
+            | ErrorCode::INVALID_CLIENT_ID
+            | ErrorCode::PRESENCE_WITHOUT_CLIENT_ID
+    )
 }

@@ -22,7 +22,7 @@ use super::{
     rules::cut,
 };
 use crate::{
-    client::{ChannelOptions, ChannelState, Command, ConnectionState, Event, OperationId, PresenceCommand},
+    client::{Asker, ChannelOptions, ChannelState, Command, ConnectionState, Event, OperationId, PresenceCommand},
     protocol::{ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags, PresenceAction, PresenceMessage},
 };
 
@@ -40,9 +40,6 @@ pub const MAX_LISTED: usize = 1000;
 
 /// Most bytes of JSON text in one entry: twice what a listing may have.
 const MAX_ENTRY: usize = 2048;
-
-/// Keeps the operations of the list apart from those of sessions and games on the same client.
-const OPERATION_BASE: u64 = 1 << 62;
 
 /// A room on the public list.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,9 +235,7 @@ impl RoomDirectory {
                 self.asked = Flags::empty();
                 self.forget_channel();
             }
-            Event::Published { operation, outcome: Err(error) }
-                if operation.0 & OPERATION_BASE != 0 && operation.0 < OPERATION_BASE << 1 =>
-            {
+            Event::Published { operation, outcome: Err(error) } if operation.is_of(Asker::List) => {
                 log::warn!("the room could not be shown on the public list: {error}");
                 self.failed = true;
             }
@@ -316,8 +311,8 @@ impl RoomDirectory {
             (Some(_), Some(_)) => PresenceCommand::Update,
         };
         let data = entry.as_ref().and_then(|entry| serde_json::to_value(entry).ok()).map(Data::Json);
-        self.operations = (self.operations + 1) % OPERATION_BASE;
-        let operation = OperationId(OPERATION_BASE + self.operations);
+        self.operations = self.operations.wrapping_add(1);
+        let operation = OperationId::of(Asker::List, self.operations);
         let channel = ChannelName::from(LIST_CHANNEL);
         self.commands.push_back(Command::Presence { operation, channel, action, data });
         self.not_before = entry.is_some().then(|| now + MIN_INTERVAL);
@@ -542,7 +537,7 @@ mod tests {
         show(&mut directory, &mut bus, 0);
         asked(&mut directory);
         let error = ErrorInfo::new(crate::protocol::ErrorCode::DISCONNECTED, 400, "no line");
-        let operation = OperationId(OPERATION_BASE + 1);
+        let operation = OperationId::of(Asker::List, 1);
         directory.handle_event(&Event::Published { operation, outcome: Err(error) });
         bus.run(5 * SECOND);
         show(&mut directory, &mut bus, 0);

@@ -262,6 +262,9 @@ pub enum CloseReason {
     /// The host said goodbye or went silent, and nobody took over.
     #[error("the host is gone")]
     HostLost,
+    /// The server refused the player's presence on the room's channel, so that the others could not tell whether it is there: the channel has as many members as it may (91003), or the credentials do not allow presence (40160).
+    #[error("the server refused this player's presence in the room: {0}")]
+    NotPresent(ErrorInfo),
     /// The connection failed for good.
     #[error("the connection failed: {0}")]
     Failed(ErrorInfo),

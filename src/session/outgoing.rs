@@ -13,7 +13,7 @@ use web_time::Instant;
 
 use super::{PlayerId, RoomName};
 use crate::{
-    client::{Command, Lifetime, OperationId},
+    client::{Asker, Command, Lifetime, OperationId},
     protocol::Message,
 };
 
@@ -28,9 +28,6 @@ pub(super) const MAX_PUBLISH_SIZE: usize = 60 * 1024;
 
 /// Most publishes whose outcome is waited for; older ones are forgotten.
 const MAX_IN_FLIGHT: usize = 4096;
-
-/// Keeps the session's operations apart from those that a game makes on the same client.
-const OPERATION_BASE: u64 = 1 << 63;
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +45,8 @@ pub(super) enum Content {
     Game { kind: SmolStr, sequence: Option<u64> },
     /// A change of the shared document.
     State,
+    /// The player's own presence on the room's channel.
+    Presence,
     /// Anything that is said again by itself.
     Other,
 }
@@ -74,7 +73,7 @@ pub(super) struct Outgoing {
     urgent: Vec<(Lane, Message)>,
     waiting: usize,
     size: usize,
-    in_flight: BTreeMap<u64, Vec<Content>>,
+    in_flight: BTreeMap<OperationId, Vec<Content>>,
     operations: u64,
 }
 
@@ -204,18 +203,18 @@ impl Outgoing {
 
     /// A new operation whose outcome concerns `contents`.
     pub(super) fn operation(&mut self, contents: Vec<Content>) -> OperationId {
-        self.operations = self.operations.wrapping_add(1) % OPERATION_BASE;
+        self.operations = self.operations.wrapping_add(1);
+        let operation = OperationId::of(Asker::Room, self.operations);
         if self.in_flight.len() >= MAX_IN_FLIGHT {
             self.in_flight.pop_first();
         }
-        self.in_flight.insert(self.operations, contents);
-        OperationId(OPERATION_BASE + self.operations)
+        self.in_flight.insert(operation, contents);
+        operation
     }
 
     /// What an operation was about, once its outcome is known; nothing for operations of others.
     pub(super) fn settle(&mut self, operation: OperationId) -> Vec<Content> {
-        let number = operation.0.checked_sub(OPERATION_BASE);
-        number.and_then(|number| self.in_flight.remove(&number)).unwrap_or_default()
+        self.in_flight.remove(&operation).unwrap_or_default()
     }
 
     /// Drops all that waits, and gives what it was.

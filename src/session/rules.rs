@@ -80,12 +80,16 @@ impl Listing {
     }
 }
 
+/// Most players of a room whose host says nothing of it: as many members as a channel may have, on a relay by default and on
+/// Ably's cloud in general.
+pub const DEFAULT_CAPACITY: usize = 200;
+
 /// The rules of a room, as its host set them. They stay when another player takes the room over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct RoomRules {
-    /// Most seats. `None`: as many as a room may have at all, see [`capacity`](Self::capacity).
+    /// Most seats. `None`: [`DEFAULT_CAPACITY`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<usize>,
     /// Whether nobody new is admitted.
@@ -105,7 +109,7 @@ pub struct RoomRules {
 impl RoomRules {
     /// Most seats, those of the lost and of spectators included.
     pub fn capacity(&self) -> usize {
-        self.capacity.map_or(MAX_PLAYERS, |capacity| capacity.clamp(1, MAX_PLAYERS))
+        self.capacity.map_or(DEFAULT_CAPACITY, |capacity| capacity.clamp(1, MAX_PLAYERS))
     }
 
     /// Who is banned.

@@ -7,6 +7,7 @@ use bevy::prelude::*;
 use bevy_rooms::{
     prelude::*,
     protocol::ErrorCode,
+    relay::HubConfig,
     session::{InvalidName, SessionError},
     testing::{AppIndex, Rig},
 };
@@ -439,6 +440,22 @@ fn misuse_is_told_as_a_typed_error() {
         errors.contains(&RoomError::NotSent { kind: "Wave".to_owned(), error: SessionError::NotJoined }),
         "{errors:?}"
     );
+}
+
+#[test]
+fn a_message_that_the_server_does_not_take_is_told() {
+    let mut config = HubConfig::default();
+    config.limits.max_message_size = 16 * 1024;
+    let mut rig = Rig::with_relay(7, config);
+    let ada = rig.add("ada", game);
+    rig.command(ada, |commands| commands.join_or_host("den", Profile::named("Ada")));
+    rig.run_until(LONG, |rig| rig.state(ada) == RoomState::Joined).unwrap();
+    rig.world_mut(ada).write_message(ToRoom::everyone(wave(&"x".repeat(20_000))));
+    rig.run_for(Duration::from_secs(1));
+    let [RoomError::NotDelivered { kind, why }] = &rig.resource::<Seen>(ada).errors[..] else {
+        panic!("{:?}", rig.resource::<Seen>(ada).errors);
+    };
+    assert!(kind == "Wave" && why.contains("16384"), "{kind}: {why}");
 }
 
 #[test]

@@ -10,15 +10,12 @@ use bevy::{ecs::entity::EntityHashMap, prelude::*};
 use super::{Channel, ChannelError, catch_up::CatchUp};
 use crate::{
     client::{
-        ChannelChange, ChannelState, Command, Event, HistoryOf, HistoryQuery, Lifetime, MemberQuery, NextPage,
+        Asker, ChannelChange, ChannelState, Command, Event, HistoryOf, HistoryQuery, Lifetime, MemberQuery, NextPage,
         OperationId, PresenceCommand,
     },
     protocol::{ChannelName, Data, ErrorCode, ErrorInfo, Flags, Message as Raw},
     session::LIST_CHANNEL,
 };
-
-/// Operations of channels are numbered from here; rooms and their list number theirs below.
-const OPERATION_BASE: u64 = 1 << 63;
 
 /// Most things that wait for an answer at once, as many as the client takes by default.
 const MAX_ASKED: usize = 1_000;
@@ -33,7 +30,7 @@ const ROOM_PREFIX: &str = "room:";
 /// A number that no other operation of this process has.
 pub(super) fn next_operation() -> OperationId {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    OperationId(OPERATION_BASE | NEXT.fetch_add(1, Relaxed))
+    OperationId::of(Asker::Channels, NEXT.fetch_add(1, Relaxed))
 }
 
 /// Whether an event is about channels, and about none of a room's.
@@ -47,7 +44,7 @@ pub(in crate::plugin) fn is_ours(event: &Event) -> bool {
         | Event::Time { operation, .. }
         | Event::Members { operation, .. }
         | Event::Published { operation, .. }
-        | Event::Authorized { operation, .. } => operation.0 >= OPERATION_BASE,
+        | Event::Authorized { operation, .. } => operation.is_of(Asker::Channels),
         _ => false,
     }
 }

@@ -3,9 +3,17 @@
 use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_rooms::{prelude::*, session::SessionError};
+use bevy_rooms::{
+    prelude::*,
+    protocol::ErrorCode,
+    relay::HubConfig,
+    session::{DEFAULT_CAPACITY, SessionError},
+    testing::Rig,
+};
 
 use crate::table::{LONG, Table, command, state};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What an app saw.
 #[derive(Resource, Default)]
@@ -70,6 +78,7 @@ fn refusal(table: &mut Table, seat: usize) -> Refusal {
 #[test]
 fn the_host_sets_capacity_and_lock_and_everyone_can_read_them() {
     let mut table = room(&["ada", "ben"]);
+    assert_eq!(table.apps[1].world().resource::<Room>().rules.capacity(), DEFAULT_CAPACITY);
     command(&mut table.apps[0], |commands| commands.set_capacity(2));
     let third = newcomer(&mut table, "cy");
     assert_eq!(refusal(&mut table, third), Refusal::Full { limit: 2 });
@@ -89,7 +98,7 @@ fn the_host_sets_capacity_and_lock_and_everyone_can_read_them() {
     assert!(table.until(LONG, |apps| state(&apps[fourth]) == RoomState::Joined));
     command(&mut table.apps[fourth], |commands| commands.leave_room());
     assert!(table.until(LONG, |apps| state(&apps[fourth]) == RoomState::Outside));
-    assert_eq!(shown(&table.apps[fourth]), (1000, false), "outside there are no rules");
+    assert_eq!(shown(&table.apps[fourth]), (DEFAULT_CAPACITY, false), "outside there are no rules");
 }
 
 #[test]
@@ -113,6 +122,27 @@ fn who_is_kicked_hears_why_and_who_is_banned_does_not_come_back() {
     command(&mut table.apps[0], |commands| commands.unban(&id("ben")));
     join(&mut table, 1, "ben");
     assert!(table.until(LONG, |apps| state(&apps[1]) == RoomState::Joined));
+}
+
+#[test]
+fn who_finds_the_channel_full_is_told_that_it_cannot_be_present() {
+    let mut config = HubConfig::default();
+    config.limits.members_per_channel = 2;
+    let mut rig = Rig::with_relay(7, config);
+    let apps = ["ada", "ben", "cy"].map(|player| {
+        let app = rig.add(player, |_| {});
+        rig.command(app, |commands| commands.join_or_host("den", Profile::named(player)));
+        rig.run_for(3 * SECOND);
+        app
+    });
+    let [closed] = rig.recorded::<RoomClosed>(apps[2]) else { panic!("it is told") };
+    let CloseReason::NotPresent(reason) = &closed.reason else { panic!("{}", closed.reason) };
+    assert_eq!(reason.code, ErrorCode::TOO_MANY_MEMBERS);
+    rig.run_for(10 * SECOND);
+    for app in &apps[..2] {
+        assert_eq!(rig.state(*app), RoomState::Joined);
+        assert_eq!(rig.resource::<Roster>(*app).len(), 2, "nobody holds a seat for it");
+    }
 }
 
 #[test]
