@@ -372,13 +372,15 @@ impl Client {
         self.network_down(now);
     }
 
-    /// The program was frozen, hidden or shelved and goes on: finds out at once whether the line still stands, and does not
-    /// sit out a wait that began before.
+    /// The program was frozen, hidden or shelved and goes on: finds out within 2 seconds whether the line still stands, and
+    /// does not sit out a wait that began before.
     pub fn check_line(&mut self, now: Instant) {
         self.connection.shelved = false;
         self.handle_timeout(now);
-        if matches!(self.state(), ConnectionState::Disconnected | ConnectionState::Suspended) {
-            self.network_up(now);
+        match self.state() {
+            ConnectionState::Connected => self.want_sign_of_life(now),
+            ConnectionState::Disconnected | ConnectionState::Suspended => self.network_up(now),
+            _ => {}
         }
     }
 

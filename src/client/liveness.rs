@@ -17,6 +17,10 @@ use crate::protocol::{Action, ErrorCode, ErrorInfo, Frame};
 /// server would send the same frame for ever.
 const MALFORMED_TRUCE: Duration = Duration::from_secs(60);
 
+/// How long the server may take for a sign of life where there is reason to doubt that the line stands. To drop a line that
+/// stands costs a resume, and loses nothing.
+const LINE_CHECK: Duration = Duration::from_secs(2);
+
 /// Most round trips that are measured at once; more say nothing that these do not.
 const MAX_PINGS: usize = 16;
 
@@ -64,9 +68,16 @@ impl Client {
         }
     }
 
+    /// Asks the server for a sign of life, and drops the line where none comes soon.
+    pub(super) fn want_sign_of_life(&mut self, now: Instant) {
+        let id = self.ping_id();
+        self.send(Frame { id: Some(id), ..Frame::new(Action::Heartbeat) });
+        self.timers.hasten(Timer::Idle, now, LINE_CHECK);
+    }
+
     pub(super) fn line_is_silent(&mut self, now: Instant) {
         if self.state() == ConnectionState::Connected {
-            let message = "nothing came from the server for longer than it promised";
+            let message = "nothing came from the server for longer than it may take";
             self.lose_line(ErrorInfo::new(ErrorCode::DISCONNECTED, 408, message), now);
         }
     }
@@ -109,10 +120,14 @@ impl Client {
     }
 
     fn send_ping(&mut self, now: Instant) {
-        let id = format!("{:016x}", self.rng.random::<u64>());
+        let id = self.ping_id();
         self.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
         self.connection.pings.sent.push_back(Sent { id, at: now });
         self.await_oldest_ping(now);
+    }
+
+    fn ping_id(&mut self) -> String {
+        format!("{:016x}", self.rng.random::<u64>())
     }
 
     fn await_oldest_ping(&mut self, now: Instant) {

@@ -55,6 +55,13 @@ impl Timers {
         self.due.insert(timer, at);
     }
 
+    /// Has `timer` due after this time at the latest.
+    pub(super) fn hasten(&mut self, timer: Timer, now: Instant, after: Duration) {
+        if self.due.get(&timer).is_none_or(|at| *at > now + after) {
+            self.start(timer, now, after);
+        }
+    }
+
     /// Stops `timer`, if it runs.
     pub(super) fn stop(&mut self, timer: &Timer) {
         if let Some((timer, at)) = self.due.remove_entry(timer) {

@@ -228,6 +228,32 @@ fn a_frozen_program_finds_out_at_once() {
 }
 
 #[test]
+fn a_program_that_goes_on_wants_a_sign_of_life_soon() {
+    let mut bench = Bench::connected();
+    bench.pass(3 * SECOND);
+    bench.client.check_line(bench.now);
+    bench.drain();
+    bench.pass(SECOND);
+    assert_eq!(bench.client.state(), Connected, "an answer may take a while");
+    bench.client.check_line(bench.now);
+    bench.pass(SECOND);
+    assert_eq!(bench.states(), [Disconnected, Connecting], "to ask twice does not put it off");
+}
+
+#[test]
+fn a_line_that_gives_a_sign_of_life_stands_for_as_long_as_before() {
+    let mut bench = Bench::connected();
+    bench.client.check_line(bench.now);
+    bench.drain();
+    let asked = bench.sent.pop().unwrap();
+    assert_eq!(asked.action, Action::Heartbeat);
+    bench.receive(json!({ "action": 0, "id": asked.id }));
+    bench.pass(20 * SECOND);
+    assert_eq!(bench.client.state(), Connected);
+    assert!(bench.events.iter().all(|event| !matches!(event, Event::RoundTrip(_))), "the game did not ask");
+}
+
+#[test]
 fn a_shelved_program_opens_nothing_until_it_is_back() {
     let mut bench = Bench::connected();
     let opened = bench.urls.len();
