@@ -29,14 +29,20 @@ pub fn flags() -> Result<Flags, String> {
     Ok(Flags { room: Some(seat.room.into()), name: Some(seat.name), at_once: true, ..flags })
 }
 
-/// What an address says. Words in it that are nobody's flag are somebody else's.
+/// What the address of a page may set. Who passes a link on can set no key, and no other page or relay to play on than the one
+/// that the page came from.
+const OF_PAGE: [&str; 11] =
+    ["room", "name", "host", "join", "json", "bots", "players", "rounds", "interval", "automark", "seed"];
+
+/// What an address says. Words in it that are no flag of a page are somebody else's.
 #[cfg_attr(not(target_arch = "wasm32"), cfg_attr(not(test), expect(dead_code, reason = "there is no page here")))]
 fn read(address: &str) -> Result<Flags, String> {
     let command = Flags::command();
     let mut words = vec!["bingo".to_owned()];
     if let Ok(url) = Url::parse(address) {
         for (name, value) in url.query_pairs() {
-            let known = command.get_arguments().find(|flag| flag.get_long() == Some(&*name));
+            let known =
+                command.get_arguments().find(|flag| OF_PAGE.contains(&&*name) && flag.get_long() == Some(&*name));
             words.extend(known.map(|flag| match flag.get_action().takes_values() {
                 true => format!("--{name}={value}"),
                 false => format!("--{name}"),
@@ -152,6 +158,13 @@ mod tests {
             Some("den")
         );
         assert!(read("https://x/").unwrap().room().is_none());
+    }
+
+    #[test]
+    fn a_link_leads_to_no_other_server_than_its_own() {
+        let flags = read("https://x/?room=den&page=https://y/&relay=wss://y&key=a.b:c&data=d&headless").unwrap();
+        assert_eq!((flags.page, flags.relay, flags.data, flags.headless), (None, None, None, false));
+        assert!(flags.key.is_none());
     }
 
     #[test]
