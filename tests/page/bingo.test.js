@@ -51,6 +51,29 @@ test('a tab that is loaded again mid-round keeps its seat and strip', { timeout:
   bob.assertNoErrors();
 });
 
+test('a tab that crashed has its seat again at once, and a copy of a tab is another player', { timeout: 120_000 }, async () => {
+  const room = 'quail-otter-wren';
+  const ada = await stage.native(room, 'Ada', '--host', '--players', '9');
+  await joined(ada);
+  const context = await stage.profile();
+  // A page that crashes says nothing.
+  await context.addInitScript(() => addEventListener('pagehide', (event) => event.stopImmediatePropagation(), true));
+  const bob = await Tab.open(context, stage.address, { room, join: '', name: 'Bob' });
+  const seat = await joined(bob);
+  const opened = context.waitForEvent('page');
+  await bob.page.evaluate(() => { window.open(location.href); });
+  const copy = new Tab(await opened);
+  const other = await joined(copy);
+  assert.notEqual(other.player_id, seat.player_id);
+  await copy.reload();
+  assert.equal((await joined(copy)).player_id, other.player_id, 'the copy has forgotten whose copy it was');
+  await bob.page.bringToFront();
+  await bob.reload();
+  assert.equal((await joined(bob)).player_id, seat.player_id, 'its own seat');
+  for (const { players } of ada.events('roster')) assert.ok(players.length <= 3);
+  bob.assertNoErrors();
+});
+
 test('a tab comes back from another page', { timeout: 120_000 }, async () => {
   const room = 'crane-vole-ibex';
   const ada = await stage.native(room, 'Ada', '--host', '--players', '2', '--interval', '150ms');

@@ -4,14 +4,16 @@
 //! A page cannot hold a lock before its first frame, so a slot is leased: its record names the holder and when that last
 //! renewed it. A page that ends gives its slot free; one that crashed loses it when the lease runs out. Each tab marks in
 //! its session storage, which a refresh keeps, which slots its games had, and so has the same ones again, in the same order,
-//! after a refresh, and after a crash too. A tab that was copied has a copy of the marks; it knows by the lease, which was
-//! renewed just now.
+//! after a refresh, and after a crash too. A tab that was copied has a copy of the marks: it was not loaded again, the lease
+//! of the one that it was copied from was renewed just now, and it forgets those marks.
 
 use std::{path::Path, time::Duration};
 
+use js_sys::Reflect;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use web_sys::{Storage, Window};
+use wasm_bindgen::JsValue;
+use web_sys::{Performance, Storage, Window};
 
 use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
 use crate::{
@@ -26,7 +28,7 @@ const LEASE: Duration = Duration::from_secs(90);
 /// How often a slot is renewed.
 const RENEWAL: Duration = Duration::from_secs(2);
 
-/// A slot that was renewed this short a time ago has a holder that lives.
+/// A slot that was renewed this short a time ago has a holder that lives, unless that is the page which was loaded again.
 const ALIVE: Duration = Duration::from_secs(5);
 
 /// Before the keys of all games' ids.
@@ -52,10 +54,21 @@ struct Record {
 }
 
 /// What a tab remembers of a slot that it had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Mark {
     slot: u32,
     holder: String,
+    /// The page that had it, by when that was loaded: milliseconds since 1970.
+    page: f64,
+}
+
+/// The page that we are in.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// When it was loaded, in milliseconds since 1970.
+    at: f64,
+    /// Whether this tab was loaded again, so that the page which it was before is gone.
+    again: bool,
 }
 
 /// Why no id can be remembered.
@@ -78,12 +91,17 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
         return Err(StorageError::Game(game.to_owned()));
     }
     let shelf = Shelf::open(game).ok_or(StorageError::NoStorage)?;
-    let now = unix_millis();
-    let marks = shelf.marks();
+    let (now, load) = (unix_millis(), Load::of(&shelf.window));
+    let mut marks = shelf.marks();
+    // Those of the tab that this one was copied from, which lives.
+    marks.retain(|mark| {
+        let is_free = |record: Record| record.is_free(std::slice::from_ref(mark), load, now);
+        mark.page.total_cmp(&load.at).is_eq() || shelf.read(mark.slot).is_none_or(is_free)
+    });
     let slots = marks.iter().map(|mark| mark.slot).chain(1..=SLOTS);
     let (slot, last) = slots
         .map(|slot| (slot, shelf.read(slot)))
-        .find(|(_, record)| record.as_ref().is_none_or(|record| record.is_free(&marks, now)))
+        .find(|(_, record)| record.as_ref().is_none_or(|record| record.is_free(&marks, load, now)))
         .ok_or(StorageError::NoSlot)?;
     let (player, floor) = match last {
         Some(last) => (last.player, Generation(last.generation.0.saturating_add(1))),
@@ -92,7 +110,7 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
     let generation = floor.max(by_the_clock());
     let highest = Generation(generation.0.saturating_add(RESERVED));
     // Any text that no other page has.
-    let mark = Mark { slot, holder: random_player().as_str().to_owned() };
+    let mark = Mark { slot, holder: random_player().as_str().to_owned(), page: load.at };
     let record =
         Record { player: player.clone(), generation: highest, holder: Some(mark.holder.clone()), renewed: now };
     shelf.write(slot, &record).ok_or(StorageError::Full)?;
@@ -102,14 +120,30 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
     Ok(Own { player, generation, hold: Some(Hold { _renewed: renewed }) })
 }
 
+impl Load {
+    fn of(window: &Window) -> Self {
+        let performance = window.performance();
+        let at = performance.as_ref().map_or(0.0, Performance::time_origin);
+        let entries = performance.map(|performance| performance.get_entries_by_type("navigation"));
+        let kind = entries.and_then(|entries| Reflect::get(&entries.get(0), &JsValue::from_str("type")).ok());
+        Self { at, again: kind.and_then(|kind| kind.as_string()).as_deref() == Some("reload") }
+    }
+}
+
 impl Record {
     /// Whether a page whose tab has these marks may take the slot.
-    fn is_free(&self, marks: &[Mark], now: u64) -> bool {
+    fn is_free(&self, marks: &[Mark], load: Load, now: u64) -> bool {
         let Some(holder) = &self.holder else { return true };
         // A clock that was set back makes the time since then unknown, as if it were long.
         let silent = now.checked_sub(self.renewed).map_or(LEASE, Duration::from_millis);
-        let was_ours = marks.iter().any(|mark| mark.holder == *holder);
-        silent >= if was_ours { ALIVE } else { LEASE }
+        let limit = match marks.iter().find(|mark| mark.holder == *holder) {
+            // Another game of this page.
+            Some(mark) if mark.page.total_cmp(&load.at).is_eq() => LEASE,
+            Some(_) if load.again => Duration::ZERO,
+            Some(_) => ALIVE,
+            None => LEASE,
+        };
+        silent >= limit
     }
 }
 
@@ -206,32 +240,48 @@ mod tests {
         Record { player: PlayerId::new("ada").unwrap(), generation: Generation(1), holder, renewed }
     }
 
+    /// The page before the present one.
+    const BEFORE: f64 = 1e12;
+
+    const COPIED: Load = Load { at: BEFORE + 1.0, again: false };
+    const LOADED_AGAIN: Load = Load { again: true, ..COPIED };
+
     fn marks(holder: &str) -> [Mark; 1] {
-        [Mark { slot: 1, holder: holder.to_owned() }]
+        [Mark { slot: 1, holder: holder.to_owned(), page: BEFORE }]
     }
 
     #[test]
     fn a_slot_that_was_given_back_is_anybodys() {
-        assert!(held_by(None, Duration::ZERO).is_free(&[], NOW));
+        assert!(held_by(None, Duration::ZERO).is_free(&[], COPIED, NOW));
     }
 
     #[test]
     fn a_slot_of_another_tab_is_free_only_after_the_slowest_timers_of_a_hidden_page() {
         let hidden = Duration::from_secs(61);
-        assert!(!held_by(Some("other"), hidden).is_free(&[], NOW));
-        assert!(!held_by(Some("other"), hidden).is_free(&marks("ours"), NOW));
-        assert!(held_by(Some("other"), LEASE).is_free(&[], NOW));
+        for load in [COPIED, LOADED_AGAIN] {
+            assert!(!held_by(Some("other"), hidden).is_free(&[], load, NOW));
+            assert!(!held_by(Some("other"), hidden).is_free(&marks("ours"), load, NOW));
+            assert!(held_by(Some("other"), LEASE).is_free(&[], load, NOW));
+        }
     }
 
     #[test]
     fn a_tab_that_crashed_has_its_slot_again_and_a_copy_of_a_living_one_has_not() {
         let ours = marks("ours");
-        assert!(held_by(Some("ours"), ALIVE).is_free(&ours, NOW), "nobody renewed it");
-        assert!(!held_by(Some("ours"), RENEWAL).is_free(&ours, NOW), "the tab that it was copied from lives");
+        assert!(held_by(Some("ours"), Duration::ZERO).is_free(&ours, LOADED_AGAIN, NOW), "its page is gone");
+        assert!(held_by(Some("ours"), ALIVE).is_free(&ours, COPIED, NOW), "nobody renewed it");
+        assert!(!held_by(Some("ours"), RENEWAL).is_free(&ours, COPIED, NOW), "the tab that it was copied from lives");
+    }
+
+    #[test]
+    fn two_games_of_a_page_that_was_loaded_again_have_a_slot_each() {
+        let ours = marks("ours");
+        let load = Load { at: BEFORE, ..LOADED_AGAIN };
+        assert!(!held_by(Some("ours"), Duration::ZERO).is_free(&ours, load, NOW));
     }
 
     #[test]
     fn a_clock_that_was_set_back_locks_nobody_out() {
-        assert!(held_by(Some("other"), Duration::ZERO).is_free(&[], NOW - 1));
+        assert!(held_by(Some("other"), Duration::ZERO).is_free(&[], COPIED, NOW - 1));
     }
 }
