@@ -12,13 +12,18 @@ use std::{
 };
 
 use js_sys::{Array, Function, Reflect};
-use wasm_bindgen::{JsCast, JsValue, prelude::Closure, throw_val};
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{Blob, BlobPropertyBag, Document, Url, Window, Worker};
 
 use super::{Listener, timeout, window};
 
-/// What the worker does. Ticks come more often than every 250 ms, which is the longest frame that Bevy's clock counts.
-const SCRIPT: &str = "setInterval(() => postMessage(0), 100)";
+/// What the worker does: a tick 100 ms after the one before, and not before the page has taken that one, so that none pile up
+/// where frames take longer. Ticks come more often than every 250 ms, which is the longest frame that Bevy's clock counts.
+const SCRIPT: &str = "let due = 0; onmessage = () => { const now = performance.now(); due = Math.max(due + 100, now); \
+                      setTimeout(() => postMessage(0), due - now); }";
+
+/// Before the first of our own numbers of requests: far from the browser's, which begin at 1.
+const OWN_IDS: u32 = 1 << 30;
 
 const REQUEST: &str = "requestAnimationFrame";
 const CANCEL: &str = "cancelAnimationFrame";
@@ -112,7 +117,7 @@ impl Frames {
                     frames.run(time);
                 }
             });
-            let (waiting, count, asked) = (RefCell::default(), Cell::new(0), RefCell::new(None));
+            let (waiting, count, asked) = (RefCell::default(), Cell::new(OWN_IDS), RefCell::new(None));
             Self { window: window.clone(), native_request, native_cancel, waiting, count, asked, on_frame }
         })
     }
@@ -142,17 +147,30 @@ impl Frames {
     }
 
     fn cancel(&self, id: u32) {
+        // One of before us is the browser's.
+        if id < OWN_IDS {
+            let _ = self.native_cancel.call1(&self.window, &id.into());
+        }
         self.waiting.borrow_mut().remove(&id);
     }
 
-    /// Calls those who wait now; who waits anew has the next frame.
+    /// Calls those who wait now; who waits anew has the next frame. An error of one is told as the browser would tell it, and
+    /// takes the frame from none of the others.
     fn run(&self, time: f64) {
         let ids: Vec<u32> = self.waiting.borrow().keys().copied().collect();
         for id in ids {
             let callback = self.waiting.borrow_mut().remove(&id);
             if let Some(Err(error)) = callback.map(|callback| callback.call1(&JsValue::UNDEFINED, &time.into())) {
-                throw_val(error);
+                self.report(&error);
             }
+        }
+    }
+
+    fn report(&self, error: &JsValue) {
+        let report = Reflect::get(&self.window, &JsValue::from_str("reportError"));
+        let report = report.ok().and_then(|report| report.dyn_into::<Function>().ok());
+        if report.is_none_or(|report| report.call1(&self.window, error).is_err()) {
+            log::error!("an error in a frame: {error:?}");
         }
     }
 
@@ -175,8 +193,13 @@ impl TickWorker {
         match start_worker() {
             Ok(worker) => {
                 let frames = Rc::clone(frames);
-                let on_tick = Closure::<dyn FnMut()>::new(move || frames.tick());
+                let ticking = worker.clone();
+                let on_tick = Closure::<dyn FnMut()>::new(move || {
+                    frames.tick();
+                    want_tick(&ticking);
+                });
                 worker.set_onmessage(Some(on_tick.as_ref().unchecked_ref()));
+                want_tick(&worker);
                 // A policy that forbids it is told of afterwards.
                 let on_error = Closure::<dyn FnMut()>::new(|| warn_of_standstill("it did not start"));
                 worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -188,6 +211,11 @@ impl TickWorker {
             }
         }
     }
+}
+
+fn want_tick(worker: &Worker) {
+    // Fails only for what cannot be copied.
+    let _ = worker.post_message(&JsValue::NULL);
 }
 
 fn warn_of_standstill(why: &str) {

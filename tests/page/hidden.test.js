@@ -42,7 +42,7 @@ test('a hidden tab goes on hosting for a minute with new tokens, and over a drop
   assert.ok(await ada.isHidden(), 'the tab was hidden all the time');
   const seconds = (performance.now() - began) / 1000;
   const updates = await ada.updates();
-  assert.ok(updates / seconds >= 4, `${updates} updates in ${seconds} s`);
+  assert.ok(updates / seconds >= 8, `${updates} updates in ${seconds} s`);
   const calls = numbers(bob).length - first;
   assert.ok(calls >= Math.floor(seconds / 2) - 2, `${calls} calls in ${seconds} s`);
   assert.equal(bob.events('host_changed').length, 0);
@@ -94,6 +94,29 @@ test('a hidden tab that may not go on is replaced as host, and catches up once i
   assert.ok(performance.now() - seen < 3000, 'it has caught up at once');
   await assertSameRound(ada, bob);
   ada.assertNoErrors(/worker-src|Content Security Policy/);
+});
+
+test('a tab that comes to the front finds out at once that its line is dead', { timeout: 180_000 }, async () => {
+  const room = 'heron-marmot-skink';
+  const ada = await stage.native(room, 'Ada', '--host', '--players', '2', '--interval', '200ms');
+  await joined(ada);
+  const wire = stage.keep(await line(stage.relay.port));
+  const bob = await Tab.open(await stage.profile(), wire.address, { room, join: '', name: 'Bob', automark: '' });
+  await joined(bob);
+  await called(bob, 4);
+  await bob.hide();
+  // Nobody tells the tab, and the relay need not say anything for 15 s, nor be missed for 25.
+  wire.strand();
+  await sleep(2000);
+  const before = numbers(bob).length;
+  await bob.show();
+  const seen = performance.now();
+  await called(bob, numbers(ada).length);
+  const wait = performance.now() - seen;
+  assert.ok(wait < 4000, `it has caught up after ${wait} ms`);
+  assert.ok(numbers(bob).length >= before + 10, 'it was away for a while');
+  await assertSameRound(ada, bob);
+  bob.assertNoErrors();
 });
 
 test('a page that the browser froze takes its line up again once it thaws', { timeout: 180_000 }, async () => {

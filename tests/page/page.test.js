@@ -51,9 +51,8 @@ test('an address that makes no sense is told', { timeout: 120_000 }, async () =>
   await says(await page({ bots: 'many' }), /'many' for '--bots <N>'/);
 });
 
-test('what is copied is copied where the browser gives a page no clipboard, and other errors end no game', { timeout: 120_000 }, async () => {
+test('what is copied is copied where the browser gives a page no clipboard', { timeout: 120_000 }, async () => {
   const opened = await page({}, (page) => page.addInitScript(() => {
-    addEventListener('DOMContentLoaded', () => setTimeout(() => { throw new Error('of an extension'); }));
     Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined, configurable: true });
     document.execCommand = (what) => {
       window.copied = [what, document.activeElement.value];
@@ -64,7 +63,41 @@ test('what is copied is copied where the browser gives a page no clipboard, and 
   await opened.evaluate(() => navigator.clipboard.writeText('come in'));
   assert.deepEqual(await opened.evaluate(() => window.copied), ['copy', 'come in']);
   assert.equal(await opened.evaluate(() => document.activeElement.id), 'game', 'keys go to the game again');
-  await opened.evaluate(() => setTimeout(() => { throw new Error('of an extension'); }));
-  await opened.waitForTimeout(500);
+});
+
+/** Throws in a script of somebody else's: from a timer, and from a frame, which the game hands on. */
+const strange = () => {
+  setTimeout(() => { throw new Error('of an extension'); });
+  requestAnimationFrame(() => { throw new Error('of an extension'); });
+};
+
+test('an error of somebody else ends no game, and takes no frame from it', { timeout: 120_000 }, async () => {
+  const opened = await page({}, (page) => page.addInitScript(() => {
+    window.thrown = [];
+    addEventListener('error', ({ error }) => window.thrown.push(error.message));
+  }));
+  await opened.locator('#notice').waitFor({ state: 'hidden', timeout: 60_000 });
+  await opened.evaluate(strange);
+  await opened.waitForFunction(() => window.thrown.length === 2);
   assert.ok(await opened.locator('#notice').isHidden());
+  // A frame that was asked for together with one that throws comes all the same.
+  await opened.evaluate(() => new Promise((drawn) => {
+    requestAnimationFrame(() => { throw new Error('of an extension'); });
+    requestAnimationFrame(drawn);
+  }));
+});
+
+test('a crash is told, also after trouble that has passed', { timeout: 120_000 }, async () => {
+  const crash = () => setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); });
+  const early = (page) => page.addInitScript(() => addEventListener('DOMContentLoaded', () => setTimeout(() => {
+    // As from the game's own code, which is not loaded yet.
+    const error = Object.assign(new Error('early'), { stack: undefined });
+    dispatchEvent(new ErrorEvent('error', { error, filename: '/game.js' }));
+    window.trouble = document.getElementById('text').textContent;
+  })));
+  const opened = await page({}, early);
+  await opened.locator('#notice').waitFor({ state: 'hidden', timeout: 60_000 });
+  assert.match(await opened.evaluate(() => window.trouble), /cannot go on: early/);
+  await opened.evaluate(crash);
+  await says(opened, /The game has stopped/);
 });

@@ -7,7 +7,6 @@ import { chromium } from 'playwright-core';
 import { PNG } from 'pngjs';
 import { Events } from '../sdk/programs.js';
 
-/** Where screenshots are kept. */
 /** Where pictures go. */
 export const SHOTS = process.env.SCREENSHOTS ?? new URL('./screenshots', import.meta.url).pathname;
 
@@ -170,10 +169,10 @@ export class Tab extends Events {
   }
 }
 
-/** A way to a server that can be cut: bytes are held back, as where a cable is pulled. */
+/** A way to a server that can be cut: bytes are held back, as where a cable is pulled, or those of the present sockets alone. */
 export async function line(port) {
   let isCut = false;
-  const sockets = new Set();
+  const [sockets, stranded] = [new Set(), new Set()];
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1');
     for (const [from, to] of [[near, far], [far, near]]) {
@@ -196,9 +195,14 @@ export async function line(port) {
     address: `http://127.0.0.1:${server.address().port}`,
     cut: () => set(true),
     mend: () => set(false),
+    /** The sockets there are carry nothing from here on, and do not say so; new ones do. */
+    strand() {
+      for (const socket of sockets) stranded.add(socket.pause());
+      sockets.clear();
+    },
     close() {
       server.close();
-      sockets.forEach((socket) => socket.destroy());
+      for (const socket of [...sockets, ...stranded]) socket.destroy();
     },
   };
 }

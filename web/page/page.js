@@ -12,11 +12,16 @@ const PATIENCE = 15000;
 // Winit leaves `main` with this exception, so that the browser's events go on.
 const isControlFlow = (error) => String(error?.message ?? error).includes("exceptions for control flow");
 
-// What comes out of the game itself. Extensions and observers of the browser throw errors in this page too.
-const isOfGame = (error, file = "") => error instanceof WebAssembly.RuntimeError || /\/game(_bg\.wasm|\.js)/.test(file + error?.stack);
+// Where an error was thrown, as far as it tells: Chrome puts the message before the calls, others begin with the innermost one.
+const place = (error) => /^\s+at .*$/m.exec(error?.stack)?.[0] ?? error?.stack?.split("\n")[0];
 
-let failed = false;
-let crashed = false;
+// What comes out of the game itself. Extensions and observers of the browser throw errors in this page too, also where the
+// game called them.
+const isOfGame = (error, file) =>
+    error instanceof WebAssembly.RuntimeError || /\/game(_bg\.wasm|\.js)/.test(place(error) ?? file);
+
+// What is shown as wrong, if anything: "trouble" that may pass once the game runs, or a "crash" that ended it.
+let failed = "";
 
 // A page that comes neither over https nor from this machine has no clipboard, as one that a friend opens over the local
 // network. There it goes the old way, and where the browser refuses that too, the text is shown to be copied by hand.
@@ -35,9 +40,9 @@ function copy(words) {
 }
 if (!navigator.clipboard) Object.defineProperty(navigator, "clipboard", { value: { writeText: copy } });
 
-function fail(reason) {
-    if (failed) return;
-    failed = true;
+function fail(reason, kind = "trouble") {
+    if (failed === "crash" || failed === kind) return;
+    failed = kind;
     shown.textContent = "";
     text.textContent = reason;
     progress.hidden = true;
@@ -50,8 +55,8 @@ function tell(error) {
     if (isControlFlow(error)) return;
     const what = error?.message ?? String(error);
     const isCrash = error instanceof WebAssembly.RuntimeError;
-    crashed ||= isCrash;
-    fail(isCrash ? "The game has stopped: an error in it ended it. The browser’s console tells more." : `The game cannot go on: ${what}`);
+    if (isCrash) fail("The game has stopped: an error in it ended it. The browser’s console tells more.", "crash");
+    else fail(`The game cannot go on: ${what}`);
 }
 
 function missing() {
@@ -97,7 +102,7 @@ window.addEventListener("unhandledrejection", (event) => {
 });
 window.addEventListener("bevy-rooms:running", () => {
     performance.mark("first-frame");
-    if (!crashed) notice.hidden = true;
+    if (failed !== "crash") [failed, notice.hidden] = ["", true];
     document.getElementById("game").focus();
 }, { once: true });
 
