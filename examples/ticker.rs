@@ -46,7 +46,7 @@ struct Flags {
     /// Time between two counts
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     every: Duration,
-    /// How many viewers this process is, each with a connection of its own
+    /// With --headless: how many viewers this process is, each with a connection of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=200))]
     viewers: u16,
     /// The channels to begin with; more can be added at run time
