@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Write},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
 };
@@ -23,13 +23,13 @@ const USAGE: u8 = 2;
 #[command(version)]
 struct Options {
     /// A TOML file; flags stand over it. Other users of the machine may see flags, but not the file. It may have listen,
-    /// serve, [[keys]] (key, capability), [token_endpoint] (key, ttl_seconds, every_channel) and [limits] (plan,
-    /// and numbers such as members_per_channel).
+    /// serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits (plan, and
+    /// numbers such as members_per_channel).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8787].
-    #[arg(long, value_name = "ADDR")]
+    /// The address to listen on, 0.0.0.0 for the whole network; port 0 takes a free one [default: 127.0.0.1:8787].
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = parse_listen)]
     listen: Option<SocketAddr>,
 
     /// An API key that clients may connect with; give it again for more. What it allows may follow:
@@ -75,6 +75,11 @@ impl fmt::Debug for KeyText {
 /// The plan whose limits are enforced, if any. A type of its own, since clap takes an `Option` for an absent flag.
 #[derive(Clone, Copy, Debug)]
 struct PlanLimits(Option<CloudPlan>);
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let alone = || text.trim_matches(['[', ']']).parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DEFAULT_RELAY_PORT));
+    text.parse().ok().or_else(alone).ok_or_else(|| "an address such as 127.0.0.1:8787, 0.0.0.0 or [::]:8787".to_owned())
+}
 
 fn parse_limits(text: &str) -> Result<PlanLimits, String> {
     if text == "none" {
@@ -160,7 +165,9 @@ async fn run(options: Options) -> Result<(), Failure> {
     // Before the ready line, so that whoever waits for it can already end the program cleanly.
     let shutdown = shutdown_signal().map_err(Failure::Signals)?;
     let (addr, url) = (relay.local_addr(), relay.url());
-    writeln!(io::stdout(), "rooms-relay listening on http://{addr} (clients connect to {url})")
+    let elsewhere =
+        relay.url_from_the_network().map(|url| format!(", others on the network to {url}")).unwrap_or_default();
+    writeln!(io::stdout(), "rooms-relay listening on http://{addr} (clients connect to {url}{elsewhere})")
         .map_err(Failure::Output)?;
     if let Some(page) = relay.page() {
         writeln!(io::stdout(), "players open {page}").map_err(Failure::Output)?;

@@ -47,8 +47,9 @@ pub(super) struct Attachment {
 }
 
 impl Attachment {
-    fn wants_message_of(&self, publisher: &ConnectionId) -> bool {
-        self.modes.contains(Flags::SUBSCRIBE) && !(self.no_echo && self.connection == *publisher)
+    /// Whether it gets the messages of a publisher, which is none where they came over HTTP.
+    fn wants_messages_of(&self, publisher: Option<&ConnectionId>) -> bool {
+        self.modes.contains(Flags::SUBSCRIBE) && !(self.no_echo && publisher == Some(&self.connection))
     }
 }
 
@@ -149,10 +150,7 @@ impl Channel {
         flags.set(Flags::RESUMED, named.is_some() && !continuity_lost);
         let Backlog { start: position, mut frames } =
             backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
-        frames.retain(|frame| {
-            let publisher = frame.frame().connection_id.as_ref();
-            publisher.is_none_or(|publisher| attachment.wants_message_of(publisher))
-        });
+        frames.retain(|frame| attachment.wants_messages_of(frame.frame().connection_id.as_ref()));
         flags.set(Flags::HAS_BACKLOG, !frames.is_empty());
         Start { position, flags, frames, continuity_lost }
     }
@@ -214,7 +212,7 @@ impl Channel {
     ) {
         let publisher = frame.frame().connection_id.as_ref();
         self.fan_out(&frame, out, |(link, name), attachment| {
-            publisher.is_none_or(|publisher| attachment.wants_message_of(publisher)) && has_room(*link, name)
+            attachment.wants_messages_of(publisher) && has_room(*link, name)
         });
         self.log.push(position, frame, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);

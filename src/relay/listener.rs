@@ -112,7 +112,10 @@ pub enum RelayError {
         addr: SocketAddr,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: {source}; give an address of this machine")]
+    #[error(
+        "cannot listen on {addr}: {source}; give {}",
+        if source.kind() == io::ErrorKind::PermissionDenied { "a port from 1024 on" } else { "an address of this machine" }
+    )]
     Listen {
         /// The address that was asked for.
         addr: SocketAddr,
@@ -215,6 +218,13 @@ impl Relay {
     /// Where clients on this machine connect to, such as `ws://127.0.0.1:8787`.
     pub fn url(&self) -> String {
         url(self.addr)
+    }
+
+    /// Where clients elsewhere on the network connect to, such as `ws://192.168.1.20:8787`: where it listens on all interfaces,
+    /// as far as the address is known.
+    pub fn url_from_the_network(&self) -> Option<String> {
+        let ip = self.addr.ip().is_unspecified().then(address_on_the_network)??;
+        Some(url(SocketAddr::new(ip, self.addr.port())))
     }
 
     /// Where players open the page that is [served](RelayConfig::serve); nowhere without one.

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use url::form_urlencoded;
 
+use super::limits::HEARTBEAT_INTERVALS;
 use crate::protocol::{ClientId, ConnectionKey, Format};
 
 /// The query of a connecting client. Unknown parameters are skipped; values that make no sense count as not given,
@@ -57,6 +58,12 @@ impl ConnectRequest {
         }
         request.resume = request.resume.or(recover);
         request
+    }
+
+    /// The longest silence that the client gets from a relay with this `default`.
+    pub(super) fn idle_interval(&self, default: Duration) -> Duration {
+        let (shortest, longest) = HEARTBEAT_INTERVALS;
+        self.heartbeat_interval.map_or(default, |asked| asked.clamp(shortest, longest))
     }
 
     /// How the client is written to: as it asked, or else in JSON.

@@ -413,6 +413,36 @@ fn the_program_does_not_repeat_a_key_that_is_wrong() {
     }
 }
 
+/// Its socket stays open, as where the power went or a cable was pulled.
+#[tokio::test]
+async fn a_client_that_is_gone_without_a_word_is_missed() {
+    let relay = relay_with(|limits| {
+        limits.max_idle_interval = Duration::from_millis(600);
+        limits.remain_present_for = Duration::from_millis(100);
+    });
+    let mut bob = Client::attached(&relay, "").await;
+    let (mut ada, _) = Client::connect(&relay, "clientId=ada").await;
+    let word = PresenceMessage { action: PresenceAction::Enter, ..PresenceMessage::default() };
+    ada.send_numbered(Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, "c".into()) }).await;
+    ada.expect(Action::Ack).await;
+    assert_eq!(bob.expect(Action::Presence).await.presence[0].action, PresenceAction::Enter);
+    // Nothing reads her socket from here on, so nothing answers the relay's pings; his is read.
+    assert_eq!(bob.expect(Action::Presence).await.presence[0].action, PresenceAction::Leave);
+    bob.send(Frame { id: Some("here".to_owned()), ..Frame::new(Action::Heartbeat) }).await;
+    bob.expect(Action::Heartbeat).await;
+    drop(ada);
+}
+
+#[test]
+fn the_program_takes_an_address_without_a_port_and_names_what_is_none() {
+    for (address, wanted) in [("nonsense", "an address such as"), ("0.0.0.0", "0.0.0.0:8787 with the development key")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_rooms-relay")).args(["--listen", address]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(wanted), "{told}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_program_says_where_it_listens_and_ends_cleanly_on_sigterm() {

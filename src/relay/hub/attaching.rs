@@ -129,9 +129,14 @@ impl Hub {
         }
     }
 
-    fn sync(&mut self, link: LinkId, name: &ChannelName, key: &ChannelKey) {
+    /// Tells all members to an attachment that may hear of them.
+    pub(super) fn sync(&mut self, link: LinkId, name: &ChannelName, key: &ChannelKey) {
         let sequence = format!("s{}", self.next_sequence());
         let Some(channel) = self.channels.get(key) else { return };
+        let modes = channel.attachment(link, name).map_or(Flags::empty(), |attachment| attachment.modes);
+        if !modes.contains(Flags::PRESENCE_SUBSCRIBE) {
+            return;
+        }
         for page in channel.members.sync(name, &sequence) {
             self.out.send(link, page);
         }

@@ -130,11 +130,7 @@ impl Hub {
         let Some(connection) = self.connections.get(&caller.id) else { return };
         let attached: Vec<(ChannelName, ChannelKey)> =
             connection.attached.iter().map(|(name, key)| (name.clone(), key.clone())).collect();
-        for key in connection.present_on.clone() {
-            if !caller.principal.capability.allows(&key.name, Operation::Presence) {
-                self.leave_channel(&caller.id, &key, now);
-            }
-        }
+        self.leave_where_forbidden(&caller.id, now);
         for (name, key) in attached {
             let allowed = caller.principal.capability.modes(&key.name);
             let channel = self.channels.get_mut(&key);
@@ -146,6 +142,16 @@ impl Hub {
             } else {
                 self.tell_attached(caller.link, &name, &key, None, now);
             }
+        }
+    }
+
+    /// The members of a connection leave the channels on which its credentials, perhaps new ones, do not allow presence.
+    pub(super) fn leave_where_forbidden(&mut self, id: &ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let capability = &connection.principal.capability;
+        let forbidden = |key: &&ChannelKey| !capability.allows(&key.name, Operation::Presence);
+        for key in connection.present_on.iter().filter(forbidden).cloned().collect::<Vec<_>>() {
+            self.leave_channel(id, &key, now);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     relay::{
         ConnectRequest, LinkId, Principal,
         connection::{Connection, random_id, random_secret, split_key},
-        limits::{HEARTBEAT_INTERVALS, MIN_REMAIN_PRESENT, RateMeter},
+        limits::{MIN_REMAIN_PRESENT, RateMeter},
         timer::Timer,
     },
 };
@@ -38,7 +38,7 @@ impl Hub {
             Some(id) => id,
             None => self.begin_connection(principal, now)?,
         };
-        let idle = idle_interval(request, self.config.limits.max_idle_interval);
+        let idle = request.idle_interval(self.config.limits.max_idle_interval);
         self.put_on_link(link, &id, request, idle, now);
         self.watch_token(&id, now);
         self.tell_connected(link, &id, error, now);
@@ -69,6 +69,7 @@ impl Hub {
             self.out.close(old);
         }
         self.timers.stop(&Timer::ForgetConnection(id.clone()));
+        self.leave_where_forbidden(&id, now);
         Some(Ok(id))
     }
 
@@ -143,9 +144,9 @@ impl Hub {
         let Some(Liveness { in_frames, interval }) = self.links.get(&link).map(|link| link.liveness) else { return };
         if in_frames {
             self.out.send(link, Frame::new(Action::Heartbeat));
-        } else {
-            self.out.ping(link);
         }
+        // Every client's library answers it, so that the relay knows in turn that the client is there.
+        self.out.ping(link);
         self.timers.set(Timer::Heartbeat(link), now + interval);
     }
 
@@ -195,12 +196,6 @@ fn check_protocol(request: &ConnectRequest) -> Result<(), ErrorInfo> {
         )),
         None | Some(Some(_)) => Ok(()),
     }
-}
-
-/// The longest silence that this client gets.
-fn idle_interval(request: &ConnectRequest, default: Duration) -> Duration {
-    let (shortest, longest) = HEARTBEAT_INTERVALS;
-    request.heartbeat_interval.map_or(default, |asked| asked.clamp(shortest, longest))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -7,11 +7,24 @@ use web_time::Instant;
 use super::{Hub, publishing::size};
 use crate::{
     protocol::{Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame},
-    relay::{LinkId, SharedFrame, channel::ChannelKey, serial::Position, timer::Timer},
+    relay::{
+        LinkId, SharedFrame,
+        channel::{Channel, ChannelKey},
+        serial::Position,
+        timer::Timer,
+    },
 };
 
 /// How long after the first message that was left out a client is told: when the second is over that rates go by.
 const GAP_NOTICE: Duration = Duration::from_secs(1);
+
+/// Has a channel keep no more than what the others leave of the total, but no less than its share: those that kept more come
+/// down to theirs with what they keep next. Gives what all keep together now, at most twice the total.
+pub(super) fn keep_share(channel: &mut Channel, before: usize, kept: usize, total: usize, share: usize) -> usize {
+    let others = kept.saturating_sub(before);
+    channel.shrink_to(total.saturating_sub(others).max(share));
+    others.saturating_add(channel.kept_bytes())
+}
 
 impl Hub {
     /// Sends a frame of messages to all who subscribe and have room, and keeps it for those who come back.
@@ -23,6 +36,7 @@ impl Hub {
         frame: Arc<SharedFrame>,
         now: Instant,
     ) {
+        let channels = self.channels.len();
         let Some(channel) = self.channels.get_mut(key) else { return };
         let count = frame.frame().messages.len();
         let bytes = frame.frame().messages.iter().map(size).fold(0, usize::saturating_add);
@@ -46,10 +60,8 @@ impl Hub {
         });
         channel.rate.count(count, now);
         channel.bandwidth.count(bytes, now);
-        // What all keep together is bounded by letting this one keep less: the others' clients did nothing for it.
-        let others = self.kept_bytes.saturating_sub(before);
-        channel.shrink_to(limits.replay_bytes_total.saturating_sub(others));
-        self.kept_bytes = others.saturating_add(channel.kept_bytes());
+        let share = limits.replay_bytes_total / channels.max(1);
+        self.kept_bytes = keep_share(channel, before, self.kept_bytes, limits.replay_bytes_total, share);
         if let Some(connection) = publisher.and_then(|id| self.connections.get_mut(id)) {
             connection.rate.count(count, now);
         }
@@ -64,6 +76,10 @@ impl Hub {
                        over time, or put several into one";
             let error = ErrorInfo::new(ErrorCode::DELIVERY_RATE_EXCEEDED, 400, why);
             self.tell_attached(link, &name, &key, Some(error), now);
+            // The flag that it carries promises the members.
+            if self.channels.get(&key).is_some_and(|channel| !channel.members.is_empty()) {
+                self.sync(link, &name, &key);
+            }
         }
     }
 
@@ -80,7 +96,8 @@ impl Hub {
         let Some(attachment) = channel.attachment(link, name) else { return };
         let continuity = if error.is_none() { Flags::RESUMED } else { Flags::empty() };
         // Without RESUMED and this flag a client takes it that there are no members any more.
-        let members = if error.is_some() && !channel.members.is_empty() { Flags::HAS_PRESENCE } else { Flags::empty() };
+        let has_members = attachment.modes.contains(Flags::PRESENCE_SUBSCRIBE) && !channel.members.is_empty();
+        let members = if error.is_some() && has_members { Flags::HAS_PRESENCE } else { Flags::empty() };
         let attached = Frame {
             channel_serial: Some(channel.head().channel_serial(&self.node)),
             flags: Some(attachment.modes | continuity | members),

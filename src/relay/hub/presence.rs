@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use web_time::Instant;
 
-use super::{Caller, Hub, publishing::normalize};
+use super::{Caller, Hub, delivering::keep_share, publishing::normalize};
 use crate::{
     protocol::{
         Action, ClientId, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, MsgSerial, PresenceAction, PresenceMessage,
@@ -114,12 +114,12 @@ impl Hub {
         now: Instant,
     ) {
         let wall = self.clock.at(now);
+        let channels = self.channels.len();
         if let Some(channel) = self.channels.get_mut(key) {
             let before = channel.kept_bytes();
             channel.remember(&words, now, &self.config.limits);
-            let others = self.kept_bytes.saturating_sub(before);
-            channel.shrink_to(self.config.limits.replay_bytes_total.saturating_sub(others));
-            self.kept_bytes = others.saturating_add(channel.kept_bytes());
+            let total = self.config.limits.replay_bytes_total;
+            self.kept_bytes = keep_share(channel, before, self.kept_bytes, total, total / channels.max(1));
             for presence in pages(words) {
                 let position = channel.advance(wall);
                 let frame = Frame {

@@ -24,6 +24,10 @@ impl Hub {
         let reply = match request.method.as_str() {
             // What a browser asks before it sends the request itself; the answer is in the headers.
             "OPTIONS" => Ok(Reply::new(204, Body::Nothing)),
+            // Nobody would get what is published now.
+            _ if self.is_shut_down => {
+                Err(ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "the relay is being stopped; come back in a moment"))
+            }
             _ => {
                 self.check_request_rate(now).and_then(|()| Call::parse(request)).and_then(|call| self.route(&call, now))
             }

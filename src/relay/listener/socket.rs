@@ -121,6 +121,10 @@ fn queue(limits: &Limits, format: Format) -> (Outgoing, Queue) {
 /// Serves one WebSocket to its end.
 pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door) {
     let (outgoing, queue) = queue(&door.limits, request.wire_format());
+    let idle = request.idle_interval(door.limits.max_idle_interval);
+    // The client is pinged twice in that time. One that is gone without a word, as where the power went, is taken for gone then,
+    // and not when the system gives its socket up, a quarter of an hour later.
+    let patience = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
     let (opened, link) = oneshot::channel();
     let open = Input::Open { request: Box::new(request), outgoing, opened };
     if door.inbox.send(open).await.is_err() {
@@ -128,19 +132,19 @@ pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door
     }
     let Ok(link) = link.await else { return };
     log::debug!("{link:?} opened");
-    exchange(socket, queue, link, &door).await;
+    exchange(socket, queue, link, patience, &door).await;
     log::debug!("{link:?} closed");
     // An error means that the relay is gone.
     let _ = door.inbox.send(Input::Closed { link }).await;
 }
 
 /// Reads and writes until one side ends it.
-async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, door: &Door) {
+async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, patience: Option<Duration>, door: &Door) {
     let (sink, mut stream) = socket.split();
     let Queue { items, format, waiting, cut } = queue;
     let mut writing = std::pin::pin!(write(sink, items, format, waiting));
     tokio::select! {
-        () = read(&mut stream, link, door) => return,
+        () = read(&mut stream, link, patience, door) => return,
         () = &mut writing => {}
         // The other end says to cut it off, or is gone because the link is to be closed.
         cut = cut => match cut {
@@ -153,8 +157,17 @@ async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, door: &Door) {
     let _ = timeout(CLOSE_GRACE, rest).await;
 }
 
-async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, door: &Door) {
-    while let Some(message) = stream.next().await {
+async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, patience: Option<Duration>, door: &Door) {
+    loop {
+        let next = match patience {
+            Some(patience) => timeout(patience, stream.next()).await,
+            None => Ok(stream.next().await),
+        };
+        let message = match next {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(_) => return log::debug!("{link:?} said nothing for {patience:?}"),
+        };
         let decoded = match message {
             Ok(Message::Text(text)) => json::decode(&text),
             Ok(Message::Binary(bytes)) => msgpack::decode(&bytes),

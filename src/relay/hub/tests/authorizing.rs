@@ -313,6 +313,21 @@ fn a_connection_is_resumed_with_what_the_new_credentials_allow() {
 }
 
 #[test]
+fn who_resumes_without_the_right_to_be_present_leaves() {
+    let mut world = world();
+    let bob = world.connect_with_token(everything("bob"));
+    world.attach(&bob, "c");
+    let mut ada = world.connect_with_token(everything("ada"));
+    world.attach(&ada, "c");
+    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", ""));
+    world.take(bob.link);
+    world.close(ada.link);
+    let token = world.token(ask_for(Some("ada"), 60_000, json!({ "c": ["subscribe"] }))).token;
+    world.connect_raw(&format!("v=6&access_token={token}&{}", ada.resume_query()));
+    assert_eq!(told(&world.take(bob.link)), [("ada".to_owned(), PresenceAction::Leave, String::new())]);
+}
+
+#[test]
 fn a_token_is_given_for_a_signature_or_a_key_and_not_otherwise() {
     let mut world = world();
     let mut code = |name: &str, body: Value, credentials: Option<&str>| {

@@ -64,6 +64,8 @@ fn own_presence_comes_back_whatever_echo_and_modes_say() {
     assert_eq!(told(&world.take(ada.link)), [entry("ada", Enter, "")]);
     assert!(world.take(bob.link).is_empty(), "no presence_subscribe");
     assert!(!world.attach_with(&bob, "c", only(Flags::SUBSCRIBE))[0].has(Flags::HAS_PRESENCE));
+    world.send(bob.link, Frame::for_channel(Action::Sync, "c".into()));
+    assert!(world.take(bob.link).is_empty(), "nor for the asking");
 }
 
 #[test]

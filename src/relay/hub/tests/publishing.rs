@@ -199,6 +199,29 @@ fn what_all_channels_keep_is_bounded() {
 }
 
 #[test]
+fn a_channel_keeps_its_share_where_others_came_first() {
+    let mut world = World::with_limits(|limits| limits.replay_bytes_total = 40_000);
+    let mut client = world.connect("");
+    for _ in 0..100 {
+        world.publish(&mut client, "first", &["a"]);
+    }
+    let mut ada = world.connect("");
+    let start = world.attach(&ada, "second")[0].channel_serial.clone();
+    for name in ["1", "2", "3"] {
+        world.publish(&mut client, "second", &[name]);
+    }
+    world.close(ada.link);
+    ada = world.connect(&ada.resume_query());
+    let frames = world.attach_with(&ada, "second", |frame| frame.channel_serial = start);
+    assert!(frames[0].has(Flags::RESUMED));
+    assert_eq!(names(&frames[1..]), ["1", "2", "3"]);
+    for _ in 0..100 {
+        world.publish(&mut client, "first", &["a"]);
+    }
+    assert!(world.hub.stats().message_bytes <= 40_000, "the first comes down to what is left");
+}
+
+#[test]
 fn a_publish_without_a_number_breaks_the_protocol() {
     for serial in [None, Some(MsgSerial(-1))] {
         let mut world = World::new();
@@ -233,10 +256,28 @@ fn what_a_connection_gets_beyond_its_rate_is_left_out_and_told() {
     let told = world.take_one(bob.link, Action::Attached);
     assert_eq!((error_code(&told), told.has(Flags::RESUMED)), (Some(80020), false));
     assert!(told.channel_serial.is_some(), "it resumes from here");
+    assert!(!told.has(Flags::HAS_PRESENCE), "there are no members");
     world.publish(&mut ada, "c", &["6"]);
     assert_eq!(names(&world.take(bob.link)), ["6"]);
     world.pass(SECOND * 2);
     assert!(world.take(bob.link).is_empty(), "it is told once");
+}
+
+#[test]
+fn who_is_told_of_messages_left_out_gets_the_members_that_it_is_promised() {
+    let mut world = World::with_limits(|limits| limits.delivery_rate = Some(1));
+    let (mut ada, bob) = (world.connect("clientId=ada"), world.connect(""));
+    world.attach(&bob, "c");
+    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", "here"));
+    world.take(bob.link);
+    for name in ["1", "2", "3"] {
+        world.publish(&mut ada, "c", &[name]);
+    }
+    world.pass(SECOND);
+    let frames = world.take(bob.link);
+    assert_eq!(actions(&frames), [Action::Message, Action::Attached, Action::Sync]);
+    assert!(frames[1].has(Flags::HAS_PRESENCE));
+    assert_eq!(frames[2].presence[0].client_id, Some("ada".into()));
 }
 
 #[test]

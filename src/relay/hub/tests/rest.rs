@@ -91,6 +91,32 @@ fn what_is_published_over_http_reaches_subscribers_and_history() {
 }
 
 #[test]
+fn what_is_published_over_http_goes_to_subscribers_alone() {
+    let mut world = World::new();
+    let (eve, bob) = (world.connect(""), world.connect(""));
+    let only = |flags| move |frame: &mut Frame| frame.flags = Some(flags);
+    world.attach_with(&eve, "c", only(Flags::PUBLISH));
+    world.attach_with(&bob, "c", only(Flags::SUBSCRIBE));
+    assert_eq!(world.ask("POST", "/channels/c/messages", r#"{"name":"a"}"#).status, 201);
+    assert_eq!((names(&world.take(eve.link)), names(&world.take(bob.link))), (vec![], vec!["a"]));
+    let rewound = |frame: &mut Frame| {
+        frame.flags = Some(Flags::PUBLISH);
+        frame.params = [("rewind".into(), "10".into())].into();
+    };
+    world.send(eve.link, Frame::for_channel(Action::Detach, "c".into()));
+    world.take(eve.link);
+    assert_eq!(world.attach_with(&eve, "c", rewound).len(), 1, "nothing that was said before");
+}
+
+#[test]
+fn a_relay_that_is_being_stopped_takes_nothing_more() {
+    let mut world = World::new();
+    world.hub.shut_down(world.now);
+    let answer = world.ask("POST", "/channels/c/messages", r#"{"name":"a"}"#);
+    assert_eq!((answer.status, code(&answer)), (503, json!(80003)));
+}
+
+#[test]
 fn a_publish_with_the_same_ids_again_succeeds_and_is_not_delivered_again() {
     let mut world = World::new();
     let publish = |world: &mut World| read(&world.ask("POST", "/channels/c/messages", r#"{"id":"own:0","name":"a"}"#));
