@@ -210,6 +210,9 @@ pub struct Client {
     tokens: Tokens,
     /// The channels that are known: all that were ever attached, until they are released.
     channels: BTreeMap<ChannelName, Channel>,
+    /// How channels are encrypted, from when they are first attached until they are released: also while a channel is not
+    /// known otherwise, so that nothing for it goes out in the clear.
+    ciphers: BTreeMap<ChannelName, CipherParams>,
     outbox: Outbox,
     /// Requests over HTTP that wait for an answer.
     requests: BTreeMap<RequestId, rest::Pending>,
@@ -233,6 +236,7 @@ impl Client {
             connection: Connection::new(&options),
             tokens: Tokens::new(&options),
             channels: BTreeMap::new(),
+            ciphers: BTreeMap::new(),
             outbox: Outbox::new(options.outbox_limit),
             requests: BTreeMap::new(),
             waiting: Vec::new(),

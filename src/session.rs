@@ -289,6 +289,7 @@ impl Session {
                 Timer::Behind => self.check_behind(now),
                 Timer::Requests => self.send_requests(now),
                 Timer::Seats => self.check_seats(now),
+                Timer::Presence => self.show_presence(PresenceCommand::Update),
             }
         }
     }

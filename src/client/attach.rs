@@ -11,6 +11,10 @@ use crate::protocol::{Action, ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
 
 impl Client {
     pub(super) fn attach(&mut self, name: ChannelName, options: ChannelOptions, now: Instant) {
+        match &options.cipher {
+            Some(cipher) => drop(self.ciphers.insert(name.clone(), cipher.clone())),
+            None => drop(self.ciphers.remove(&name)),
+        }
         let channel = self.channels.entry(name.clone()).or_default();
         let changed = !channel.options.asks_the_same(&options);
         channel.options = options;
@@ -104,6 +108,7 @@ impl Client {
 
     /// Detaches a channel and forgets it (`RTS4a`).
     pub(super) fn release(&mut self, name: &ChannelName, now: Instant) {
+        self.ciphers.remove(name);
         let Some(channel) = self.channels.get_mut(name) else { return };
         channel.release = true;
         match channel.state {

@@ -5,7 +5,6 @@ use web_time::Instant;
 use super::{
     Client,
     attach::unusable_channel,
-    channel::Channel,
     cipher,
     event::{ChannelState, Event, OperationId},
     rest::{HttpResponse, Purpose, channel_path},
@@ -124,7 +123,7 @@ impl Client {
             HistoryOf::Messages => messages = response.json()?,
             HistoryOf::Presence => presence = response.json()?,
         }
-        let cipher = self.channels.get(&channel).and_then(Channel::cipher);
+        let cipher = self.ciphers.get(&channel);
         let decoded = messages.iter_mut().map(|message| cipher::decode(cipher, message));
         let decoded = decoded.chain(presence.iter_mut().map(|word| cipher::decode(cipher, word)));
         for error in decoded.filter_map(Result::err) {

@@ -5,7 +5,6 @@ use web_time::Instant;
 use super::{
     Client,
     attach::unusable_channel,
-    channel::Channel,
     cipher,
     event::{ChannelOptions, ChannelState, ConnectionState, Event, Lifetime, OperationId, PresenceCommand},
     outbox::{Entry, Purpose},
@@ -44,7 +43,7 @@ impl Client {
 
     fn say(&mut self, operation: OperationId, channel: ChannelName, mut word: PresenceMessage, now: Instant) {
         let checked = self.check_presence(&channel, &word).and_then(|()| {
-            let cipher = self.channels.get(&channel).and_then(Channel::cipher);
+            let cipher = self.ciphers.get(&channel);
             cipher::encrypt(cipher, &mut word, &mut self.rng);
             self.check_size(word.size())
         });
@@ -59,7 +58,8 @@ impl Client {
             }
             (ChannelState::Initialized, _) => {
                 self.outbox.hold(entry);
-                self.attach(channel, ChannelOptions::default(), now);
+                let cipher = self.ciphers.get(&channel).cloned();
+                self.attach(channel, ChannelOptions { cipher, ..ChannelOptions::default() }, now);
             }
             _ => self.outbox.hold(entry),
         }
@@ -133,7 +133,7 @@ impl Client {
             })
             .collect();
         for mut word in words {
-            let cipher = self.channels.get(name).and_then(Channel::cipher);
+            let cipher = self.ciphers.get(name);
             cipher::encrypt(cipher, &mut word, &mut self.rng);
             let frame = self.outbox.send(presence_entry(Purpose::Reentry, name.clone(), word));
             self.send(frame);

@@ -3,7 +3,6 @@
 use super::{
     Client,
     attach::unusable_channel,
-    channel::Channel,
     cipher,
     event::{ChannelChange, ChannelState, ConnectionState, Event, Lifetime, OperationId},
     outbox::{Entry, Purpose},
@@ -26,7 +25,7 @@ impl Client {
             return self.emit(Event::Published { operation, outcome: Ok(Vec::new()) });
         }
         let checked = self.check_publish(&channel, &messages).and_then(|()| {
-            let cipher = self.channels.get(&channel).and_then(Channel::cipher);
+            let cipher = self.ciphers.get(&channel);
             messages.iter_mut().for_each(|message| cipher::encrypt(cipher, message, &mut self.rng));
             self.check_size(messages.iter().map(Message::size).fold(0, usize::saturating_add))?;
             self.check_room(lifetime)
@@ -231,7 +230,7 @@ impl Client {
         if let Some(channel) = self.channels.get_mut(&name) {
             channel.advance(&frame);
         }
-        let cipher = self.channels.get(&name).and_then(Channel::cipher);
+        let cipher = self.ciphers.get(&name);
         for message in &mut frame.messages {
             if let Err(error) = cipher::decode(cipher, &mut *message) {
                 log::warn!("{name}: a message is delivered as it came: {error}");

@@ -9,9 +9,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use web_time::Instant;
 
 use super::{
-    Client, Output, RequestId,
-    channel::Channel,
-    cipher,
+    Client, Output, RequestId, cipher,
     event::{Event, OperationId},
     history::HistoryOf,
     route::{Route, may_do_better_elsewhere},
@@ -252,7 +250,7 @@ impl Client {
                 message.id = Some(format!("{base}:{index}"));
             }
         }
-        let cipher = self.channels.get(name).and_then(Channel::cipher);
+        let cipher = self.ciphers.get(name);
         for message in &mut messages {
             cipher::encrypt(cipher, &mut *message, &mut self.rng);
         }

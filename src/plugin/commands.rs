@@ -2,7 +2,12 @@
 
 use bevy::prelude::*;
 
-use super::{LocalPlayer, Room, RoomError, RoomState, app_ext::Registry, link::RoomsLink, list};
+use super::{
+    LocalPlayer, Room, RoomError, RoomState,
+    app_ext::Registry,
+    link::{NextRoom, RoomsLink},
+    list,
+};
 use crate::session::{PlayerId, Profile, RoomName, Wish};
 
 /// What a game asks of its room, on [`Commands`].
@@ -22,6 +27,9 @@ pub trait RoomsCommandsExt {
     fn join_or_host(&mut self, room: impl Into<String>, profile: Profile);
 
     /// Leaves the room, or stops arriving.
+    ///
+    /// What the game says and changes in the same frame still reaches the room, and a room that is entered in that frame is
+    /// entered afterwards.
     fn leave_room(&mut self);
 
     /// Watches the public list of rooms, in a room or outside: what is on it shows in the resource
@@ -61,7 +69,7 @@ impl RoomsCommandsExt for Commands<'_, '_> {
     }
 }
 
-fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
+pub(super) fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
     let registry = world.get_resource::<Registry>();
     let fingerprint = registry.map(Registry::fingerprint).unwrap_or_default();
     let asks_game = registry.is_some_and(|registry| !registry.admission_rules.is_empty());
@@ -69,9 +77,14 @@ fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
         log::error!("a room was asked for without RoomsPlugin; add the plugin to the app");
         return;
     };
-    let entered = RoomName::new(room)
-        .map_err(RoomError::from)
-        .and_then(|room| link.enter(room.clone(), profile.clone(), wish, fingerprint).map(|()| room));
+    let named = RoomName::new(room).map_err(RoomError::from);
+    if link.is_on_the_way_out()
+        && let Ok(room) = named
+    {
+        link.next = Some(NextRoom { room, profile, wish });
+        return;
+    }
+    let entered = named.and_then(|room| link.enter(room.clone(), profile.clone(), wish, fingerprint).map(|()| room));
     if let Some(session) = &mut link.session {
         session.ask_before_admitting(asks_game);
     }
@@ -89,11 +102,7 @@ fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish) {
 }
 
 fn leave(world: &mut World) {
-    let left = world.get_resource_mut::<RoomsLink>().is_some_and(|mut link| {
-        let now = link.clock().now();
-        link.session.as_mut().map(|session| session.leave(now)).is_some()
-    });
-    if !left {
+    if !world.get_resource_mut::<RoomsLink>().is_some_and(|mut link| link.leave()) {
         report(world, RoomError::NotInRoom);
     }
 }

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     bridge::{Bridge, SendRefused, TappedFrame, TrafficSnapshot},
     client::{ClientOptions, Command, ConnectionChange, ConnectionState, Event},
-    session::{Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, Wish},
+    session::{
+        Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, SessionStatus,
+        Wish,
+    },
 };
 
 /// The connection of this app and the session in its room. One of each at most.
@@ -20,6 +23,10 @@ pub(super) struct RoomsLink {
     settings: Settings,
     bridge: Option<Bridge>,
     pub(super) session: Option<Session>,
+    /// Whether the room is to be left once this frame's messages and changes are out.
+    leaving: bool,
+    /// The room to enter after the one that is being left.
+    pub(super) next: Option<NextRoom>,
     /// The public list of rooms.
     pub(super) directory: RoomDirectory,
     /// The app's own channels.
@@ -37,6 +44,14 @@ pub(super) struct RoomsLink {
     /// Runs the relay where the game asked for one on this machine.
     #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
     relay: Option<crate::relay::RelayHandle>,
+}
+
+/// A room that a player wants to be in.
+#[derive(Debug)]
+pub(super) struct NextRoom {
+    pub(super) room: RoomName,
+    pub(super) profile: Profile,
+    pub(super) wish: Wish,
 }
 
 /// What came and was not applied to the world yet. The vectors are kept, so that a quiet frame allocates nothing.
@@ -69,6 +84,8 @@ impl RoomsLink {
             settings,
             bridge: None,
             session: None,
+            leaving: false,
+            next: None,
             directory: RoomDirectory::default(),
             channels: Front::default(),
             connection: None,
@@ -123,12 +140,27 @@ impl RoomsLink {
         };
         let now = self.settings.clock.now();
         let mut session = Session::new(config, self.next_seed(), now);
-        if let Some(change) = self.connection.clone() {
+        // A connection that failed is taken up afresh: how it ended is no news for this session.
+        if let Some(change) = self.connection.clone().filter(|change| change.current == ConnectionState::Connected) {
             session.handle_event(Event::Connection(change), now);
         }
         self.session = Some(session);
         self.hand_over_commands();
         Ok(())
+    }
+
+    /// Leaves the room at the end of the frame, with what the game says and changes in it. Returns false where there is none.
+    pub(super) fn leave(&mut self) -> bool {
+        self.leaving = self.session.is_some();
+        // Whoever leaves has thought better of what it wanted before.
+        self.next = None;
+        self.leaving
+    }
+
+    /// Whether the room is on its way to its end, and another can be entered after it.
+    pub(super) fn is_on_the_way_out(&self) -> bool {
+        let is_closed = |session: &Session| session.status() == SessionStatus::Closed;
+        self.leaving || self.session.as_ref().is_some_and(is_closed)
     }
 
     /// Connects where there is no connection yet.
@@ -241,7 +273,10 @@ impl RoomsLink {
     pub(super) fn flush(&mut self) {
         let now = self.settings.clock.now();
         if let Some(session) = &mut self.session {
-            session.flush(now);
+            match std::mem::take(&mut self.leaving) {
+                true => session.leave(now),
+                false => session.flush(now),
+            }
         }
         self.directory.step(self.session.as_ref(), now);
         self.hand_over_commands();

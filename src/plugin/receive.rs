@@ -8,9 +8,9 @@ use super::{
     Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed, RoomState,
     app_ext::Registry,
     channels,
-    commands::report,
+    commands::{self, report},
     control,
-    link::{Received, RoomsLink},
+    link::{NextRoom, Received, RoomsLink},
     list, players,
 };
 use crate::{
@@ -131,6 +131,11 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         SessionEvent::AdmissionAsked { player, profile } => control::judge(world, player, profile),
         SessionEvent::SharedChanged { key } => apply_shared(world, &key),
         SessionEvent::HostChanged { from, to, term } => {
+            // A new host begins with what the last one confirmed, not with what its own game made of it meanwhile.
+            if to == world.resource::<LocalPlayer>().id {
+                let keys: Vec<SmolStr> = world.resource::<Registry>().shared.keys().map(SmolStr::new).collect();
+                keys.iter().for_each(|key| apply_shared(world, key));
+            }
             world.write_message(HostChanged { from, to, term });
         }
         SessionEvent::Message { sender, kind, data } => deliver(world, &sender, &kind, data),
@@ -151,11 +156,15 @@ fn apply_event(world: &mut World, event: SessionEvent) {
             // Its goodbye goes out before the session does.
             link.flush();
             link.session = None;
+            let next = link.next.take();
             let mut room = world.resource_mut::<Room>();
             (room.interrupted, room.waiting) = (false, false);
             room.rules = RoomRules::default();
             set_state(world, RoomState::Outside);
             world.write_message(RoomClosed { reason });
+            if let Some(NextRoom { room, profile, wish }) = next {
+                commands::enter(world, room.as_str(), profile, wish);
+            }
         }
     }
 }

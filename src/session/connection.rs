@@ -1,5 +1,7 @@
 //! What the line's coming and going means to a session: interruptions, continuity, frozen frames, and the end.
 
+use std::time::Duration;
+
 use web_time::Instant;
 
 use super::{
@@ -10,6 +12,9 @@ use crate::{
     client::{ChannelChange, ChannelState, Command, ConnectionChange, ConnectionState, OperationId, PresenceCommand},
     protocol::{Data, ErrorCode, ErrorInfo},
 };
+
+/// How long after a server in trouble did not take the player's presence it is shown again.
+const PRESENCE_RETRY: Duration = Duration::from_secs(5);
 
 impl Session {
     pub(super) fn hear_connection(&mut self, change: ConnectionChange, now: Instant) {
@@ -64,6 +69,11 @@ impl Session {
                     self.lose_continuity(now);
                 }
                 self.consider_line_up(now);
+                if let Some(reason) = change.reason.filter(|reason| !inbox && reason.code == ErrorCode::REENTRY_FAILED)
+                {
+                    let why = reason.cause.as_deref().unwrap_or(&reason).clone();
+                    self.hear_presence_refused(why, now);
+                }
             }
             ChannelState::Failed => {
                 let unknown = || ErrorInfo::new(ErrorCode::INVALID_CHANNEL_STATE, 400, "the channel failed");
@@ -156,10 +166,24 @@ impl Session {
     pub(super) fn hear_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
         let contents = self.outgoing.settle(operation);
         let Some(error) = error else { return };
-        if contents == [Content::Presence] && is_refusal(error.code) {
-            return self.go(CloseReason::NotPresent(error), now);
+        if contents == [Content::Presence] {
+            return self.hear_presence_refused(error, now);
+        }
+        // Neither a hello nor a claim will ever be heard.
+        if matches!(self.role, Role::Arriving { .. }) && error.code == ErrorCode::NOT_PERMITTED {
+            return self.close(CloseReason::Failed(error));
         }
         contents.into_iter().for_each(|content| self.note_failed(content, &error));
+    }
+
+    /// The server does not show the player to the others: for good, or for as long as it is busy.
+    fn hear_presence_refused(&mut self, error: ErrorInfo, now: Instant) {
+        if is_refusal(error.code) {
+            self.go(CloseReason::NotPresent(error), now);
+        } else {
+            log::debug!("the player's presence was not taken: {error}");
+            self.timers.set(Timer::Presence, now + PRESENCE_RETRY);
+        }
     }
 
     pub(super) fn note_failed(&mut self, content: Content, error: &ErrorInfo) {

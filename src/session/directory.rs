@@ -151,6 +151,8 @@ pub struct RoomDirectory {
     rooms: Vec<ListedRoom>,
     complete: bool,
     trouble: Option<ErrorInfo>,
+    /// Whether the connection has failed or was closed.
+    is_down: bool,
     /// Whether anything is different since [`take_changed`](Self::take_changed).
     changed: bool,
     operations: u64,
@@ -224,7 +226,10 @@ impl RoomDirectory {
                 ConnectionState::Failed | ConnectionState::Closed => {
                     self.forget_channel();
                     self.asked = Flags::empty();
+                    self.is_down = true;
                 }
+                // What failed with the connection is tried again with it.
+                ConnectionState::Connected if std::mem::take(&mut self.is_down) => self.try_again(),
                 ConnectionState::Connected => {}
                 // Members are told anew when the line is back.
                 _ => self.changed |= std::mem::take(&mut self.complete),
@@ -294,7 +299,7 @@ impl RoomDirectory {
         self.attach_as_needed(session.is_some());
         let due = self.not_before.is_none_or(|at| at <= now);
         let entry = match session {
-            None if self.shown.is_none() => return,
+            None if self.shown.is_none() && !self.again => return,
             None => None,
             // What failed for good is not tried again before somebody asks.
             Some(_) if !due || self.trouble.is_some() => return,
@@ -326,7 +331,8 @@ impl RoomDirectory {
         let mut needed = Flags::empty();
         needed.set(Flags::PRESENCE, shows || self.shown.is_some());
         needed.set(Flags::PRESENCE_SUBSCRIBE, self.watching);
-        if needed == self.asked {
+        // A connection that is down for good takes no wish: it is told with the next one.
+        if self.is_down || needed == self.asked {
             return;
         }
         self.asked = needed;

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -74,7 +75,6 @@ pub(super) struct Outgoing {
     waiting: usize,
     size: usize,
     in_flight: BTreeMap<OperationId, Vec<Content>>,
-    operations: u64,
 }
 
 impl Outgoing {
@@ -203,8 +203,9 @@ impl Outgoing {
 
     /// A new operation whose outcome concerns `contents`.
     pub(super) fn operation(&mut self, contents: Vec<Content>) -> OperationId {
-        self.operations = self.operations.wrapping_add(1);
-        let operation = OperationId::of(Asker::Room, self.operations);
+        // No two sessions on one client have the same: the outcome of an earlier one's may come late.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let operation = OperationId::of(Asker::Room, NEXT.fetch_add(1, Relaxed));
         if self.in_flight.len() >= MAX_IN_FLIGHT {
             self.in_flight.pop_first();
         }

@@ -27,10 +27,12 @@ pub(super) enum Timer {
     Requests,
     /// When to look after the seats of those who are lost or never showed up.
     Seats,
+    /// When to show the own presence again, which the server did not take.
+    Presence,
 }
 
 impl Timer {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Hello,
         Self::Silence,
         Self::Election,
@@ -42,6 +44,7 @@ impl Timer {
         Self::Behind,
         Self::Requests,
         Self::Seats,
+        Self::Presence,
     ];
 }
 

@@ -442,6 +442,53 @@ fn misuse_is_told_as_a_typed_error() {
     );
 }
 
+/// A room of Ada, who hosts it, and Ben.
+fn two() -> (Rig, [AppIndex; 2]) {
+    Rig::room(7, ["ada", "ben"], game)
+}
+
+#[test]
+fn what_is_said_and_changed_in_the_frame_of_leaving_still_reaches_the_room() {
+    let (mut rig, [ada, ben]) = two();
+    rig.world_mut(ada).resource_mut::<Score>().points = 5;
+    rig.world_mut(ada).write_message(ToRoom::others(wave("bye")));
+    rig.command(ada, |commands| commands.leave_room());
+    rig.run_for(Duration::from_secs(1));
+    assert_eq!(rig.state(ada), RoomState::Outside);
+    assert_eq!(rig.resource::<Seen>(ada).errors, []);
+    assert_eq!(rig.resource::<Seen>(ben).waves, [("ada".to_owned(), "bye".to_owned())]);
+    assert_eq!(rig.resource::<Score>(ben).points, 5);
+    rig.run_until(LONG, |rig| rig.is_host(ben)).unwrap();
+    assert_eq!(rig.resource::<Score>(ben).points, 5, "whoever takes over goes on from there");
+}
+
+#[test]
+fn a_player_changes_rooms_within_a_frame() {
+    let (mut rig, [ada, ben]) = two();
+    rig.command(ben, |commands| {
+        commands.leave_room();
+        commands.join_or_host("other", Profile::named("Ben"));
+    });
+    rig.run_for(Duration::from_secs(3));
+    assert_eq!(rig.state(ben), RoomState::Joined);
+    assert_eq!(rig.resource::<Room>(ben).name.as_ref().unwrap().as_str(), "other");
+    let seen = rig.resource::<Seen>(ben);
+    assert_eq!((&seen.closed[..], &seen.errors[..]), (&[CloseReason::Left][..], &[][..]));
+    assert_eq!(rig.resource::<Seen>(ada).left, ["ben"]);
+}
+
+#[test]
+fn a_new_host_begins_with_what_the_last_one_confirmed() {
+    let (mut rig, [ada, ben]) = two();
+    rig.world_mut(ada).resource_mut::<Score>().points = 40;
+    rig.run_for(Duration::from_secs(1));
+    rig.world_mut(ben).resource_mut::<Score>().points = 99;
+    rig.kill(ada);
+    rig.run_until(LONG, |rig| rig.is_host(ben)).unwrap();
+    rig.run_for(Duration::from_secs(1));
+    assert_eq!(rig.resource::<Score>(ben).points, 40, "what a peer makes of it is nothing to others");
+}
+
 #[test]
 fn a_message_that_the_server_does_not_take_is_told() {
     let mut config = HubConfig::default();

@@ -90,6 +90,23 @@ fn the_game_may_give_a_runtime() {
     until(&mut apps, "the wave came", |apps| apps[1].world().resource::<Waves>().0 == [7]);
 }
 
+#[test]
+fn after_a_connection_that_failed_the_next_attempt_counts() {
+    let mut config = RelayConfig::default();
+    config.hub.limits.connections = 1;
+    let relay = relay::spawn(config).unwrap();
+    let mut first = room(&relay, &["Ada"], &Runtime::OwnThread);
+    let mut apps = vec![app(RoomsPlugin { connect: Connect::relay(relay.url()), ..default() })];
+    enter(&mut apps[0], "Ben");
+    let outside = |app: &App| *app.world().resource::<State<RoomState>>().get() == RoomState::Outside;
+    until(&mut apps, "there is no place", |apps| {
+        outside(&apps[0]) && apps[0].world().resource::<Connection>().state == ConnectionState::Failed
+    });
+    drop(first.pop());
+    enter(&mut apps[0], "Ben");
+    until(&mut apps, "he is in at the first attempt", |apps| joined(&apps[0]));
+}
+
 /// How many background threads of the plugin this process has.
 #[cfg(target_os = "linux")]
 fn background_threads() -> usize {

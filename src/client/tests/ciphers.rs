@@ -116,3 +116,25 @@ fn a_member_is_encrypted_when_it_enters_and_when_it_is_entered_again() {
     assert_eq!(again.action, PresenceAction::Enter);
     assert!(is_encrypted(again), "{again:?}");
 }
+
+#[test]
+fn nothing_goes_out_in_the_clear_before_a_channel_is_attached_anew() {
+    let mut bench = attached_with(cipher(1));
+    bench.receive(json!({ "action": 9, "error": { "message": "no", "code": 40000, "statusCode": 400 } }));
+    assert_eq!(bench.client.state(), ConnectionState::Failed);
+    bench.command(Command::Connect);
+    publish(&mut bench, "secret");
+    bench.presence(2, PresenceCommand::Enter, "secret");
+    bench.accept("conn-2");
+    bench.receive(json!({ "action": 11, "channel": "c", "channelSerial": "s0", "flags": Flags::MODES.bits() }));
+    let encoding = Some("utf-8/cipher+aes-256-cbc");
+    let messages: Vec<_> =
+        bench.sent.iter().flat_map(|frame| &frame.messages).map(|message| message.encoding.as_deref()).collect();
+    let words: Vec<_> =
+        bench.sent.iter().flat_map(|frame| &frame.presence).map(|word| word.encoding.as_deref()).collect();
+    assert_eq!((messages, words), (vec![encoding], vec![encoding]));
+    bench.release("c");
+    bench.forget();
+    publish(&mut bench, "open");
+    assert_eq!(bench.sent[0].messages[0].encoding, None, "a released channel is known no more");
+}
