@@ -13,7 +13,7 @@
 //! * The background task owns the [`Client`], so heartbeats, acknowledgements and resume go on
 //!   while a frame stalls.
 //! * Events that the ECS does not take wait in a backlog of bounded length. Beyond it, messages and presence are
-//!   dropped and counted, and an [`Event::Overflow`] says so as soon as there is room.
+//!   dropped and counted, and an [`Event::Overflow`] stands in their place.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 //!
 //! Who opens the bridge's tap with [`watch_frames`](Bridge::watch_frames) gets copies of the frames, without what is secret in

@@ -20,7 +20,7 @@ const BACKLOG_FOR_CHANGES: usize = 2 * BACKLOG;
 pub(super) fn pair() -> (EventSender, EventReceiver) {
     let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
     let room = Arc::new(Notify::new());
-    let sender = EventSender { sender, room: Arc::clone(&room), backlog: VecDeque::new(), dropped: 0 };
+    let sender = EventSender { sender, room: Arc::clone(&room), backlog: VecDeque::new() };
     (sender, EventReceiver { receiver, room })
 }
 
@@ -30,8 +30,6 @@ pub(super) struct EventSender {
     sender: Sender<Event>,
     room: Arc<Notify>,
     backlog: VecDeque<Event>,
-    /// Dropped since the last [`Event::Overflow`] was queued.
-    dropped: u64,
 }
 
 impl EventSender {
@@ -44,8 +42,11 @@ impl EventSender {
         let fits = self.backlog.len() < limit;
         if fits {
             self.backlog.push_back(event);
+        } else if let Some(Event::Overflow { dropped }) = self.backlog.back_mut() {
+            *dropped += 1;
         } else {
-            self.dropped += 1;
+            // In the place of what is missing, so that whoever reads on knows what came after it.
+            self.backlog.push_back(Event::Overflow { dropped: 1 });
         }
         self.flush();
         fits
@@ -64,14 +65,11 @@ impl EventSender {
                 Err(TrySendError::Disconnected(_)) => return,
             }
         }
-        if self.dropped > 0 && self.sender.try_send(Event::Overflow { dropped: self.dropped }).is_ok() {
-            self.dropped = 0;
-        }
     }
 
     /// Whether events wait for room.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.backlog.is_empty() || self.dropped > 0
+        !self.backlog.is_empty()
     }
 
     /// Tells when the ECS took events.
@@ -144,8 +142,22 @@ mod tests {
             events.extend(taken(&mut receiver));
             sender.flush();
         }
-        assert_eq!(events.last(), Some(&Event::Overflow { dropped: 7 }));
-        assert_eq!(events.len(), CAPACITY + BACKLOG + 2);
+        assert_eq!(events[CAPACITY + BACKLOG..], [Event::Overflow { dropped: 7 }, Event::RoundTrip(Duration::ZERO)]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_its_place() {
+        let (mut sender, mut receiver) = pair();
+        assert_eq!((0..CAPACITY + BACKLOG + 7).filter(|number| !sender.push(numbered(*number))).count(), 7);
+        // Room for the next, behind what waits still.
+        let mut events = taken(&mut receiver);
+        sender.flush();
+        assert!(sender.push(numbered(9_999)));
+        while sender.is_waiting() || receiver.waiting() > 0 {
+            events.extend(taken(&mut receiver));
+            sender.flush();
+        }
+        assert_eq!(events[CAPACITY + BACKLOG..], [Event::Overflow { dropped: 7 }, numbered(9_999)]);
     }
 
     #[test]

@@ -361,7 +361,7 @@ mod tests {
         super::{Term, tests::bus::Bus},
         *,
     };
-    use crate::client::ChannelChange;
+    use crate::client::{ChannelChange, ConnectionChange};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -379,6 +379,18 @@ mod tests {
             ..PresenceMessage::default()
         };
         directory.handle_event(&Event::Presence { channel: LIST_CHANNEL.into(), members: vec![word] });
+    }
+
+    fn list_failed(reason: &ErrorInfo) -> Event {
+        Event::Channel(ChannelChange {
+            channel: LIST_CHANNEL.into(),
+            previous: ChannelState::Attaching,
+            current: ChannelState::Failed,
+            resumed: false,
+            has_backlog: false,
+            modes: Flags::empty(),
+            reason: Some(reason.clone()),
+        })
     }
 
     fn watching() -> RoomDirectory {
@@ -505,20 +517,37 @@ mod tests {
         let mut directory = watching();
         asked(&mut directory);
         let refused = ErrorInfo::new(crate::protocol::ErrorCode::NOT_PERMITTED, 401, "no");
-        let change = ChannelChange {
-            channel: LIST_CHANNEL.into(),
-            previous: ChannelState::Attaching,
-            current: ChannelState::Failed,
-            resumed: false,
-            has_backlog: false,
-            modes: Flags::empty(),
-            reason: Some(refused.clone()),
-        };
-        directory.handle_event(&Event::Channel(change));
+        directory.handle_event(&list_failed(&refused));
         assert_eq!(directory.trouble(), Some(&refused));
         directory.step(None, Instant::now());
         assert_eq!(asked(&mut directory), [""; 0]);
         directory.watch(true);
+        directory.step(None, Instant::now());
+        assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE_SUBSCRIBE)"]);
+        assert_eq!(directory.trouble(), None);
+    }
+
+    #[test]
+    fn the_list_comes_back_with_the_connection() {
+        let mut directory = watching();
+        asked(&mut directory);
+        let failed = ErrorInfo::new(crate::protocol::ErrorCode::CONNECTION_FAILED, 400, "no line");
+        let connection = |current| {
+            Event::Connection(ConnectionChange {
+                previous: ConnectionState::Connecting,
+                current,
+                reason: None,
+                retry_in: None,
+                connection_id: None,
+                client_id: None,
+                resumed: false,
+            })
+        };
+        directory.handle_event(&connection(ConnectionState::Failed));
+        directory.handle_event(&list_failed(&failed));
+        directory.step(None, Instant::now());
+        assert_eq!(asked(&mut directory), [""; 0], "nothing can be attached now");
+        directory.handle_event(&connection(ConnectionState::Connected));
         directory.step(None, Instant::now());
         assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE_SUBSCRIBE)"]);
         assert_eq!(directory.trouble(), None);

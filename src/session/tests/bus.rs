@@ -65,8 +65,10 @@ pub struct Bus {
     pub filter: Filter,
     /// Every message that the server took, with the channel.
     pub taken: Vec<(ChannelName, Message)>,
-    /// Publishes for which this holds are refused.
+    /// Publishes and words of presence for which this holds are refused, as by a server in trouble.
     pub refuse: Box<dyn FnMut(&Command) -> bool>,
+    /// With what they are refused.
+    pub refusal: ErrorInfo,
     /// What each game does with its events, every frame after they were told.
     pub game: Game,
 }
@@ -95,6 +97,7 @@ impl Bus {
             filter: Box::new(|_, _| Fate::Delivered),
             taken: Vec::new(),
             refuse: Box::new(|_| false),
+            refusal: ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "no line"),
             game: Box::new(|_, _, _| {}),
         }
     }
@@ -228,8 +231,8 @@ impl Bus {
     }
 
     fn fail(&mut self, node: usize, operation: OperationId) {
-        let error = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "no line");
-        self.tell(node, Event::Published { operation, outcome: Err(error) });
+        let outcome = Err(self.refusal.clone());
+        self.tell(node, Event::Published { operation, outcome });
     }
 
     fn tell(&mut self, node: usize, event: Event) {
@@ -385,9 +388,10 @@ impl Bus {
     }
 
     fn serve(&mut self, node: usize, command: Command) {
-        if matches!(command, Command::Publish { .. }) && (self.refuse)(&command) {
-            let Command::Publish { operation, .. } = command else { return };
-            return self.fail(node, operation);
+        if let Command::Publish { operation, .. } | Command::Presence { operation, .. } = &command
+            && (self.refuse)(&command)
+        {
+            return self.fail(node, *operation);
         }
         match command {
             Command::Attach { channel, .. } => {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::bus::*;
 use crate::{
-    client::{ConnectionChange, ConnectionState, Event},
-    protocol::{ErrorCode, ErrorInfo},
+    client::{ChannelChange, ChannelState, Command, ConnectionChange, ConnectionState, Event, PresenceCommand},
+    protocol::{ErrorCode, ErrorInfo, Flags},
     session::*,
 };
 
@@ -77,6 +77,66 @@ fn a_missed_resume_window_is_told_and_the_state_comes_anew() {
     assert_eq!(bus.session(1).shared("a"), Some(&json!(1)));
     assert_eq!(bus.messages(0), [json!(null); 0]);
     bus.assert_agreed();
+}
+
+#[test]
+fn presence_that_a_server_in_trouble_did_not_take_is_shown_again() {
+    let mut bus = Bus::with_players(&["ada"]);
+    let mut refused = 0;
+    bus.refuse = Box::new(move |command| {
+        let refuse = refused < 3 && matches!(command, Command::Presence { .. });
+        refused += usize::from(refuse);
+        refuse
+    });
+    let bob = bus.add(config("bob", Wish::Join));
+    bus.run(40 * SECOND);
+    let log = bus.take_log(0);
+    assert!(!log.iter().any(|event| matches!(event, SessionEvent::PlayerLeft { .. })), "{log:?}");
+    let id = PlayerId::new("bob").unwrap();
+    assert!(bus.is_joined(bob) && bus.session(0).roster().get(&id).unwrap().status == SeatStatus::Present);
+}
+
+fn told_of_reentry(code: u32) -> Event {
+    let mut reason = ErrorInfo::new(ErrorCode::REENTRY_FAILED, 400, "not entered again");
+    reason.cause = Some(Box::new(ErrorInfo::new(ErrorCode(code), 400, "why")));
+    Event::Channel(ChannelChange {
+        channel: "room:den".into(),
+        previous: ChannelState::Attached,
+        current: ChannelState::Attached,
+        resumed: true,
+        has_backlog: false,
+        modes: Flags::MODES,
+        reason: Some(reason),
+    })
+}
+
+#[test]
+fn presence_that_is_refused_on_the_way_back_closes_the_room_or_is_shown_again() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    let now = bus.now;
+    bus.session(1).handle_event(told_of_reentry(50_000), now);
+    let shown = |bus: &mut Bus| {
+        let commands: Vec<_> = std::iter::from_fn(|| bus.session(1).poll_command()).collect();
+        commands.iter().any(|command| matches!(command, Command::Presence { action: PresenceCommand::Update, .. }))
+    };
+    bus.session(1).step(now + 4 * SECOND);
+    assert!(!shown(&mut bus));
+    bus.session(1).step(now + 5 * SECOND);
+    assert!(shown(&mut bus));
+    bus.session(1).handle_event(told_of_reentry(91_003), now + 5 * SECOND);
+    assert!(std::iter::from_fn(|| bus.session(1).poll_event()).any(
+        |event| matches!(event, SessionEvent::Closed(CloseReason::NotPresent(reason)) if reason.code.0 == 91_003)
+    ));
+}
+
+#[test]
+fn who_may_not_speak_to_the_room_is_told_so() {
+    let mut bus = Bus::new();
+    let ada = bus.add(config("ada", Wish::JoinOrHost));
+    bus.refuse = Box::new(|command| matches!(command, Command::Publish { .. }));
+    bus.refusal = ErrorInfo::new(ErrorCode::NOT_PERMITTED, 401, "no publish");
+    bus.run(5 * SECOND);
+    assert!(matches!(bus.closed(ada), Some(CloseReason::Failed(reason)) if reason.code.0 == 40_160));
 }
 
 #[test]
