@@ -66,6 +66,10 @@ impl Hub {
         let Publish { key, base, publisher, mut messages } = publish;
         let limits = &self.config.limits;
         limits.check_count(messages.len())?;
+        // Which brings no channel into being either.
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
         for message in &mut messages {
             normalize(&mut message.data, &mut message.encoding);
         }

@@ -199,6 +199,16 @@ fn what_all_channels_keep_is_bounded() {
 }
 
 #[test]
+fn a_publish_of_nothing_brings_no_channel_into_being() {
+    let mut world = World::new();
+    let mut client = world.connect("");
+    assert_eq!(world.publish(&mut client, "c", &[]).action, Action::Ack);
+    assert_eq!(world.hub.stats().channels, 0);
+    world.publish(&mut client, "c", &["a"]);
+    assert_eq!(world.hub.stats().channels, 1);
+}
+
+#[test]
 fn a_channel_keeps_its_share_where_others_came_first() {
     let mut world = World::with_limits(|limits| limits.replay_bytes_total = 40_000);
     let mut client = world.connect("");
