@@ -12,6 +12,7 @@ use super::{
     document::Changes,
     lead::{Lead, Phase},
     outgoing::{Content, Hold, Lane},
+    peer::BEHIND,
     peer::Peer,
     replica::Offer,
     talk::Origin,
@@ -120,6 +121,12 @@ impl Session {
         // Whoever claimed its place is heard out first, and then claimed above.
         let obeyed = self.promise.best().is_none_or(|best| best.reign == lease.reign);
         let restored = obeyed && matches!(lead.phase, Phase::Suspended { from_beat } if lease.beat >= from_beat);
+        let stamp = Stamp { reign: lease.reign.clone(), version: lease.version };
+        let behind = lead.is_active() && lead.announced.is_none() && self.replica.is_behind(&stamp);
+        if behind && let Role::Host(lead) = &mut self.role {
+            lead.announced = Some(stamp);
+            self.timers.set(Timer::Behind, now + BEHIND);
+        }
         self.hear_echo(now);
         if restored {
             self.activate(now);

@@ -49,6 +49,8 @@ pub(super) struct Lead {
     pub snapshot_due: bool,
     /// Not before this, so that a server that refuses snapshots is not asked ten times a second.
     pub snapshot_at: Option<Instant>,
+    /// What an own lease that came back announced, as long as the state itself did not.
+    pub announced: Option<Stamp>,
     pub beat: u64,
     pub last_lease: Option<Instant>,
     /// When a process was last told that a newer one has its seat.
@@ -83,6 +85,7 @@ impl Lead {
             successor: None,
             snapshot_due: true,
             snapshot_at: None,
+            announced: None,
             beat: 0,
             last_lease: None,
             last_superseded: None,

@@ -27,7 +27,7 @@ const REPEAT_JITTER_MS: u64 = 500;
 const MIN_HELLO_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a state may stay behind what a lease announced.
-const BEHIND: Duration = Duration::from_millis(300);
+pub(super) const BEHIND: Duration = Duration::from_millis(300);
 
 /// What tells that the host does not come back by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,11 +235,20 @@ impl Session {
         }
     }
 
-    /// Asks for the state that a lease announced, if it still has not come.
+    /// Asks for the state that a lease announced, if it still has not come; as host, says it again.
     pub(super) fn check_behind(&mut self, now: Instant) {
-        let Role::Peer(peer) = &mut self.role else { return };
-        if peer.announced.take().is_some_and(|stamp| self.replica.is_behind(&stamp)) {
-            self.want_welcome(now);
+        let announced = match &mut self.role {
+            Role::Peer(peer) => peer.announced.take(),
+            Role::Host(lead) => lead.announced.take(),
+            Role::Arriving { .. } | Role::Closed => None,
+        };
+        if !announced.is_some_and(|stamp| self.replica.is_behind(&stamp)) {
+            return;
+        }
+        match &self.role {
+            Role::Host(lead) if lead.snapshot_due => {}
+            Role::Host(_) => self.note_state_failed(),
+            _ => self.want_welcome(now),
         }
     }
 

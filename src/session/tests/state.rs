@@ -246,6 +246,22 @@ fn a_host_that_steps_down_goes_back_to_the_last_state_that_came_back() {
 }
 
 #[test]
+fn a_host_that_does_not_hear_its_own_last_state_says_it_again() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    let mut lost = false;
+    bus.filter = Box::new(move |node, message| {
+        let lose = node == 0 && !lost && message.name.as_deref() == Some("room.state");
+        lost |= lose;
+        if lose { Fate::Lost } else { Fate::Delivered }
+    });
+    bus.session(0).set_shared("a", json!(1)).unwrap();
+    bus.run(6 * SECOND);
+    assert_eq!(bus.session(0).shared("a"), Some(&json!(1)), "what it shows is what came back");
+    assert_eq!(bus.session(0).term(), Term(1));
+    bus.assert_agreed();
+}
+
+#[test]
 fn a_state_that_the_server_refused_is_made_good_by_a_snapshot() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
     let mut refused = 0;
