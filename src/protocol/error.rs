@@ -70,7 +70,7 @@ error_codes! {
     TOKEN_ERROR = 40140;
     /// The token has run out.
     TOKEN_EXPIRED = 40142;
-    /// The token is a JWT that cannot be read.
+    /// The token is a JWT that cannot be read, or that the key which it names has not signed.
     INVALID_JWT = 40144;
     /// The credentials do not allow this.
     NOT_PERMITTED = 40160;

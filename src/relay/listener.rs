@@ -67,7 +67,8 @@ pub struct RelayConfig {
     ///
     /// A page needs tokens: where no token endpoint is set, whoever reaches the relay gets one for all that the first key
     /// allows, other players' inboxes among it. One that is set has to be
-    /// [`for_every_channel`](TokenEndpoint::for_every_channel), unless the page asks for the tokens of a room. Beyond loopback a key of this run alone takes the place of the development key.
+    /// [`for_every_channel`](TokenEndpoint::for_every_channel), unless the page asks for the tokens of a room. Beyond loopback a
+    /// key of this run alone takes the place of the development key.
     pub serve: Option<PathBuf>,
 }
 

@@ -299,7 +299,7 @@ impl RoomDirectory {
         self.attach_as_needed(session.is_some());
         let due = self.not_before.is_none_or(|at| at <= now);
         let entry = match session {
-            None if self.shown.is_none() && !self.again => return,
+            None if self.shown.is_none() => return,
             None => None,
             // What failed for good is not tried again before somebody asks.
             Some(_) if !due || self.trouble.is_some() => return,

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 /// Longest wait for an event, so that a test that waits in vain ends; far longer than any event takes.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The example, which `cargo test` builds beside the tests. Before these tests alone, `cargo build --examples --features
 /// relay,ui` does.

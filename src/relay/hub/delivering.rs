@@ -20,8 +20,8 @@ const GAP_NOTICE: Duration = Duration::from_secs(1);
 
 /// Has a channel keep no more than what the others leave of the total, but no less than its share: those that kept more come
 /// down to theirs with what they keep next. Gives what all keep together now, at most twice the total.
-pub(super) fn keep_share(channel: &mut Channel, before: usize, kept: usize, total: usize, share: usize) -> usize {
-    let others = kept.saturating_sub(before);
+pub(super) fn keep_share(channel: &mut Channel, before: usize, kept: usize, total: usize, channels: usize) -> usize {
+    let (others, share) = (kept.saturating_sub(before), total / channels.max(1));
     channel.shrink_to(total.saturating_sub(others).max(share));
     others.saturating_add(channel.kept_bytes())
 }
@@ -60,8 +60,7 @@ impl Hub {
         });
         channel.rate.count(count, now);
         channel.bandwidth.count(bytes, now);
-        let share = limits.replay_bytes_total / channels.max(1);
-        self.kept_bytes = keep_share(channel, before, self.kept_bytes, limits.replay_bytes_total, share);
+        self.kept_bytes = keep_share(channel, before, self.kept_bytes, limits.replay_bytes_total, channels);
         if let Some(connection) = publisher.and_then(|id| self.connections.get_mut(id)) {
             connection.rate.count(count, now);
         }

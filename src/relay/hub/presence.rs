@@ -119,7 +119,7 @@ impl Hub {
             let before = channel.kept_bytes();
             channel.remember(&words, now, &self.config.limits);
             let total = self.config.limits.replay_bytes_total;
-            self.kept_bytes = keep_share(channel, before, self.kept_bytes, total, total / channels.max(1));
+            self.kept_bytes = keep_share(channel, before, self.kept_bytes, total, channels);
             for presence in pages(words) {
                 let position = channel.advance(wall);
                 let frame = Frame {

@@ -67,7 +67,7 @@ fn a_silent_line_is_kept_busy_within_the_promised_interval() {
     assert_eq!(world.pings, [framed.link, pinged.link], "by its answer the relay knows that a client is there");
     world.pass(SECOND * 30);
     assert_eq!(world.take(framed.link).len(), 3);
-    assert_eq!((world.take(pinged.link).len(), world.pings.len()), (0, 8));
+    assert_eq!(world.pings.len(), 8);
     assert!(world.take(pinged.link).is_empty());
 }
 
