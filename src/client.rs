@@ -210,8 +210,8 @@ pub struct Client {
     tokens: Tokens,
     /// The channels that are known: all that were ever attached, until they are released.
     channels: BTreeMap<ChannelName, Channel>,
-    /// How channels are encrypted, from when they are first attached until they are released: also while a channel is not
-    /// known otherwise, so that nothing for it goes out in the clear.
+    /// How channels are encrypted, from when they are first attached with a cipher until they are released: also while a
+    /// channel is not known otherwise, so that nothing for it goes out in the clear. Nothing else holds a cipher.
     ciphers: BTreeMap<ChannelName, CipherParams>,
     outbox: Outbox,
     /// Requests over HTTP that wait for an answer.

@@ -187,7 +187,8 @@ impl Session {
     /// A session on its way into a room. `seed` makes its jitter and its nonce; two processes take different ones.
     pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let nonce = format_smolstr!("{:016x}", rng.random::<u64>());
+        let number = rng.random::<u64>();
+        let nonce = format_smolstr!("{number:016x}");
         let (room_channel, inbox_channel) = (config.room.channel(), config.room.inbox(&config.player));
         let mut session = Self {
             requests: Requests::new(config.generation),
@@ -204,7 +205,7 @@ impl Session {
             host: None,
             followed: None,
             claim: None,
-            outgoing: Outgoing::default(),
+            outgoing: Outgoing::new(number),
             joiner: Joiner::default(),
             heard: Heard::default(),
             early: Early::default(),

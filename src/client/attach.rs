@@ -10,10 +10,10 @@ use super::{
 use crate::protocol::{Action, ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
 
 impl Client {
-    pub(super) fn attach(&mut self, name: ChannelName, options: ChannelOptions, now: Instant) {
-        match &options.cipher {
-            Some(cipher) => drop(self.ciphers.insert(name.clone(), cipher.clone())),
-            None => drop(self.ciphers.remove(&name)),
+    pub(super) fn attach(&mut self, name: ChannelName, mut options: ChannelOptions, now: Instant) {
+        // Only a release removes a key: default options, such as those of a question for members, keep it.
+        if let Some(cipher) = options.cipher.take() {
+            self.ciphers.insert(name.clone(), cipher);
         }
         let channel = self.channels.entry(name.clone()).or_default();
         let changed = !channel.options.asks_the_same(&options);

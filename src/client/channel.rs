@@ -6,7 +6,6 @@ use smol_str::SmolStr;
 
 use super::{
     backoff::Backoff,
-    cipher::CipherParams,
     event::{ChannelOptions, ChannelState},
     get::Get,
     presence::{MAX_MEMBERS, Members},
@@ -20,6 +19,7 @@ use crate::protocol::{
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) state: ChannelState,
+    /// Without the cipher: all ciphers stand in the client's own table.
     pub(super) options: ChannelOptions,
     /// What went wrong, until it is attached again (`RTL24`).
     pub(super) error: Option<ErrorInfo>,
@@ -52,11 +52,6 @@ pub(super) enum Next {
 }
 
 impl Channel {
-    /// How its payloads are encrypted, if they are.
-    pub(super) fn cipher(&self) -> Option<&CipherParams> {
-        self.options.cipher.as_ref()
-    }
-
     /// The frame that asks to attach.
     pub(super) fn attach_frame(&self, name: &ChannelName) -> Frame {
         let modes = self.options.modes.modes();

@@ -210,8 +210,9 @@ pub struct ChannelOptions {
     pub params: BTreeMap<SmolStr, String>,
     /// Modes to ask for; empty: what the server grants by default.
     pub modes: Flags,
-    /// How payloads are encrypted before they go out, and decrypted as they come (`TB2b`). Defaults to not at all. What
-    /// is published on a channel before it was attached with this goes out in the clear.
+    /// How payloads are encrypted before they go out, and decrypted as they come (`TB2b`). Defaults to `None`: the channel
+    /// keeps the cipher that an earlier attachment gave it, and has none otherwise. Only [`Command::Release`] removes a
+    /// cipher. What is published on a channel before it was attached with one goes out in the clear.
     pub cipher: Option<CipherParams>,
 }
 

@@ -5,7 +5,7 @@ use web_time::Instant;
 use super::{
     Client,
     attach::unusable_channel,
-    event::{ChannelOptions, ChannelState, Event, MemberQuery, OperationId},
+    event::{ChannelState, Event, MemberQuery, OperationId},
 };
 use crate::protocol::{ChannelName, ErrorCode, ErrorInfo, Flags, PresenceMessage};
 
@@ -37,8 +37,9 @@ impl Client {
         match self.channel_state(&name) {
             ChannelState::Suspended => self.answer(&name, Get { operation, query }),
             state => {
-                let options = self.channel_options(&name).cloned().unwrap_or_else(ChannelOptions::default);
-                self.channels.entry(name.clone()).or_default().gets.push(Get { operation, query });
+                let channel = self.channels.entry(name.clone()).or_default();
+                channel.gets.push(Get { operation, query });
+                let options = channel.options.clone();
                 if matches!(state, ChannelState::Initialized | ChannelState::Detached | ChannelState::Detaching) {
                     self.attach(name.clone(), options, now);
                 }

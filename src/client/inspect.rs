@@ -22,8 +22,9 @@ impl Client {
     }
 
     /// How a channel was last asked to be attached (`RTL16`).
-    pub fn channel_options(&self, channel: &ChannelName) -> Option<&ChannelOptions> {
-        self.channels.get(channel).map(|channel| &channel.options)
+    pub fn channel_options(&self, name: &ChannelName) -> Option<ChannelOptions> {
+        let channel = self.channels.get(name)?;
+        Some(ChannelOptions { cipher: self.ciphers.get(name).cloned(), ..channel.options.clone() })
     }
 
     /// The modes that the server granted when it last attached the channel (`RTL4m`).

@@ -58,8 +58,7 @@ impl Client {
             }
             (ChannelState::Initialized, _) => {
                 self.outbox.hold(entry);
-                let cipher = self.ciphers.get(&channel).cloned();
-                self.attach(channel, ChannelOptions { cipher, ..ChannelOptions::default() }, now);
+                self.attach(channel, ChannelOptions::default(), now);
             }
             _ => self.outbox.hold(entry),
         }
@@ -183,8 +182,9 @@ impl Client {
         let name = frame.channel.clone()?;
         let channel = self.channels.get_mut(&name).filter(|channel| channel.state == ChannelState::Attached)?;
         frame.inherit();
+        let cipher = self.ciphers.get(&name);
         for word in &mut frame.presence {
-            if let Err(error) = cipher::decode(channel.cipher(), &mut *word) {
+            if let Err(error) = cipher::decode(cipher, &mut *word) {
                 log::warn!("{name}: a member's data is delivered as it came: {error}");
             }
             channel.note_own(word, self.connection.id.as_ref());

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -75,9 +74,18 @@ pub(super) struct Outgoing {
     waiting: usize,
     size: usize,
     in_flight: BTreeMap<OperationId, Vec<Content>>,
+    /// The number of the next operation.
+    next_operation: u64,
 }
 
 impl Outgoing {
+    /// Nothing waits. Operations are numbered from a random number: sessions follow each other on one client, and the
+    /// outcome of an earlier one's publish may come late.
+    pub(super) fn new(random: u64) -> Self {
+        // An operation has 62 bits. With 60 of them random, the numbers grow for as long as a session lives.
+        Self { next_operation: random >> 4, ..Self::default() }
+    }
+
     /// How many messages wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
@@ -203,9 +211,8 @@ impl Outgoing {
 
     /// A new operation whose outcome concerns `contents`.
     pub(super) fn operation(&mut self, contents: Vec<Content>) -> OperationId {
-        // No two sessions on one client have the same: the outcome of an earlier one's may come late.
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let operation = OperationId::of(Asker::Room, NEXT.fetch_add(1, Relaxed));
+        let operation = OperationId::of(Asker::Room, self.next_operation);
+        self.next_operation = self.next_operation.wrapping_add(1);
         if self.in_flight.len() >= MAX_IN_FLIGHT {
             self.in_flight.pop_first();
         }

@@ -138,3 +138,28 @@ fn nothing_goes_out_in_the_clear_before_a_channel_is_attached_anew() {
     publish(&mut bench, "open");
     assert_eq!(bench.sent[0].messages[0].encoding, None, "a released channel is known no more");
 }
+
+#[test]
+fn a_question_for_the_members_of_a_forgotten_channel_keeps_its_cipher() {
+    let mut bench = attached_with(cipher(1));
+    bench.receive(json!({ "action": 9, "error": { "message": "no", "code": 40000, "statusCode": 400 } }));
+    bench.command(Command::Connect);
+    assert_eq!(bench.client.channel_state(&"c".into()), ChannelState::Initialized, "the channel is forgotten");
+    let (operation, query) = (OperationId(2), MemberQuery::default());
+    bench.command(Command::Members { operation, channel: "c".into(), query });
+    assert_eq!(bench.client.channel_options(&"c".into()).and_then(|options| options.cipher), Some(cipher(1)));
+    publish(&mut bench, "secret");
+    bench.accept("conn-2");
+    bench.receive(json!({ "action": 11, "channel": "c", "channelSerial": "s0", "flags": Flags::MODES.bits() }));
+    let encodings: Vec<_> =
+        bench.sent.iter().flat_map(|frame| &frame.messages).map(|message| message.encoding.as_deref()).collect();
+    assert_eq!(encodings, [Some("utf-8/cipher+aes-256-cbc")]);
+}
+
+#[test]
+fn attaching_again_without_a_cipher_keeps_the_one_that_there_is() {
+    let mut bench = attached_with(cipher(1));
+    bench.command(Command::Attach { channel: "c".into(), options: ChannelOptions::default() });
+    publish(&mut bench, "secret");
+    assert_eq!(bench.sent[0].messages[0].encoding.as_deref(), Some("utf-8/cipher+aes-256-cbc"));
+}

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use serde_json::json;
+use web_time::Instant;
 
 use super::bus::*;
-use crate::{client::Event, protocol::Message, session::*};
+use crate::{
+    client::{Command, Event},
+    protocol::Message,
+    session::*,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -283,4 +288,30 @@ fn a_made_up_term_does_not_stop_a_room() {
     bus.run(SECOND);
     assert!(bus.session(0).is_host());
     assert_eq!(bus.session(1).shared("round"), Some(&json!(1)));
+}
+
+#[test]
+fn equal_seeds_make_equal_commands_whatever_else_the_process_runs() {
+    let commands = || {
+        let mut bus = Bus::with_players(&["ada", "bob"]);
+        bus.run(SECOND);
+        bus.nodes.into_iter().map(|node| node.said).collect::<Vec<_>>()
+    };
+    assert_eq!(commands(), commands());
+}
+
+#[test]
+fn sessions_that_follow_each_other_on_one_client_number_their_operations_apart() {
+    let operations = |seed| {
+        let mut session = Session::new(config("ada", Wish::Host), seed, Instant::now());
+        let commands = std::iter::from_fn(|| session.poll_command());
+        commands
+            .filter_map(|command| match command {
+                Command::Presence { operation, .. } => Some(operation),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let (first, second) = (operations(1), operations(2));
+    assert!(!first.is_empty() && first.iter().all(|operation| !second.contains(operation)), "{first:?} {second:?}");
 }

@@ -31,7 +31,7 @@ fn tb2_a_channel_keeps_the_options_that_it_was_given() {
     let mut bench = Bench::connected();
     let options = ChannelOptions { modes: Flags::PUBLISH | Flags::SUBSCRIBE, ..rewind() };
     bench.attach_with("c", options.clone());
-    assert_eq!(bench.client.channel_options(&"c".into()), Some(&options));
+    assert_eq!(bench.client.channel_options(&"c".into()), Some(options));
 }
 
 /// Case: RTL16/set-options-updates-0
@@ -42,7 +42,7 @@ fn tb2_a_channel_keeps_the_options_that_it_was_given() {
 fn rtl16_options_of_a_known_channel_are_changed() {
     let mut bench = Bench::attached();
     bench.attach_with("c", rewind());
-    assert_eq!(bench.client.channel_options(&"c".into()), Some(&rewind()));
+    assert_eq!(bench.client.channel_options(&"c".into()), Some(rewind()));
     assert_eq!(bench.client.channels().count(), 1);
 }
 
@@ -82,7 +82,7 @@ fn rtl16a_new_options_that_are_not_answered_are_told() {
 #[test]
 fn rts3c1_looking_at_a_channel_never_attaches_it_again() {
     let bench = Bench::attached();
-    assert_eq!(bench.client.channel_options(&"c".into()), Some(&ChannelOptions::default()));
+    assert_eq!(bench.client.channel_options(&"c".into()), Some(ChannelOptions::default()));
     assert_eq!((bench.channel("c"), bench.sent.len()), (Attached, 0));
 }
 
