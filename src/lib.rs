@@ -94,20 +94,21 @@
 #[macro_use]
 extern crate browser_test;
 
-pub mod bridge;
-pub mod client;
 pub mod plugin;
-pub mod protocol;
-#[cfg(any(feature = "testing", all(feature = "relay", not(target_arch = "wasm32"))))]
-pub mod relay;
-pub mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod transport;
 #[cfg(feature = "ui-bare")]
 pub mod ui;
+
 #[cfg(target_arch = "wasm32")]
-mod web;
+use rooms_net::web;
+
+pub use rooms_client as client;
+pub use rooms_net::{bridge, transport};
+pub use rooms_protocol as protocol;
+#[cfg(any(feature = "testing", all(feature = "relay", not(target_arch = "wasm32"))))]
+pub use rooms_relay as relay;
+pub use rooms_session as session;
 
 /// What a game uses: `use bevy_rooms::prelude::*;`.
 pub mod prelude {

@@ -73,14 +73,8 @@
 //! assert_eq!(net.client(ada).stats().reconnects, 1);
 //! ```
 
-mod faults;
-mod halt;
-mod net;
 mod rig;
-mod wire;
 
-pub use self::{
-    faults::{Direction, Fault, FaultKind, FaultPlan, LinkConditions},
-    net::{ClientIndex, SimNet},
-    rig::{AppIndex, Recorder, Rig, TimedOut},
-};
+pub use rooms_sim::{ClientIndex, Direction, Fault, FaultKind, FaultPlan, LinkConditions, SimNet};
+
+pub use self::rig::{AppIndex, Recorder, Rig, TimedOut};

@@ -1,5 +1,6 @@
-//! The dependency rule of the design: which layer may use what. Reads the sources, so that a forbidden import fails here
-//! before it spreads.
+//! The dependency rules of the design that Cargo cannot check. Cargo sees to it that a crate uses only the crates in its
+//! manifest. This reads the sources: a sans-IO crate touches no I/O, no clock and no process-wide state, only a few files know
+//! a browser, and the modules of `bevy_rooms` use each other in one direction.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -8,32 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A layer, the other layers it may use, and whether it is sans-IO.
-struct Layer {
-    name: &'static str,
-    may_use: &'static [&'static str],
-    /// No I/O, no clock, no threads, no global randomness, no engine.
-    sans_io: bool,
-}
+/// The crates that are sans-IO: no I/O, no clock, no threads, no global randomness, no process-wide state, no engine.
+const SANS_IO: &[&str] = &["rooms_protocol", "rooms_client", "rooms_session", "rooms_relay", "rooms_sim"];
 
-const LAYERS: &[Layer] = &[
-    Layer { name: "protocol", may_use: &[], sans_io: true },
-    Layer { name: "client", may_use: &["protocol"], sans_io: true },
-    Layer { name: "session", may_use: &["client", "protocol"], sans_io: true },
-    Layer { name: "transport", may_use: &["protocol", "web"], sans_io: false },
-    Layer { name: "bridge", may_use: &["client", "transport", "protocol", "web"], sans_io: false },
-    Layer {
-        name: "plugin",
-        may_use: &["session", "bridge", "client", "transport", "protocol", "relay", "web"],
-        sans_io: false,
-    },
-    Layer { name: "ui", may_use: &["plugin", "session", "client", "protocol"], sans_io: false },
-    Layer { name: "relay", may_use: &["protocol"], sans_io: true },
-    Layer { name: "web", may_use: &[], sans_io: false },
-    Layer { name: "testing", may_use: &["plugin", "bridge", "client", "session", "relay", "protocol"], sans_io: true },
-];
-
-/// What a sans-IO layer does without.
+/// What a sans-IO crate does without.
 const IMPURE: &[&str] = &[
     "bevy::",
     "tokio",
@@ -48,36 +27,45 @@ const IMPURE: &[&str] = &[
     "getrandom",
     "rand::rng",
     "thread_rng",
+    "static ",
+    "thread_local!",
+    "OnceLock",
+    "LazyLock",
 ];
 
-/// Files of sans-IO layers that do without less, and what they may use: the relay's listener is its I/O, simulated time has
-/// to start at some instant, which only the clock can make, and the rig holds whole apps.
-const EXCEPTIONS: &[(&str, &[&str])] =
-    &[("relay/listener", IMPURE), ("testing/net.rs", &["Instant::now"]), ("testing/rig", &["bevy::"])];
+/// Files of sans-IO crates that do without less, and what they may use: the relay's server is its I/O, and simulated time has to
+/// start at some instant, which only the clock can make.
+const EXCEPTIONS: &[(&str, &[&str])] = &[
+    ("rooms_relay/src/listener", IMPURE),
+    ("rooms_relay/src/bin", IMPURE),
+    ("rooms_sim/src/net.rs", &["Instant::now"]),
+];
+
+/// The modules of `bevy_rooms`, and the others of them that each may use.
+const MODULES: &[(&str, &[&str])] = &[("plugin", &[]), ("ui", &["plugin"]), ("testing", &["plugin"])];
 
 /// What belongs to a browser.
 const BROWSER: &[&str] = &["web_sys", "js_sys", "wasm_bindgen", "crate::web"];
 
 /// The files that may use a browser. They compile for wasm32 only, and all else is the same on every target.
 const BROWSER_FILES: &[&str] = &[
-    "src/web.rs",
-    "src/web/",
-    "transport/web.rs",
-    "bridge/runtime/web.rs",
-    "bridge/page/web.rs",
-    "plugin/identity/storage.rs",
-    "plugin/page/web.rs",
+    "rooms_net/src/web.rs",
+    "rooms_net/src/web/",
+    "rooms_net/src/transport/web.rs",
+    "rooms_net/src/bridge/runtime/web.rs",
+    "rooms_net/src/bridge/page/web.rs",
+    "src/plugin/identity/storage.rs",
+    "src/plugin/page/web.rs",
 ];
 
-/// Files that only compile for tests.
-fn is_test_file(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn sources(layer: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = vec![root.join(format!("{layer}.rs"))];
-    let mut folders = vec![root.join(layer)];
+/// The sources below a folder, without those that only compile for tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.expect("a readable folder").path();
@@ -88,7 +76,10 @@ fn sources(layer: &str) -> Vec<PathBuf> {
             }
         }
     }
-    found.retain(|path| !is_test_file(path));
+    found.retain(|path| {
+        let below = path.strip_prefix(root()).unwrap_or(path);
+        !below.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+    });
     found
 }
 
@@ -104,37 +95,73 @@ fn code(path: &Path) -> String {
         .join("\n")
 }
 
-fn violations() -> Vec<String> {
+/// A file's path from the root of the workspace.
+fn name(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
+
+/// Which of these words stand in the code of a sans-IO file.
+fn impurities(name: &str, code: &str) -> Vec<&'static str> {
+    let allowed = |word: &&str| EXCEPTIONS.iter().any(|(file, words)| name.contains(file) && words.contains(word));
+    // A lifetime is no item of static storage.
+    let code = code.replace("'static ", "");
+    IMPURE.iter().copied().filter(|word| !allowed(word) && code.contains(word)).collect()
+}
+
+#[test]
+fn a_sans_io_crate_touches_no_io_no_clock_and_no_process_wide_state() {
     let mut found = Vec::new();
-    for layer in LAYERS {
-        for path in sources(layer.name) {
+    for layer in SANS_IO {
+        let files = sources(&root().join("crates").join(layer).join("src"));
+        assert!(files.len() > 3, "the crate {layer} has moved; mend this test");
+        for path in files {
+            let name = name(&path);
+            found.extend(impurities(&name, &code(&path)).into_iter().map(|word| format!("{name} uses {word}")));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn only_the_files_for_browsers_use_a_browser() {
+    let folders = [root().join("src"), root().join("crates")];
+    let files: Vec<_> = folders.iter().flat_map(|folder| sources(folder)).collect();
+    for file in BROWSER_FILES {
+        assert!(files.iter().any(|path| name(path).contains(file)), "{file} has moved; mend this test");
+    }
+    let mut found = Vec::new();
+    for path in files {
+        let (name, code) = (name(&path), code(&path));
+        // The root names the module under which `bevy_rooms` finds it.
+        if !BROWSER_FILES.iter().any(|file| name.contains(file)) {
+            found.extend(BROWSER.iter().filter(|word| code.contains(**word)).map(|word| format!("{name} uses {word}")));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_modules_of_bevy_rooms_use_each_other_in_one_direction() {
+    let mut found = Vec::new();
+    for (module, may_use) in MODULES {
+        let mut files = sources(&root().join("src").join(module));
+        files.push(root().join("src").join(format!("{module}.rs")));
+        assert!(files.len() > 3, "the module {module} has moved; mend this test");
+        for path in files {
             let code = code(&path);
-            let name = path.to_string_lossy().replace('\\', "/");
-            let allowed = EXCEPTIONS.iter().filter(|(file, _)| name.contains(file)).flat_map(|(_, words)| *words);
-            let allowed: Vec<&str> = allowed.copied().collect();
-            for other in LAYERS.iter().filter(|other| other.name != layer.name) {
-                let used = ["crate::", "bevy_rooms::"].iter().any(|root| uses(&code, root, other.name));
-                if used && !layer.may_use.contains(&other.name) {
-                    found.push(format!("{} uses the layer {}", path.display(), other.name));
-                }
-            }
-            let for_browsers = BROWSER_FILES.iter().any(|file| name.contains(file));
-            for word in BROWSER.iter().filter(|word| !for_browsers && code.contains(**word)) {
-                found.push(format!("{} is no file for browsers and uses {word}", path.display()));
-            }
-            for word in IMPURE.iter().filter(|word| layer.sans_io && !allowed.contains(word)) {
-                if code.contains(word) {
-                    found.push(format!("{} is sans-IO and uses {word}", path.display()));
+            for (other, _) in MODULES.iter().filter(|(other, _)| other != module && !may_use.contains(other)) {
+                if ["crate::", "bevy_rooms::"].iter().any(|root| uses(&code, root, other)) {
+                    found.push(format!("{} uses the module {other}", name(&path)));
                 }
             }
         }
     }
-    found
+    assert_eq!(found, Vec::<String>::new());
 }
 
-/// Whether `root::layer` stands in the code, alone or in a braced import.
-fn uses(code: &str, root: &str, layer: &str) -> bool {
-    let names = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next() == Some(layer);
+/// Whether `root::module` stands in the code, alone or in a braced import.
+fn uses(code: &str, root: &str, module: &str) -> bool {
+    let names = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next() == Some(module);
     code.match_indices(root).any(|(at, _)| {
         let rest = &code[at + root.len()..];
         match rest.strip_prefix('{') {
@@ -162,22 +189,16 @@ fn top_level_items(list: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_layer_uses_what_the_design_forbids() {
-    assert_eq!(violations(), Vec::<String>::new());
-}
-
-#[test]
-fn every_layer_has_sources() {
-    for layer in LAYERS {
-        assert!(sources(layer.name).len() > 1, "the layer {} has moved; mend this test", layer.name);
-    }
+fn static_storage_is_found_and_lifetimes_are_not() {
+    assert_eq!(impurities("rooms_client/src/x.rs", "static NEXT: AtomicU64 = AtomicU64::new(1);"), ["static "]);
+    assert_eq!(impurities("rooms_client/src/x.rs", "fn name() -> &'static str { \"x\" }"), Vec::<&str>::new());
 }
 
 #[test]
 fn a_braced_import_is_read_item_by_item() {
     let code = "use crate::{\n    client::{Event, session},\n    protocol::Data,\n};";
     assert!(uses(code, "crate::", "client") && uses(code, "crate::", "protocol"));
-    assert!(!uses(code, "crate::", "session"), "a name inside an item is not a layer");
+    assert!(!uses(code, "crate::", "session"), "a name inside an item is not a module");
     assert!(uses("fn f() { crate::relay::spawn(); }", "crate::", "relay"));
     assert!(!uses("use crate::clients::X;", "crate::", "client"));
 }

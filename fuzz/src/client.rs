@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use bevy_rooms::{
-    client::{
+use rooms_client::{
         ChannelOptions, CipherKey, CipherParams, Client, ClientOptions, Command, Credentials, Endpoint, HistoryOf,
         HistoryQuery, HttpResponse, Lifetime, OperationId, Output, PresenceCommand, RequestId, TokenAnswer,
         TokenCallback, TransportId,
-    },
-    protocol::{ErrorCode, ErrorInfo, Message, json},
-};
+    };
+use rooms_protocol::{ErrorCode, ErrorInfo, Message, json};
 use serde_json::json;
 use web_time::Instant;
 
@@ -72,7 +70,7 @@ impl Bench {
     fn new() -> Self {
         let never = TokenCallback::new(|_| std::future::pending::<Result<String, ErrorInfo>>());
         let options = ClientOptions {
-            token: Some(bevy_rooms::client::TokenDetails::new("t")),
+            token: Some(rooms_client::TokenDetails::new("t")),
             outbox_limit: 16,
             ..ClientOptions::new(Endpoint::Cloud, Credentials::Callback(never))
         };

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use bevy_rooms::{
-    protocol::{Format, WireFrame, msgpack},
-    relay::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, RestRequest, TokenEndpoint},
-};
+use rooms_protocol::{Format, WireFrame, msgpack};
+use rooms_relay::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, RestRequest, TokenEndpoint};
 use serde_json::Value;
 use web_time::Instant;
 

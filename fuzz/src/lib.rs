@@ -8,11 +8,9 @@ mod hub;
 mod session;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use bevy_rooms::{
-    client::{CipherKey, TokenAnswer},
-    protocol::{DEVELOPMENT_KEY, Data, Format, Frame, Timestamp, json, msgpack},
-    relay::{self, ApiKey, Capability, ConnectRequest, Hub, HubConfig},
-};
+use rooms_client::{CipherKey, TokenAnswer};
+use rooms_protocol::{DEVELOPMENT_KEY, Data, Format, Frame, Timestamp, json, msgpack};
+use rooms_relay::{ApiKey, Capability, ConnectRequest, Hub, HubConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use web_time::Instant;
@@ -85,15 +83,15 @@ pub fn credentials(data: &[u8]) {
     let _ = text.parse::<ApiKey>();
     let _ = text.parse::<Capability>();
     let _ = CipherKey::from_text(text);
-    let _ = relay::Credentials::from_http(Some(first), rest);
+    let _ = rooms_relay::Credentials::from_http(Some(first), rest);
     let now = Instant::now();
     let mut hub = Hub::new(HubConfig::default(), [7; 32], now, WALL);
     hub.open(&ConnectRequest::from_query(first), now);
     for token in [text.to_owned(), signed(first, rest)] {
-        let _ = hub.authenticate(Some(&relay::Credentials::Token(token)), Some(&"ada".into()), now);
+        let _ = hub.authenticate(Some(&rooms_relay::Credentials::Token(token)), Some(&"ada".into()), now);
     }
     if let Ok(request) = serde_json::from_str(rest) {
-        let _ = hub.request_token("rooms.dev", &request, Some(&relay::Credentials::Key(DEVELOPMENT_KEY.into())), now);
+        let _ = hub.request_token("rooms.dev", &request, Some(&rooms_relay::Credentials::Key(DEVELOPMENT_KEY.into())), now);
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use bevy_rooms::{
-    client::{ChannelChange, ChannelState, ConnectionChange, ConnectionState, Event},
-    protocol::{Flags, Message, PresenceMessage},
-    session::{
+use rooms_client::{ChannelChange, ChannelState, ConnectionChange, ConnectionState, Event};
+use rooms_protocol::{Flags, Message, PresenceMessage};
+use rooms_session::{
         Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionTiming, Target, Wish,
-    },
-};
+    };
 use serde_json::json;
 use web_time::Instant;
 

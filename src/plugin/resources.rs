@@ -168,5 +168,3 @@ pub struct Spectator;
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Component)]
 pub struct OwnPlayer;
-
-bevy::reflect::impl_reflect_opaque!((in bevy_rooms::session) PlayerId(Debug, PartialEq, Hash, Clone));

@@ -11,7 +11,7 @@ use crate::{
     client::{ClientOptions, Credentials, Endpoint, Timing},
     protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
     session::{Generation, InviteError, Migration, PlayerId, SessionTiming},
-    transport::{Connector, Link},
+    transport::Connector,
 };
 
 /// Wait before the next attempt to reach a relay, before back-off and jitter. Shorter than the specification's 15 s,
@@ -158,12 +158,6 @@ impl fmt::Debug for Transport {
             Self::Custom(_) => "Custom",
             Self::Driven(_) => "Driven",
         })
-    }
-}
-
-impl Connector for Box<dyn Connector> {
-    fn open(&mut self, url: &str) -> Link {
-        (**self).open(url)
     }
 }
 

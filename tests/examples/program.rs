@@ -2,10 +2,11 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -13,15 +14,26 @@ use serde_json::Value;
 /// Longest wait for an event, so that a test that waits in vain ends; far longer than any event takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longest wait for what has to come of many events.
+const LIMIT: Duration = Duration::from_secs(180);
+
 /// The example, which `cargo test` builds beside the tests. Before these tests alone, `cargo build --examples --features
 /// relay,ui` does.
 pub fn example(name: &str) -> Command {
-    let mut path = std::env::current_exe().expect("a test has a path");
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    Command::new(path)
+    Command::new(built(&format!("examples/{name}")))
+}
+
+/// The relay's program, which `cargo test` builds with the tests of its crate. Before these tests alone, `cargo build -p
+/// rooms_relay` does.
+pub fn relay() -> Command {
+    Command::new(built("rooms-relay"))
+}
+
+/// A program in the folder of what was built, of which the tests are in `deps`.
+fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let folder = test.ancestors().nth(2).expect("a test is in a folder of what was built");
+    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// One process of an example.
@@ -93,8 +105,10 @@ impl Program {
     }
 
     /// Reads events until all that was told is as wanted.
-    pub fn wait_until(&mut self, what: &str, wanted: impl Fn(&[Value]) -> bool) {
+    pub fn wait_until(&mut self, what: &str, mut wanted: impl FnMut(&[Value]) -> bool) {
+        let start = Instant::now();
         while !wanted(&self.told) {
+            assert!(start.elapsed() < LIMIT, "{}: it did not come to {what}, though it goes on telling", self.label);
             self.wait_for(what, |_| true);
         }
     }

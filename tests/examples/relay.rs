@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
@@ -32,7 +32,7 @@ impl Relay {
     }
 
     fn listen(address: &str, config: Option<&Path>) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_rooms-relay"))
+        let mut process = super::program::relay()
             .args(["--listen", address])
             .args(config.into_iter().flat_map(|path| [OsStr::new("--config"), path.as_os_str()]))
             .stdout(Stdio::piped())

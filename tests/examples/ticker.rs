@@ -27,10 +27,16 @@ fn seen(events: &[Value], channel: &str) -> BTreeMap<u64, Seen> {
 
 /// Waits until all viewers of a process saw this number of sessions last.
 fn agree(program: &mut Program, viewers: usize, sessions: u64) {
+    // Each event is looked at once: with 25 viewers they come faster than all of them can be read again for each.
+    let (mut read, mut last) = (0, BTreeMap::new());
     program.wait_until(&format!("{sessions} sessions"), |told| {
-        let all = seen(told, "ticker");
-        let last = |seen: &Seen| seen.iter().rfind(|(kind, _)| kind == "sessions").map(|(_, value)| *value);
-        all.len() == viewers && all.values().all(|seen| last(seen) == Some(sessions))
+        for (viewer, seen) in seen(&told[read..], "ticker") {
+            let value = seen.iter().rfind(|(kind, _)| kind == "sessions").map(|(_, value)| *value);
+            let known = last.entry(viewer).or_default();
+            *known = value.or(*known);
+        }
+        read = told.len();
+        last.len() == viewers && last.values().all(|value| *value == Some(sessions))
     });
 }
 

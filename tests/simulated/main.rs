@@ -1,5 +1,5 @@
-//! The plugin, the channels and the client on a simulated network and clock, with nothing mocked between two of them: whole
-//! apps, clients of the protocol, and the relay's hub. They need no operating system, and run in a browser too.
+//! The plugin and the channels on a simulated network and clock, with nothing mocked between two of them: whole apps and the
+//! relay's hub. They need no operating system, and run in a browser too.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -9,8 +9,6 @@
 extern crate browser_test;
 
 mod channels;
-mod client_sim;
-mod encodings;
 mod frames;
 mod host_loss;
 mod plugin;

@@ -84,7 +84,6 @@ async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<(
                     }
                 }
                 Output::Close { link } => drop(links.remove(&link)),
-                other => panic!("{other:?} is unknown here"),
             }
         }
         tokio::select! {

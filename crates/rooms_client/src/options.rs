@@ -1,0 +1,227 @@
+//! What a client is made with.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use smol_str::SmolStr;
+
+use super::token::{TokenCallback, TokenDetails};
+use rooms_protocol::{ClientId, Format};
+
+/// What tells whether the internet can be reached (`REC3a`).
+const CONNECTIVITY_CHECK: &str = "https://internet-up.ably-realtime.com/is-the-internet-up.txt";
+
+/// Where to connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Ably's cloud, over TLS.
+    #[default]
+    Cloud,
+    /// A part of Ably's cloud by the name of its routing policy, as `REC1b` has it: `ID`, `nonprod:ID` or a host's name.
+    Named(String),
+    /// A relay, or another server of the protocol: `ws://HOST:PORT` or `wss://HOST[:PORT]`.
+    Url(String),
+}
+
+/// Who the client is, to the server (`RSA4`). What is secret in it is not shown in debug output.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// An API key, `APP.KEYID:SECRET`. In a web page, where everybody can read it, it is refused unless the server is on
+    /// this machine or in a private network.
+    Key(String),
+    /// A token. When it ends, so does the connection: nothing here can renew it.
+    Token(String),
+    /// A token with what is known of it. When it ends, so does the connection.
+    TokenDetails(TokenDetails),
+    /// Tokens that a function of the game's gets, whenever one is needed.
+    Callback(TokenCallback),
+    /// Tokens that a GET of this URL gives, whenever one is needed. The wished client id is added to its query as
+    /// `clientId`; the answer is a token as text or JWT, or token details or a signed token request as JSON.
+    TokenUrl(String),
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The part before the colon names the key and is not secret.
+            Self::Key(key) => write!(f, "Key({}:…)", key.split(':').next().unwrap_or_default()),
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::TokenDetails(details) => details.fmt(f),
+            Self::Callback(_) => f.write_str("Callback"),
+            // Its query may hold what proves the player to the game's server.
+            Self::TokenUrl(url) => write!(f, "TokenUrl({}…)", url.split('?').next().unwrap_or_default()),
+        }
+    }
+}
+
+/// What a client is made with (`TO3`). What is secret in it is not shown in debug output.
+#[derive(Clone, PartialEq)]
+pub struct ClientOptions {
+    /// Where to connect. Defaults to Ably's cloud.
+    pub endpoint: Endpoint,
+    /// Who the client is, to the server.
+    pub credentials: Credentials,
+    /// A token to begin with, for credentials that get further ones by themselves. Defaults to none.
+    pub token: Option<TokenDetails>,
+    /// Whether a client with an API key signs requests for tokens with it and shows the server those (`RSA4`), so that
+    /// the key itself never goes over the line. The machine's clock must be right to two minutes, unless
+    /// [`query_time`](Self::query_time) is set. Defaults to false; all other credentials are tokens anyway.
+    pub use_token_auth: bool,
+    /// Whether a client that signs requests for tokens goes by the server's clock: it asks the server's time before the
+    /// first one and adds the time that passed from then on (`TO3j10`, `RSA10k`). Defaults to false: the machine's clock.
+    pub query_time: bool,
+    /// Who the client is, to others. Defaults to nobody in particular.
+    pub client_id: Option<ClientId>,
+    /// How frames are written. Defaults to JSON (`TO3f`).
+    pub format: Format,
+    /// Whether the client's own messages come back to it. Defaults to true (`TO3h`).
+    pub echo: bool,
+    /// Whether publishes wait while there is no connection. Defaults to true (`TO3g`).
+    pub queue_messages: bool,
+    /// Whether an API key may go over an unencrypted line to a host that is neither loopback nor private. Defaults to
+    /// false (`RSA1`).
+    pub allow_plain_key: bool,
+    /// Most publishes and presence operations that wait for the line or an acknowledgement. Defaults to 1,000; more
+    /// are refused.
+    pub outbox_limit: usize,
+    /// Other hosts to try when the first cannot be reached, by name (`REC2a`). Defaults to those of Ably's cloud for its
+    /// endpoints, and to none for a URL.
+    pub fallback_hosts: Option<Vec<String>>,
+    /// To how many of those one request over HTTP goes at most, when hosts cannot be reached. Defaults to 3 (`TO3l5`).
+    pub http_max_retries: usize,
+    /// What to ask whether the internet can be reached at all, before another host is tried: a GET whose answer holds
+    /// `yes` (`REC3`). Defaults to Ably's.
+    pub connectivity_check_url: String,
+    /// What [`Client::recovery_key`](super::Client::recovery_key) of an earlier client gave, to go on with its connection
+    /// (`RTN16`). Defaults to none.
+    pub recover: Option<String>,
+    /// Further parameters of the WebSocket's URL, which stand over the client's own (`RTC1f`). Defaults to none.
+    pub transport_params: BTreeMap<SmolStr, String>,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever has the recovery key has the connection, and parameters may be credentials.
+        let transport_params: Vec<&SmolStr> = self.transport_params.keys().collect();
+        f.debug_struct("ClientOptions")
+            .field("endpoint", &self.endpoint)
+            .field("credentials", &self.credentials)
+            .field("token", &self.token)
+            .field("use_token_auth", &self.use_token_auth)
+            .field("query_time", &self.query_time)
+            .field("client_id", &self.client_id)
+            .field("format", &self.format)
+            .field("echo", &self.echo)
+            .field("queue_messages", &self.queue_messages)
+            .field("allow_plain_key", &self.allow_plain_key)
+            .field("outbox_limit", &self.outbox_limit)
+            .field("fallback_hosts", &self.fallback_hosts)
+            .field("http_max_retries", &self.http_max_retries)
+            .field("connectivity_check_url", &self.connectivity_check_url)
+            .field("recover", &self.recover.as_ref().map(|_| "…"))
+            .field("transport_params", &transport_params)
+            .field("timing", &self.timing)
+            .finish()
+    }
+}
+
+impl ClientOptions {
+    /// Options with their defaults.
+    pub fn new(endpoint: Endpoint, credentials: Credentials) -> Self {
+        Self {
+            endpoint,
+            credentials,
+            token: None,
+            use_token_auth: false,
+            query_time: false,
+            client_id: None,
+            format: Format::default(),
+            echo: true,
+            queue_messages: true,
+            allow_plain_key: false,
+            outbox_limit: 1000,
+            fallback_hosts: None,
+            http_max_retries: 3,
+            connectivity_check_url: CONNECTIVITY_CHECK.to_owned(),
+            recover: None,
+            transport_params: BTreeMap::new(),
+            timing: Timing::default(),
+        }
+    }
+
+    /// Whether a new token can be had when one is refused or ends.
+    pub(super) fn can_renew(&self) -> bool {
+        match self.credentials {
+            Credentials::Callback(_) | Credentials::TokenUrl(_) => true,
+            Credentials::Key(_) => self.use_token_auth,
+            Credentials::Token(_) | Credentials::TokenDetails(_) => false,
+        }
+    }
+}
+
+/// How long things take. The defaults are the specification's (`TO3l`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Longest wait for an answer of the server. Defaults to 10 s (`TO3l11`).
+    pub request_timeout: Duration,
+    /// Wait before the next attempt while disconnected, before back-off and jitter. Defaults to 15 s (`TO3l1`).
+    pub disconnected_retry: Duration,
+    /// Wait before the next attempt while suspended. Defaults to 30 s (`TO3l2`).
+    pub suspended_retry: Duration,
+    /// Wait before a suspended channel is attached again, before back-off and jitter. Defaults to 15 s (`TO3l7`).
+    pub channel_retry: Duration,
+    /// How long the server keeps a connection that has no transport, until it says otherwise. Defaults to 120 s.
+    pub connection_state_ttl: Duration,
+    /// How long after its beginning a request over HTTP may still go to another host. Defaults to 15 s (`TO3l6`).
+    pub http_retry_duration: Duration,
+    /// How long requests over HTTP begin with a fallback host that served one. Defaults to 10 min (`TO3l10`).
+    pub fallback_retry: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(10),
+            disconnected_retry: Duration::from_secs(15),
+            suspended_retry: Duration::from_secs(30),
+            channel_retry: Duration::from_secs(15),
+            connection_state_ttl: Duration::from_secs(120),
+            http_retry_duration: Duration::from_secs(15),
+            fallback_retry: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, Command, Output};
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let credentials = [
+            Credentials::Key("app.id:hush".to_owned()),
+            Credentials::Token("hush".to_owned()),
+            Credentials::TokenDetails(TokenDetails::new("hush")),
+            Credentials::TokenUrl("https://game.example/token?proof=hush".to_owned()),
+        ];
+        let recover = r#"{"connectionKey":"hush","msgSerial":0,"channelSerials":{}}"#;
+        for credentials in credentials {
+            let options = ClientOptions {
+                token: Some(TokenDetails::new("hush")),
+                recover: Some(recover.to_owned()),
+                transport_params: [("access_token".into(), "hush".to_owned())].into(),
+                ..ClientOptions::new(Endpoint::Url("ws://127.0.0.1".to_owned()), credentials)
+            };
+            let mut client = Client::new(options.clone(), 7);
+            client.handle_command(Command::Connect, web_time::Instant::now());
+            let shown = format!("{options:?} {client:?}");
+            assert!(!shown.contains("hush"), "{shown}");
+            let outputs: Vec<Output> = std::iter::from_fn(|| client.poll_output()).collect();
+            let shown = format!("{outputs:?} {client:?}");
+            assert!(!outputs.is_empty() && !shown.contains("hush"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! WebSockets of the browser.
+//!
+//! The browser reads a socket whether or not anybody listens, and offers no way to make it wait. So a socket whose frames
+//! are not taken is closed once [`LINK_CAPACITY`] of them wait: those still arrive, in order, then the reason, and the
+//! client resumes the connection. The background task takes a frame before the browser brings the next one, so that
+//! only a link which nobody reads meets this.
+//!
+//! What the browser has not sent yet is bounded too: above [`HIGH_WATER`] no frame is taken from the link, which then
+//! fills up as it does over a slow native socket.
+//!
+//! A socket owns its closures. They are taken off and dropped with it, when it has closed or its link was dropped.
+
+use std::{
+    rc::Rc,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use js_sys::{ArrayBuffer, JsString, Uint8Array};
+use tokio::sync::{Notify, mpsc};
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
+use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+
+use super::{Connector, Incoming, LINK_CAPACITY, Link, LinkEnd};
+use crate::web::Timeout;
+use rooms_protocol::{DEFAULT_MAX_FRAME_SIZE, ErrorCode, ErrorInfo, WireFrame};
+
+/// Most bytes of one incoming frame, or UTF-16 units of a text: twice what servers promise, so that only a broken server
+/// meets it.
+const MAX_INCOMING: u32 = 2 * DEFAULT_MAX_FRAME_SIZE as u32;
+
+/// Bytes that the browser has not sent yet, above which no further frame is given to it: a few of the largest frames.
+const HIGH_WATER: u32 = 4 * DEFAULT_MAX_FRAME_SIZE as u32;
+
+/// How often to look whether the browser has sent enough; it tells nothing by itself.
+const DRAIN_CHECK: Duration = Duration::from_millis(50);
+
+/// Longest time for the closing handshake of a socket that is given up.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// A normal end (RFC 6455, section 7.4.1).
+const NORMAL_CLOSURE: u16 = 1000;
+
+/// Sockets that live, each with its closures.
+static OPEN_SOCKETS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many sockets of this page live, opening, open or closing. Each owns its closures, so a number that grows is a leak.
+pub fn open_sockets() -> usize {
+    OPEN_SOCKETS.load(Relaxed)
+}
+
+/// Opens the browser's WebSockets, in a page or in a worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WebConnector;
+
+impl Connector for WebConnector {
+    fn open(&mut self, url: &str) -> Link {
+        let (link, end) = Link::pair();
+        // Not held: it ends by itself once the socket has closed or the link was dropped.
+        wasm_bindgen_futures::spawn_local(run(url.to_owned(), end));
+        link
+    }
+}
+
+/// Opens the socket, then carries frames until either side ends it.
+async fn run(url: String, end: LinkEnd) {
+    let LinkEnd { mut outgoing, incoming } = end;
+    let reason = match Socket::open(&url, &incoming) {
+        Ok(mut socket) => tokio::select! {
+            reason = socket.carry(&mut outgoing) => reason,
+            () = incoming.closed() => return socket.send_rest(&mut outgoing),
+        },
+        Err(reason) => Some(reason),
+    };
+    let _ = incoming.send(Incoming::Closed(reason)).await;
+}
+
+/// A socket and the closures that the browser calls for it.
+struct Socket {
+    socket: WebSocket,
+    /// Why it has closed, once it has.
+    over: mpsc::Receiver<Option<ErrorInfo>>,
+    ears: Rc<Ears>,
+    _on_open: Closure<dyn FnMut()>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut(CloseEvent)>,
+}
+
+/// What the closures tell to whom.
+struct Ears {
+    incoming: mpsc::Sender<Incoming>,
+    /// Takes the first word only, which is the reason.
+    over: mpsc::Sender<Option<ErrorInfo>>,
+    opened: Notify,
+}
+
+impl Socket {
+    fn open(url: &str, incoming: &mpsc::Sender<Incoming>) -> Result<Self, ErrorInfo> {
+        let socket = WebSocket::new(url).map_err(|thrown| not_opened(&thrown))?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let (tell_over, over) = mpsc::channel(1);
+        let ears = Rc::new(Ears { incoming: incoming.clone(), over: tell_over, opened: Notify::new() });
+        let on_open = Closure::<dyn FnMut()>::new({
+            let ears = Rc::clone(&ears);
+            move || ears.open()
+        });
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
+            let ears = Rc::clone(&ears);
+            move |event: MessageEvent| ears.hear_message(&event.data())
+        });
+        let on_close = Closure::<dyn FnMut(CloseEvent)>::new({
+            let ears = Rc::clone(&ears);
+            move |event: CloseEvent| ears.end(reason_of(&event))
+        });
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        OPEN_SOCKETS.fetch_add(1, Relaxed);
+        Ok(Self { socket, over, ears, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+    }
+
+    /// Carries frames until the socket has closed, and returns why it did.
+    async fn carry(&mut self, outgoing: &mut mpsc::Receiver<WireFrame>) -> Option<ErrorInfo> {
+        tokio::select! {
+            reason = self.over.recv() => return reason.flatten(),
+            () = write(&self.socket, &self.ears, outgoing) => {}
+        }
+        let _ = self.socket.close_with_code(NORMAL_CLOSURE);
+        tokio::select! {
+            reason = self.over.recv() => reason.flatten(),
+            () = Timeout::after(LINGER) => None,
+        }
+    }
+
+    /// Sends what still waits. The browser sends it before it closes.
+    fn send_rest(&self, outgoing: &mut mpsc::Receiver<WireFrame>) {
+        if self.socket.ready_state() == WebSocket::OPEN {
+            while let Ok(frame) = outgoing.try_recv() {
+                send(&self.socket, &frame);
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        // Does nothing where it is closing or closed.
+        let _ = self.socket.close_with_code(NORMAL_CLOSURE);
+        OPEN_SOCKETS.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Ears {
+    fn open(&self) {
+        self.hear(Incoming::Opened);
+        self.opened.notify_one();
+    }
+
+    fn hear_message(&self, data: &JsValue) {
+        // Measured before it is copied.
+        let too_large = |length: u32| (length > MAX_INCOMING).then(|| failed(format!("{length} bytes in one frame")));
+        if let Some(text) = data.dyn_ref::<JsString>() {
+            match too_large(text.length()) {
+                None => self.hear(Incoming::Frame(WireFrame::Text(text.into()))),
+                reason => self.end(reason),
+            }
+        } else if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
+            match too_large(buffer.byte_length()) {
+                None => self.hear(Incoming::Frame(WireFrame::Binary(Uint8Array::new(buffer).to_vec()))),
+                reason => self.end(reason),
+            }
+        }
+    }
+
+    fn hear(&self, incoming: Incoming) {
+        // What follows a frame that found no room must not overtake it: nothing is heard after the end.
+        if self.over.capacity() > 0 && self.incoming.try_send(incoming).is_err() {
+            self.end(Some(failed(format!("{LINK_CAPACITY} frames wait and nobody takes them"))));
+        }
+    }
+
+    fn end(&self, reason: Option<ErrorInfo>) {
+        let _ = self.over.try_send(reason);
+    }
+}
+
+/// Gives frames to the browser until there will be no more.
+async fn write(socket: &WebSocket, ears: &Ears, outgoing: &mut mpsc::Receiver<WireFrame>) {
+    ears.opened.notified().await;
+    loop {
+        // Nothing is taken before there is room for it: this may be given up wherever it waits.
+        while socket.buffered_amount() > HIGH_WATER {
+            Timeout::after(DRAIN_CHECK).await;
+        }
+        let Some(frame) = outgoing.recv().await else { return };
+        send(socket, &frame);
+    }
+}
+
+/// Gives a frame to the browser, which drops it where the socket has closed meanwhile.
+fn send(socket: &WebSocket, frame: &WireFrame) {
+    let sent = match frame {
+        WireFrame::Text(text) => socket.send_with_str(text),
+        WireFrame::Binary(bytes) => socket.send_with_u8_array(bytes),
+    };
+    if sent.is_err() {
+        log::debug!("the browser took no frame: the socket is not open");
+    }
+}
+
+/// Why a socket has closed; `None` where both sides agreed to it.
+fn reason_of(event: &CloseEvent) -> Option<ErrorInfo> {
+    let why = || format!("it broke off with code {}; the browser's console may tell more", event.code());
+    (!event.was_clean()).then(|| failed(why()))
+}
+
+/// Why there is no socket. What the browser says is not repeated: it may hold the URL, and that the credentials.
+fn not_opened(thrown: &JsValue) -> ErrorInfo {
+    let name = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.name())).unwrap_or_default();
+    match name.as_str() {
+        "SecurityError" => failed("a page that came over https:// may only connect to wss://".to_owned()),
+        _ => failed(format!("the browser opens none to this address ({name})")),
+    }
+}
+
+fn failed(why: String) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 400, format!("the socket failed: {why}"))
+}

@@ -1,0 +1,117 @@
+//! The JSON text form of a frame: one object per WebSocket text message.
+
+use super::{DecodeError, Format, Frame, lenient::AsMap};
+
+/// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
+///
+/// # Errors
+/// [`DecodeError`] for anything that is not one JSON object with an `action` and fields of the right types.
+pub fn decode(text: &str) -> Result<Frame, DecodeError> {
+    let AsMap(frame) = serde_json::from_str(text)?;
+    Ok(frame)
+}
+
+/// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.
+pub fn encode(mut frame: Frame) -> String {
+    frame.messages.iter_mut().for_each(|message| message.encode_for(Format::Json));
+    frame.presence.iter_mut().for_each(|word| word.encode_for(Format::Json));
+    // Every part of a frame writes itself as plain JSON, with string keys only; there is nothing that could fail.
+    serde_json::to_string(&frame).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Action, Data, ErrorCode, ErrorInfo, Flags, Message, MsgSerial, PresenceAction};
+
+    #[test]
+    fn unknown_fields_actions_and_flags_are_tolerated() {
+        let frame = decode(r#"{"action":99,"flags":4294967300,"brandNew":{"x":[1]},"channel":"c"}"#).unwrap();
+        assert_eq!(frame.action, Action::Unknown(99));
+        assert!(frame.has(Flags::RESUMED));
+        assert_eq!(frame.flags.map(|flags| flags.bits()), Some(4_294_967_300));
+    }
+
+    #[test]
+    fn null_means_absent_everywhere() {
+        let text = r#"{"action":15,"id":null,"channel":"c","msgSerial":null,"params":null,"presence":null,"res":null,
+            "messages":[{"name":null,"data":null,"extras":null,"encoding":null}]}"#;
+        let frame = decode(text).unwrap();
+        assert_eq!(frame.messages, [Message::default()]);
+        assert_eq!(encode(frame), r#"{"action":15,"channel":"c","messages":[{}]}"#);
+    }
+
+    #[test]
+    fn absent_and_empty_names_stay_apart() {
+        let frame = decode(r#"{"action":15,"channel":"","messages":[{"name":""},{}]}"#).unwrap();
+        assert_eq!(encode(frame), r#"{"action":15,"channel":"","messages":[{"name":""},{}]}"#);
+    }
+
+    #[test]
+    fn integers_may_come_as_floats_and_params_as_numbers() {
+        let frame = decode(r#"{"action":10.0,"channel":"c","msgSerial":3.0,"params":{"rewind":1,"x":true}}"#).unwrap();
+        assert_eq!((frame.action, frame.msg_serial), (Action::Attach, Some(MsgSerial(3))));
+        assert_eq!(frame.params.get("rewind").map(String::as_str), Some("1"));
+        assert_eq!(frame.params.get("x").map(String::as_str), Some("true"));
+    }
+
+    #[test]
+    fn an_error_always_carries_message_code_and_status() {
+        let text = encode(Frame::error(Some("".into()), ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, "no")));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["error"], json!({ "message": "no", "code": 40000, "statusCode": 400 }));
+        assert_eq!(value["channel"], "", "an empty channel name is not an absent one");
+    }
+
+    #[test]
+    fn malformed_frames_are_typed_errors() {
+        for text in ["", "{", "[]", "[15]", "null", "7", r#"{"channel":"c"}"#, r#"{"action":"x"}"#, r#"{"action":1.5}"#]
+        {
+            assert!(matches!(decode(text), Err(DecodeError::Json(_))), "{text}");
+        }
+        for field in ["id", "channel", "messages", "presence", "params", "error", "connectionDetails", "count", "flags"]
+        {
+            let text = format!(r#"{{"action":15,"{field}":{}}}"#, if field == "flags" { "\"x\"" } else { "-7.5" });
+            assert!(decode(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn structured_data_goes_out_as_text_with_its_encoding() {
+        let mut frame = Frame::for_channel(Action::Message, "c".into());
+        frame.messages = vec![Message::new("m", json!({ "a": 1 }))];
+        let mut back = decode(&encode(frame)).unwrap();
+        assert_eq!(back.messages[0].encoding.as_deref(), Some("json"));
+        back.messages[0].decode_data().unwrap();
+        assert_eq!(back.messages[0].data, Some(Data::Json(json!({ "a": 1 }))));
+    }
+
+    #[test]
+    fn presence_actions_are_numbers() {
+        let frame = decode(r#"{"action":14,"channel":"c","presence":[{"action":2,"clientId":"a"},{"action":77}]}"#);
+        let presence = frame.unwrap().presence;
+        assert_eq!(presence[0].action, PresenceAction::Enter);
+        assert_eq!(presence[1].action, PresenceAction::Unknown(77));
+    }
+
+    proptest! {
+        #[test]
+        fn random_text_never_panics(text in ".{0,200}") {
+            let _ = decode(&text);
+        }
+
+        #[test]
+        fn a_frame_that_was_read_once_reads_the_same_after_writing(
+            action in 0_i64..30, serial in any::<Option<i64>>(), name in any::<Option<String>>(), data in any::<String>(),
+        ) {
+            let value = json!({
+                "action": action, "channel": "c", "msgSerial": serial, "messages": [{ "name": name, "data": data }],
+            });
+            let frame = decode(&value.to_string()).unwrap();
+            prop_assert_eq!(&decode(&encode(frame.clone())).unwrap(), &frame);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The relay as a program of its own, for a LAN or a small server.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use rooms_protocol::DEFAULT_RELAY_PORT;
+use rooms_relay::{ApiKey, ApiKeyError, CloudPlan, ConfigError, Limits, Relay, RelayConfig, RelayError, TokenEndpoint};
+use tokio::signal;
+
+/// The exit code for a command line that cannot be followed, the same as clap's.
+const USAGE: u8 = 2;
+
+/// A relay for bevy_rooms: games on this machine or network meet here, without an account.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// A TOML file; flags stand over it. Other users of the machine may see flags, but not the file. It may have listen,
+    /// serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits (plan, and
+    /// numbers such as members_per_channel).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The address to listen on, 0.0.0.0 for the whole network; port 0 takes a free one [default: 127.0.0.1:8787].
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = parse_listen)]
+    listen: Option<SocketAddr>,
+
+    /// An API key that clients may connect with; give it again for more. What it allows may follow:
+    /// '={"room:*":["publish","subscribe"]}'. Without a key, a development key works on loopback.
+    #[arg(long = "key", value_name = "APP.KEYID:SECRET")]
+    keys: Vec<KeyText>,
+
+    /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name. With --serve also to who
+    /// names no room, as the page does: then for all that the key allows.
+    #[arg(long, value_name = "APP.KEYID")]
+    token_endpoint: Option<String>,
+
+    /// Serve the web page in this folder too: players only need the link. Whoever reaches the relay gets tokens for it;
+    /// beyond loopback with a key of this run alone, unless --key names one.
+    #[arg(long, value_name = "FOLDER")]
+    serve: Option<PathBuf>,
+
+    /// Enforce the limits of a plan of Ably's cloud, so that what runs here runs there: none, free, standard or pro.
+    #[arg(long, value_name = "PLAN", value_parser = parse_limits)]
+    limits: Option<PlanLimits>,
+
+    /// Let anybody make apps with keys of their own, as the test suites of SDKs do. On loopback only.
+    #[arg(long)]
+    sandbox: bool,
+}
+
+/// A key that was not read yet: the parser of flags would print a wrong one, secret and all.
+#[derive(Clone)]
+struct KeyText(String);
+
+impl From<String> for KeyText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText(…)")
+    }
+}
+
+/// The plan whose limits are enforced, if any. A type of its own, since clap takes an `Option` for an absent flag.
+#[derive(Clone, Copy, Debug)]
+struct PlanLimits(Option<CloudPlan>);
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let alone = || text.trim_matches(['[', ']']).parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DEFAULT_RELAY_PORT));
+    text.parse().ok().or_else(alone).ok_or_else(|| "an address such as 127.0.0.1:8787, 0.0.0.0 or [::]:8787".to_owned())
+}
+
+fn parse_limits(text: &str) -> Result<PlanLimits, String> {
+    if text == "none" {
+        return Ok(PlanLimits(None));
+    }
+    text.parse().map(|plan| PlanLimits(Some(plan))).map_err(|_| "one of none, free, standard and pro".to_owned())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Relay(error @ RelayError::DevelopmentKeyExposed { .. })) => {
+            eprintln!("rooms-relay: {error} (--key APP.KEYID:SECRET)");
+            ExitCode::from(USAGE)
+        }
+        Err(Failure::Relay(error @ RelayError::SandboxExposed { .. })) => {
+            eprintln!("rooms-relay: {error}");
+            ExitCode::from(USAGE)
+        }
+        Err(
+            error @ (Failure::Config { .. }
+            | Failure::ConfigForm { .. }
+            | Failure::Key(_)
+            | Failure::Relay(RelayError::UnknownTokenKey { .. } | RelayError::NoPage { .. })),
+        ) => {
+            eprintln!("rooms-relay: {error}");
+            ExitCode::from(USAGE)
+        }
+        Err(error) => {
+            eprintln!("rooms-relay: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the program ends early.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    #[error("cannot read {}: {error}", path.display())]
+    Config { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    ConfigForm { path: PathBuf, error: ConfigError },
+    #[error("--key: {0}")]
+    Key(#[from] ApiKeyError),
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+}
+
+/// What the file says, and over it the flags.
+fn configure(options: Options) -> Result<RelayConfig, Failure> {
+    let mut config = RelayConfig::default();
+    config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT));
+    if let Some(path) = options.config {
+        let text = std::fs::read_to_string(&path).map_err(|error| Failure::Config { path: path.clone(), error })?;
+        config = config.with_toml(&text).map_err(|error| Failure::ConfigForm { path, error })?;
+    }
+    config.listen = options.listen.unwrap_or(config.listen);
+    if !options.keys.is_empty() {
+        let keys = options.keys.iter().map(|text| text.0.parse::<ApiKey>());
+        config.hub.keys = keys.collect::<Result<_, _>>()?;
+    }
+    if let Some(PlanLimits(plan)) = options.limits {
+        config.hub.limits = plan.map_or_else(Limits::default, Limits::of_plan);
+    }
+    config.hub.sandbox |= options.sandbox;
+    config.serve = options.serve.or(config.serve);
+    if let Some(name) = options.token_endpoint {
+        let endpoint = TokenEndpoint::new(name);
+        config.hub.token_endpoint = Some(if config.serve.is_some() { endpoint.for_every_channel() } else { endpoint });
+    }
+    Ok(config)
+}
+
+async fn run(options: Options) -> Result<(), Failure> {
+    let relay = Relay::bind(configure(options)?).await?;
+    // Before the ready line, so that whoever waits for it can already end the program cleanly.
+    let shutdown = shutdown_signal().map_err(Failure::Signals)?;
+    let (addr, url) = (relay.local_addr(), relay.url());
+    let elsewhere =
+        relay.url_from_the_network().map(|url| format!(", others on the network to {url}")).unwrap_or_default();
+    writeln!(io::stdout(), "rooms-relay listening on http://{addr} (clients connect to {url}{elsewhere})")
+        .map_err(Failure::Output)?;
+    if let Some(page) = relay.page() {
+        writeln!(io::stdout(), "players open {page}").map_err(Failure::Output)?;
+    }
+    Ok(relay.run(shutdown).await?)
+}
+
+/// Done when the program is asked to end.
+#[cfg(unix)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        log::info!("shutting down");
+    })
+}
+
+/// Done when the program is asked to end.
+#[cfg(not(unix))]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if let Err(error) = signal::ctrl_c().await {
+            log::error!("cannot listen for Ctrl-C: {error}");
+        }
+        log::info!("shutting down");
+    })
+}

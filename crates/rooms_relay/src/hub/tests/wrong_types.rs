@@ -1,0 +1,244 @@
+//! Fields of every wrong type, in each frame that a client sends and in both encodings: the line ends with the error of
+//! the protocol and nothing else happens, and the connection can be resumed.
+
+use serde_json::{Value, json};
+
+use super::*;
+use rooms_protocol::{DecodeError, Format, json, msgpack};
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Integer,
+    /// An integer that is not below 0.
+    Bits,
+    Object,
+    /// An object of text, into which numbers and truth values may be put for text.
+    Texts,
+    /// A list of objects.
+    Objects,
+}
+
+/// In the encoded form this text becomes bytes that are no text, which JSON cannot hold.
+const BYTES: &str = "\u{1}abc";
+
+impl Kind {
+    /// Values of all other types. Null is of every type: it stands for a field that is not there.
+    fn wrong(self) -> Vec<Value> {
+        let all = [json!(true), json!(7), json!(-7), json!(1.5), json!(u64::MAX), json!("text"), json!([]), json!({})];
+        let fits = |value: &Value| match self {
+            Self::Text => value.is_string(),
+            Self::Integer => value.is_i64(),
+            Self::Bits => value.is_i64() && value.as_i64() >= Some(0),
+            Self::Object | Self::Texts => value.is_object(),
+            Self::Objects => value.is_array(),
+        };
+        let mut wrong: Vec<Value> = all.into_iter().filter(|value| !fits(value)).collect();
+        match self {
+            Self::Objects => wrong.extend([json!([7]), json!([null]), json!(["text"]), json!([[]]), json!([{}, true])]),
+            Self::Texts => wrong.extend([json!({ "rewind": [] }), json!({ "rewind": {} })]),
+            _ => {}
+        }
+        wrong
+    }
+}
+
+/// The fields of every frame, whether its action looks at them or not.
+const OF_FRAMES: [(&str, Kind); 15] = [
+    ("id", Kind::Text),
+    ("channel", Kind::Text),
+    ("channelSerial", Kind::Text),
+    ("connectionId", Kind::Text),
+    ("connectionDetails", Kind::Object),
+    ("msgSerial", Kind::Integer),
+    ("count", Kind::Bits),
+    ("res", Kind::Objects),
+    ("error", Kind::Object),
+    ("flags", Kind::Bits),
+    ("params", Kind::Texts),
+    ("messages", Kind::Objects),
+    ("presence", Kind::Objects),
+    ("timestamp", Kind::Integer),
+    ("auth", Kind::Object),
+];
+
+/// The fields of a message but its data, which may be of any type.
+const OF_MESSAGES: [(&str, Kind); 11] = [
+    ("id", Kind::Text),
+    ("name", Kind::Text),
+    ("clientId", Kind::Text),
+    ("connectionId", Kind::Text),
+    ("connectionKey", Kind::Text),
+    ("encoding", Kind::Text),
+    ("extras", Kind::Object),
+    ("timestamp", Kind::Integer),
+    ("action", Kind::Integer),
+    ("serial", Kind::Text),
+    ("version", Kind::Object),
+];
+
+/// The same of a word about a member.
+const OF_WORDS: [(&str, Kind); 7] = [
+    ("id", Kind::Text),
+    ("action", Kind::Integer),
+    ("clientId", Kind::Text),
+    ("connectionId", Kind::Text),
+    ("encoding", Kind::Text),
+    ("extras", Kind::Object),
+    ("timestamp", Kind::Integer),
+];
+
+/// A right frame of each action that a client sends.
+fn right_frames() -> Vec<Value> {
+    vec![
+        json!({ "action": 0, "id": "ping" }),
+        json!({ "action": 5 }),
+        json!({ "action": 7 }),
+        json!({ "action": 10, "channel": "c", "flags": 1 << 17, "params": { "rewind": "1" } }),
+        json!({ "action": 12, "channel": "c" }),
+        json!({ "action": 14, "channel": "c", "msgSerial": 0, "presence": [{ "action": 2, "clientId": "ada" }] }),
+        json!({ "action": 15, "channel": "c", "msgSerial": 0, "messages": [{ "name": "n", "data": "d" }] }),
+        json!({ "action": 16, "channel": "c" }),
+        json!({ "action": 17, "auth": { "accessToken": "token" } }),
+    ]
+}
+
+fn read(value: &Value, format: Format) -> Result<Frame, DecodeError> {
+    match format {
+        Format::Json => json::decode(&value.to_string()),
+        Format::MsgPack => {
+            let mut bytes = msgpack::to_vec(value);
+            // A text of four bytes and three bytes of binary data are as long.
+            if let Some(at) = bytes.windows(5).position(|five| five == b"\xa4\x01abc") {
+                bytes[at..at + 5].copy_from_slice(b"\xc4\x03\xff\xfe\xfd");
+            }
+            msgpack::decode(&bytes)
+        }
+    }
+}
+
+/// What a frame leads to that is none: the line ends with 80013, others see nothing, and the connection is resumed.
+#[track_caller]
+fn ends_the_line_alone(value: &Value, format: Format) {
+    let mut world = World::new();
+    let (client, witness) = (world.connect("clientId=ada"), world.connect(""));
+    world.attach(&client, "c");
+    world.attach(&witness, "c");
+    let error = read(value, format).expect_err(&format!("{format:?} {value}"));
+    world.hub.handle_malformed(client.link, &error, world.now);
+    world.drain();
+    let told = world.take_one(client.link, Action::Disconnected).error.unwrap();
+    assert_eq!((told.code, told.status_code), (ErrorCode::PROTOCOL_ERROR, 400), "{value}");
+    assert_eq!((&world.closed[..], world.frames.contains_key(&witness.link)), (&[client.link][..], false), "{value}");
+    let again = world.open(&client.resume_query());
+    let connected = world.take_one(again, Action::Connected);
+    assert_eq!((connected.connection_id, connected.error), (Some(client.id), None), "{value}");
+}
+
+fn with(mut frame: Value, field: &str, value: Value) -> Value {
+    frame[field] = value;
+    frame
+}
+
+fn wrong_values(kind: Kind, format: Format) -> Vec<Value> {
+    let bytes = (format == Format::MsgPack).then(|| json!(BYTES));
+    kind.wrong().into_iter().chain(bytes).collect()
+}
+
+#[test]
+fn a_field_of_a_wrong_type_ends_the_line_in_whatever_frame_it_is() {
+    for format in [Format::Json, Format::MsgPack] {
+        for frame in right_frames() {
+            assert!(read(&frame, format).is_ok(), "{frame}");
+            for (field, kind) in OF_FRAMES {
+                for value in wrong_values(kind, format) {
+                    ends_the_line_alone(&with(frame.clone(), field, value), format);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_field_of_a_wrong_type_in_a_message_or_a_word_about_a_member_ends_the_line() {
+    for format in [Format::Json, Format::MsgPack] {
+        for (list, action, fields) in [("messages", 15, &OF_MESSAGES[..]), ("presence", 14, &OF_WORDS[..])] {
+            for (field, kind) in fields {
+                for value in wrong_values(*kind, format) {
+                    let frame = json!({ "action": action, "channel": "c", "msgSerial": 0 });
+                    ends_the_line_alone(&with(frame, list, json!([{ "action": 2 }, { *field: value }])), format);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_of_a_wrong_type_ends_the_line_and_not_the_connection() {
+    for format in [Format::Json, Format::MsgPack] {
+        for value in wrong_values(Kind::Text, format) {
+            ends_the_line_alone(&json!({ "action": 17, "auth": { "accessToken": value } }), format);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_object_with_an_action_ends_the_line() {
+    for format in [Format::Json, Format::MsgPack] {
+        let frames =
+            [json!(null), json!(true), json!(15), json!("text"), json!([]), json!([0]), json!([[0]]), json!({})];
+        let actions = [json!(null), json!(true), json!("0"), json!(1.5), json!([0]), json!({}), json!(u64::MAX)];
+        let of_actions = actions.into_iter().map(|action| json!({ "action": action, "channel": "c" }));
+        for value in frames.into_iter().chain(of_actions) {
+            ends_the_line_alone(&value, format);
+        }
+    }
+}
+
+#[test]
+fn data_may_be_of_any_type_and_what_is_neither_object_nor_list_is_told_as_text() {
+    for format in [Format::Json, Format::MsgPack] {
+        for (data, text) in [(json!(7), "7"), (json!(true), "true"), (json!(1.5), "1.5"), (json!([7]), "[7]")] {
+            let mut world = World::new();
+            let mut client = world.connect("");
+            world.attach(&client, "c");
+            let frame = json!({ "action": 15, "channel": "c", "msgSerial": 0, "messages": [{ "data": data }] });
+            let answer = world.send_numbered(&mut client, read(&frame, format).unwrap());
+            assert_eq!(answer.action, Action::Ack);
+            let messages = world.take_one(client.link, Action::Message).messages;
+            assert_eq!(messages[0].data.as_ref().and_then(Data::as_text), Some(text), "{data}");
+        }
+    }
+}
+
+#[test]
+fn actions_that_are_unknown_or_a_servers_own_change_nothing() {
+    let of_servers = [1, 2, 3, 4, 6, 8, 9, 11, 13];
+    for action in of_servers.into_iter().chain([-1, 22, 23, 99, i64::MAX, i64::MIN]) {
+        let mut world = World::new();
+        let mut client = world.connect("");
+        world.attach(&client, "c");
+        let error = json!({ "message": "no", "code": 40000, "statusCode": 400 });
+        let frame =
+            json!({ "action": action, "channel": "c", "msgSerial": 0, "count": 1, "error": error, "brandNew": 1 });
+        world.send(client.link, read(&frame, Format::Json).unwrap());
+        assert_eq!((world.take(client.link).len(), world.closed.len()), (0, 0), "{action}");
+        assert_eq!(world.publish(&mut client, "c", &["still here"]).action, Action::Ack, "{action}");
+        assert_eq!(names(&world.take(client.link)), ["still here"]);
+    }
+}
+
+#[test]
+fn a_publish_without_a_number_ends_the_line() {
+    for serial in [json!(null), json!(-1), json!(i64::MIN)] {
+        for action in [14, 15] {
+            let mut world = World::new();
+            let client = world.connect("clientId=ada");
+            let frame = json!({ "action": action, "channel": "c", "msgSerial": serial });
+            world.send(client.link, read(&frame, Format::Json).unwrap());
+            assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(80013));
+            assert_eq!(world.closed, [client.link]);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Every limit of the relay, with its default and the error that answers when it is hit.
+//!
+//! Defaults follow what Ably documents for its cloud, so that a game that fits here fits there. Two
+//! do not: rates are not limited unless asked for, and the numbers of connections and channels suit one machine.
+
+use std::{str::FromStr, time::Duration};
+
+use web_time::Instant;
+
+use rooms_protocol::{DEFAULT_MAX_FRAME_SIZE, DEFAULT_MAX_MESSAGE_SIZE, ErrorCode, ErrorInfo};
+
+/// Longest name of a channel, in bytes (Ably's limit).
+pub(super) const MAX_CHANNEL_NAME: usize = 2048;
+
+/// Longest id that a client may give a message, in bytes. It is kept as long as the message.
+pub(super) const MAX_MESSAGE_ID: usize = 256;
+
+/// Most messages that one `rewind` gives (Ably's limit).
+pub(super) const MAX_REWIND: usize = 100;
+
+/// Members in one page of a SYNC, or of leaves: few enough to be read between two frames of a game.
+pub(super) const PAGE_MEMBERS: usize = 100;
+
+/// Bytes of member data after which a page is closed. With one more member of the largest size, escaped as
+/// JSON, the page is still smaller than a frame may be.
+pub(super) const PAGE_BYTES: usize = 16 * 1024;
+
+/// Answers to published frames that a connection keeps for frames sent again, counted in serials. A client that waits
+/// for more answers than this at once gets plain ACKs for the oldest.
+pub(super) const ANSWERS_KEPT: usize = 1024;
+
+/// The range of a client's `heartbeatInterval` (documented by Ably).
+pub(super) const HEARTBEAT_INTERVALS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1800));
+
+/// Shortest `remainPresentFor` (documented by Ably).
+pub(super) const MIN_REMAIN_PRESENT: Duration = Duration::from_secs(1);
+
+/// Longest of the durations in [`Limits`]: beyond it they mean the same, and sums of times cannot overflow.
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What the relay takes before it says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sum of message sizes in one publish, in bytes; NACK 40009. Defaults to 64 KiB.
+    pub max_message_size: usize,
+    /// One frame, in bytes; the socket is closed. Defaults to 512 KiB.
+    pub max_frame_size: usize,
+    /// Messages, or words about members, in one frame; NACK 40034. Defaults to 1,000.
+    pub messages_per_frame: usize,
+    /// Messages a second that one connection may publish; NACK 42911. Defaults to no limit; Ably's is 50.
+    pub connection_rate: Option<u32>,
+    /// Messages a second that one channel carries; NACK 42913. Defaults to no limit; Ably's is 50.
+    pub channel_rate: Option<u32>,
+    /// Bytes of messages a second that one channel carries; NACK 42914. Defaults to no limit; Ably's is 1 MiB.
+    pub channel_bandwidth: Option<u32>,
+    /// Messages a second that one connection gets. What is more is left out, and within a second the channel is told
+    /// that continuity was lost, by ATTACHED with 80020. Defaults to no limit; Ably's is 50.
+    pub delivery_rate: Option<u32>,
+    /// Messages a second that all connections send and get together; NACK 42917. Defaults to no limit; Ably's is 500 on
+    /// the free plan.
+    pub account_rate: Option<u32>,
+    /// Requests over HTTP a second; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
+    pub request_rate: Option<u32>,
+    /// Connections a second that begin; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    pub new_connection_rate: Option<u32>,
+    /// Channels a second that come into being; ERROR or NACK 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    pub new_channel_rate: Option<u32>,
+    /// Tokens a second that are asked for, those of games among them; 429 with 42918. Defaults to no limit; Ably's is 50
+    /// on the free plan.
+    pub token_rate: Option<u32>,
+    /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
+    pub channels_per_connection: usize,
+    /// Members of one channel; NACK 91003. Defaults to 200.
+    pub members_per_channel: usize,
+    /// Connections, with those that may still be resumed; ERROR 40111. Defaults to 10,000.
+    pub connections: usize,
+    /// Channels in memory; ERROR or NACK 40113. Defaults to 10,000.
+    pub channels: usize,
+    /// How long a connection without a transport can be resumed. Defaults to 2 minutes.
+    pub connection_state_ttl: Duration,
+    /// Longest silence that the relay promises. Defaults to 15 s.
+    pub max_idle_interval: Duration,
+    /// How long members stay after an abrupt drop. Defaults to 15 s.
+    pub remain_present_for: Duration,
+    /// How long a channel keeps its messages, for those who come back, for `rewind` and for history. Defaults to 2 minutes.
+    pub replay_window: Duration,
+    /// How far back a channel goes on by itself for those who come back, if that is less than
+    /// [`replay_window`](Self::replay_window); who missed more is told that continuity was lost, and may read the history.
+    /// Defaults to 2 minutes.
+    pub resume_window: Duration,
+    /// Frames that a channel keeps for those who come back. Defaults to 8,192.
+    pub replay_frames: usize,
+    /// Bytes that a channel keeps for those who come back. Defaults to 4 MiB.
+    pub replay_bytes: usize,
+    /// Bytes that all channels keep together. Defaults to 256 MiB.
+    pub replay_bytes_total: usize,
+    /// Frames that may wait for one socket; a slower consumer is cut off. Defaults to 32,768.
+    pub queue_frames: usize,
+    /// Bytes that may wait for one socket; a slower consumer is cut off. Defaults to 16 MiB, enough for the replay of
+    /// several busy channels at once.
+    pub queue_bytes: usize,
+    /// How long a socket may take to become a WebSocket. Defaults to 10 s.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            max_frame_size: DEFAULT_MAX_FRAME_SIZE,
+            messages_per_frame: 1_000,
+            connection_rate: None,
+            channel_rate: None,
+            channel_bandwidth: None,
+            delivery_rate: None,
+            account_rate: None,
+            request_rate: None,
+            new_connection_rate: None,
+            new_channel_rate: None,
+            token_rate: None,
+            channels_per_connection: 200,
+            members_per_channel: 200,
+            connections: 10_000,
+            channels: 10_000,
+            connection_state_ttl: Duration::from_secs(120),
+            max_idle_interval: Duration::from_secs(15),
+            remain_present_for: Duration::from_secs(15),
+            replay_window: Duration::from_secs(120),
+            resume_window: Duration::from_secs(120),
+            replay_frames: 8_192,
+            replay_bytes: 4 * 1024 * 1024,
+            replay_bytes_total: 256 * 1024 * 1024,
+            queue_frames: 32_768,
+            queue_bytes: 16 * 1024 * 1024,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A plan of Ably's cloud, whose documented limits the relay can enforce: a game that runs within them here runs there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloudPlan {
+    /// Without a fee.
+    Free,
+    /// The smaller of the paid ones.
+    Standard,
+    /// The larger of the paid ones.
+    Pro,
+}
+
+/// A text that names no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such plan; the plans are free, standard and pro")]
+pub struct CloudPlanError;
+
+impl FromStr for CloudPlan {
+    type Err = CloudPlanError;
+
+    fn from_str(text: &str) -> Result<Self, CloudPlanError> {
+        match text {
+            "free" => Ok(Self::Free),
+            "standard" => Ok(Self::Standard),
+            "pro" => Ok(Self::Pro),
+            _ => Err(CloudPlanError),
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of a plan, for what the relay counts: sizes, rates, members, channels and connections.
+    ///
+    /// The cloud also counts messages and requests per hour and month, which no short game reaches, and ends connections
+    /// that go on far beyond their rates, at a measure that it does not document.
+    pub fn of_plan(plan: CloudPlan) -> Self {
+        let (max_message_size, most, account_rate, request_rate, begin_rate, token_rate) = match plan {
+            CloudPlan::Free => (64 * 1024, 200, 500, 50, 42, 50),
+            CloudPlan::Standard => (64 * 1024, 10_000, 2_500, 362, 250, 250),
+            CloudPlan::Pro => (256 * 1024, 50_000, 10_000, 1_447, 500, 500),
+        };
+        Self {
+            max_message_size,
+            connections: most,
+            channels: most,
+            delivery_rate: Some(50),
+            account_rate: Some(account_rate),
+            request_rate: Some(request_rate),
+            new_connection_rate: Some(begin_rate),
+            new_channel_rate: Some(begin_rate),
+            token_rate: Some(token_rate),
+            connection_rate: Some(50),
+            channel_rate: Some(50),
+            channel_bandwidth: Some(1024 * 1024),
+            ..Self::default()
+        }
+    }
+
+    /// Shortens durations that stand for "for ever" to a year.
+    pub(super) fn bound_durations(&mut self) {
+        for duration in [
+            &mut self.connection_state_ttl,
+            &mut self.max_idle_interval,
+            &mut self.remain_present_for,
+            &mut self.replay_window,
+            &mut self.resume_window,
+        ] {
+            *duration = (*duration).min(LONGEST);
+        }
+    }
+
+    pub(super) fn check_count(&self, count: usize) -> Result<(), ErrorInfo> {
+        let most = self.messages_per_frame;
+        check(count <= most, ErrorCode::TOO_MANY_MESSAGES, 400, || {
+            format!("a frame may hold {most} messages, not {count}; send them in several")
+        })
+    }
+
+    pub(super) fn check_size(&self, size: usize) -> Result<(), ErrorInfo> {
+        let most = self.max_message_size;
+        check(size <= most, ErrorCode::MESSAGE_TOO_LARGE, 400, || {
+            format!("a publish may hold {most} bytes, not {size}; send less or in several")
+        })
+    }
+
+    pub(super) fn check_frame(&self, size: usize) -> Result<(), ErrorInfo> {
+        let most = self.max_frame_size;
+        check(size <= most, ErrorCode::MESSAGE_TOO_LARGE, 400, || {
+            format!("with its ids and serials, a publish may take {most} bytes, not {size}; send it in several")
+        })
+    }
+
+    pub(super) fn check_attached(&self, attached: usize) -> Result<(), ErrorInfo> {
+        let most = self.channels_per_connection;
+        check(attached < most, ErrorCode::TOO_MANY_CHANNELS, 400, || {
+            format!("a connection may be attached to {most} channels; detach from one first")
+        })
+    }
+
+    pub(super) fn check_members(&self, members: usize) -> Result<(), ErrorInfo> {
+        let most = self.members_per_channel;
+        check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
+            format!("a channel may have {most} members; wait until one leaves")
+        })
+    }
+
+    pub(super) fn check_connections(&self, connections: usize) -> Result<(), ErrorInfo> {
+        let most = self.connections;
+        check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 429, || {
+            format!("this relay serves {most} connections; come back later")
+        })
+    }
+
+    pub(super) fn check_channels(&self, channels: usize) -> Result<(), ErrorInfo> {
+        let most = self.channels;
+        check(channels < most, ErrorCode::SERVER_FULL_OF_CHANNELS, 429, || {
+            format!("this relay serves {most} channels; come back later")
+        })
+    }
+}
+
+fn check(fits: bool, code: ErrorCode, status: u16, message: impl FnOnce() -> String) -> Result<(), ErrorInfo> {
+    if fits { Ok(()) } else { Err(ErrorInfo::new(code, status, message())) }
+}
+
+/// Counts messages, or their bytes, in the current second. A second starts with its first message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RateMeter {
+    second: Option<Instant>,
+    count: usize,
+}
+
+impl RateMeter {
+    /// Whether `amount` more would still fit into the current second.
+    pub(super) fn has_room(&self, amount: usize, limit: Option<u32>, now: Instant) -> bool {
+        let Some(limit) = limit else { return true };
+        let used = if self.is_over(now) { 0 } else { self.count };
+        used.saturating_add(amount) <= usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    /// Counts `amount`.
+    pub(super) fn count(&mut self, amount: usize, now: Instant) {
+        if self.is_over(now) {
+            *self = Self { second: Some(now), count: 0 };
+        }
+        self.count = self.count.saturating_add(amount);
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.second.is_none_or(|second| now.saturating_duration_since(second) >= Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_plan_nothing_is_limited_by_the_second() {
+        let limits = Limits::default();
+        let rates = [
+            limits.connection_rate,
+            limits.channel_rate,
+            limits.channel_bandwidth,
+            limits.delivery_rate,
+            limits.account_rate,
+            limits.request_rate,
+            limits.new_connection_rate,
+            limits.new_channel_rate,
+            limits.token_rate,
+        ];
+        assert_eq!(rates, [None; 9]);
+    }
+
+    #[test]
+    fn a_plan_limits_what_is_not_limited_otherwise() {
+        let free = Limits::of_plan("free".parse().unwrap());
+        assert_eq!((free.connection_rate, free.channel_rate, free.connections), (Some(50), Some(50), 200));
+        assert_eq!((free.delivery_rate, free.account_rate, free.request_rate), (Some(50), Some(500), Some(50)));
+        assert_eq!((free.new_connection_rate, free.new_channel_rate, free.token_rate), (Some(42), Some(42), Some(50)));
+        assert_eq!(Limits::of_plan("pro".parse().unwrap()).max_message_size, 256 * 1024);
+        assert_eq!("none".parse::<CloudPlan>(), Err(CloudPlanError));
+    }
+
+    #[test]
+    fn a_rate_has_room_again_in_the_next_second() {
+        let now = Instant::now();
+        let mut meter = RateMeter::default();
+        assert!(meter.has_room(3, Some(3), now));
+        meter.count(3, now);
+        assert!(!meter.has_room(1, Some(3), now + Duration::from_millis(999)));
+        assert!(meter.has_room(1, Some(3), now + Duration::from_secs(1)));
+        assert!(meter.has_room(usize::MAX, None, now));
+    }
+}

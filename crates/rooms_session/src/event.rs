@@ -1,0 +1,348 @@
+//! What a session tells the game, and why it refuses or ends.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use smol_str::SmolStr;
+
+use super::{PlayerId, Profile, Term, fingerprint::difference};
+use rooms_protocol::ErrorInfo;
+
+/// Who a message is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Everyone in the room, the sender too.
+    Everyone,
+    /// Everyone in the room but the sender.
+    Others,
+    /// The host, exactly once, even across a change of host: a request.
+    Host,
+    /// One player, over its inbox channel.
+    Player(PlayerId),
+}
+
+/// Where the player stands with the room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SessionStatus {
+    /// Waiting for the line, for a welcome, or for its own founding to hold.
+    #[default]
+    Arriving,
+    /// In the room.
+    Joined,
+    /// Not in the room any more, or never let in.
+    Closed,
+}
+
+/// What a session tells the game.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionEvent {
+    /// In the room: roster and shared state are there.
+    Joined {
+        /// Whether as its host.
+        host: bool,
+        /// The term.
+        term: Term,
+    },
+    /// Somebody was admitted. Told for everyone on the roster when joining, in the roster's order.
+    PlayerJoined(PlayerId),
+    /// Somebody's connection is gone; the seat is kept for a while.
+    PlayerLost(PlayerId),
+    /// Somebody who was lost is back, or has started anew before it was missed.
+    PlayerReturned(PlayerId),
+    /// Somebody's seat was given up.
+    PlayerLeft {
+        /// Who.
+        player: PlayerId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A player's profile changed, or a spectator became a player.
+    PlayerChanged(PlayerId),
+    /// The host set the room's rules otherwise.
+    RulesChanged,
+    /// The host asks to wait until the running round is over; the session goes on asking by itself.
+    Waiting,
+    /// Somebody new wants in, and the game has to say whether it may, with
+    /// [`Session::admit`](super::Session::admit).
+    AdmissionAsked {
+        /// Who.
+        player: PlayerId,
+        /// How the player shows itself.
+        profile: Profile,
+    },
+    /// A part of the shared state has a new value that came over the wire.
+    SharedChanged {
+        /// Its key.
+        key: SmolStr,
+    },
+    /// Another player leads.
+    HostChanged {
+        /// Who led before; `None` on joining.
+        from: Option<PlayerId>,
+        /// Who leads now.
+        to: PlayerId,
+        /// The term.
+        term: Term,
+    },
+    /// A message of the game.
+    Message {
+        /// Who sent it, as the server stamped it.
+        sender: PlayerId,
+        /// Its kind.
+        kind: SmolStr,
+        /// What it carries.
+        data: Value,
+    },
+    /// The line to the relay dropped, or the host is silent; nothing comes in for the moment.
+    Interrupted {
+        /// Why.
+        reason: InterruptReason,
+    },
+    /// The line is back, or the host is.
+    Resumed {
+        /// Whether anything was missed.
+        continuity: Continuity,
+    },
+    /// A message could not be sent.
+    SendFailed {
+        /// Its kind.
+        kind: SmolStr,
+        /// Why.
+        reason: ErrorInfo,
+    },
+    /// The session is over; nothing follows.
+    Closed(CloseReason),
+}
+
+/// Whether anything was missed while the line was down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Continuity {
+    /// Nothing was missed.
+    Kept,
+    /// Messages may be missing; the shared state is whole.
+    Lost,
+}
+
+/// Why nothing comes in for the moment.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum InterruptReason {
+    /// The line to the relay dropped.
+    Disconnected(Option<ErrorInfo>),
+    /// The line stands, but the relay has taken the room's channel away.
+    Detached(Option<ErrorInfo>),
+    /// The host is silent for longer than its lease.
+    HostSilent,
+    /// This player hosts, and does not hear itself: the line stands but carries nothing, and others may be about to take
+    /// over. What it does now may count for nothing.
+    Unheard,
+}
+
+impl fmt::Display for InterruptReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected(Some(error)) => write!(f, "the line to the relay dropped: {error}"),
+            Self::Disconnected(None) => f.write_str("the line to the relay dropped"),
+            Self::Detached(Some(error)) => write!(f, "the relay detached the room's channel: {error}"),
+            Self::Detached(None) => f.write_str("the relay detached the room's channel"),
+            Self::HostSilent => f.write_str("the host is silent"),
+            Self::Unheard => f.write_str("this host's words do not come back from the relay"),
+        }
+    }
+}
+
+/// Why a player's seat was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LeaveReason {
+    /// It said goodbye.
+    Left,
+    /// It was gone for longer than the grace period.
+    Vanished,
+    /// The host kicked it.
+    Kicked,
+    /// The host banned it.
+    Banned,
+}
+
+/// What the game says to somebody new who wants in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Come in, as the room's rules have it.
+    Admit,
+    /// Come in as a spectator.
+    Spectate,
+    /// Wait; the player asks again by itself every few seconds.
+    Wait,
+    /// No, and why. At most 200 characters are told.
+    Refuse(String),
+}
+
+/// Why a player was not let in, as the host said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The player wanted to host, and the room has a host.
+    #[error("the room already has a host, {name}; join it instead")]
+    HostExists {
+        /// Who hosts.
+        host: PlayerId,
+        /// The name that the host shows.
+        name: String,
+    },
+    /// The player's game speaks of other messages than the host's.
+    #[error("this game does not match the host's: {}; use the same version of the game", difference(.own, .theirs))]
+    ProtocolMismatch {
+        /// The player's fingerprint.
+        own: String,
+        /// The host's fingerprint.
+        theirs: String,
+    },
+    /// Another process of the same player has the seat.
+    #[error("another window or process took this player's seat")]
+    Superseded,
+    /// The player uses the host's own id.
+    #[error("the player id is taken by somebody else in the room; use another")]
+    IdTaken,
+    /// The host kicked this process of the player.
+    #[error("the host removed this player from the room{}", because(.reason))]
+    Kicked {
+        /// What the host said. May be empty.
+        #[serde(default, rename = "why")]
+        reason: String,
+    },
+    /// The host banned the player.
+    #[error("the host banned this player from the room{}", because(.reason))]
+    Banned {
+        /// What the host said. May be empty.
+        #[serde(default, rename = "why")]
+        reason: String,
+    },
+    /// The host admits nobody new.
+    #[error("the room is locked; ask its host to open it")]
+    Locked,
+    /// The game's own rule does not admit the player.
+    #[error("the host's game does not admit this player{}", because(.why))]
+    NotAdmitted {
+        /// What the rule said. May be empty.
+        #[serde(default)]
+        why: String,
+    },
+    /// The room has as many players as it may.
+    #[error("the room is full: it has {limit} players already")]
+    Full {
+        /// The most it may have.
+        limit: usize,
+    },
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The player left.
+    #[error("left the room")]
+    Left,
+    /// The host did not let the player in.
+    #[error("not admitted: {0}")]
+    Refused(#[source] Refusal),
+    /// The host kicked or banned the player.
+    #[error("the host removed this player from the room{}", because(.reason))]
+    Kicked {
+        /// What the host said. May be empty.
+        reason: String,
+    },
+    /// The player wanted to join, and nobody hosts the room.
+    #[error("nobody hosts this room; host it, or check its name")]
+    NoHost,
+    /// The host said goodbye or went silent, and nobody took over.
+    #[error("the host is gone")]
+    HostLost,
+    /// The server refused the player's presence on the room's channel, so that the others could not tell whether it is there: the channel has as many members as it may (91003), or the credentials do not allow presence (40160).
+    #[error("the server refused this player's presence in the room: {0}")]
+    NotPresent(ErrorInfo),
+    /// The connection failed for good.
+    #[error("the connection failed: {0}")]
+    Failed(ErrorInfo),
+}
+
+impl From<Refusal> for CloseReason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // However the player comes to hear of it, it is the same.
+            Refusal::Kicked { reason } => Self::Kicked { reason },
+            other => Self::Refused(other),
+        }
+    }
+}
+
+/// What follows "…the room": the reason, where there is one.
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+/// Why a call on a session was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The player is not in the room.
+    #[error("not in a room; wait until it is joined")]
+    NotJoined,
+    /// Only the host may do this.
+    #[error("only the host may do this; send the host a message instead")]
+    NotHost,
+    /// The room's host was to lead it alone; see [`Migration::Never`](super::Migration::Never).
+    #[error("this room does not change its host; found it with Migration::Automatic to hand it over")]
+    NoMigration,
+    /// The player is not there at the moment.
+    #[error("the player {0} is lost at the moment; wait until it returns, or choose another")]
+    PlayerLost(PlayerId),
+    /// The host cannot remove itself.
+    #[error("the host cannot remove itself; leave the room instead")]
+    OwnSeat,
+    /// Too many are banned.
+    #[error("{max} players are banned already; lift a ban first, or lock the room")]
+    TooManyBans {
+        /// The most there may be.
+        max: usize,
+    },
+    /// Nobody with that id is on the roster.
+    #[error("there is no player {0} in the room")]
+    UnknownPlayer(PlayerId),
+    /// Names that begin with `room.` belong to the room itself.
+    #[error("the kind {0:?} begins with \"room.\", which is reserved; name the message otherwise")]
+    ReservedKind(SmolStr),
+    /// The message cannot be carried.
+    #[error("the message {kind:?} has {size} bytes; at most {max} are possible; send less at once")]
+    TooLarge {
+        /// Its kind.
+        kind: SmolStr,
+        /// Its size in bytes.
+        size: usize,
+        /// The most it may have.
+        max: usize,
+    },
+    /// A value nests deeper than every reader can follow.
+    #[error("{kind:?} nests deeper than {max} levels; flatten it")]
+    TooDeep {
+        /// The message's kind or the key of the shared value.
+        kind: SmolStr,
+        /// The most levels it may have.
+        max: usize,
+    },
+    /// Too many parts of the shared state.
+    #[error("the shared state has {max} keys already; keep several values under one key")]
+    TooManyKeys {
+        /// The most keys it may have.
+        max: usize,
+    },
+    /// Too much waits to be sent.
+    #[error("{waiting} messages wait to be sent already; send less often, or wait for the line")]
+    Full {
+        /// How many wait.
+        waiting: usize,
+    },
+}
