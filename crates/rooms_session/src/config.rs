@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Generation, PlayerId, RoomName};
+use crate::{Generation, PlayerId, RoomName};
 
 /// How a player shows itself to the others. More than 1 KiB of JSON is cut down to the name, since every newcomer reads
 /// everyone's.
@@ -50,13 +50,13 @@ pub enum Migration {
     /// Another player takes over with the state as it was. The default.
     #[default]
     Automatic,
-    /// The room closes with [`CloseReason::HostLost`](super::CloseReason::HostLost): at once where the host said goodbye,
+    /// The room closes with [`CloseReason::HostLost`](crate::CloseReason::HostLost): at once where the host said goodbye,
     /// else after its lease and the grace period. For games whose host holds what nobody else may.
     Never,
 }
 
 impl Migration {
-    pub(super) fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -120,7 +120,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl SessionTiming {
     /// The same with nothing longer than a year.
-    pub(super) fn bounded(self) -> Self {
+    pub(crate) fn bounded(self) -> Self {
         Self {
             lease: self.lease.min(LONGEST),
             lease_interval: self.lease_interval.min(LONGEST),

@@ -31,35 +31,17 @@
 #[macro_use]
 extern crate browser_test;
 
-mod admission;
-mod claim;
 mod config;
-mod connection;
-mod control;
-mod directory;
-mod document;
-mod early;
+mod connectivity;
 mod election;
 mod event;
-mod fingerprint;
-mod follow;
-mod heard;
 mod host;
 mod id;
-mod invite;
-mod lead;
-mod line;
-mod names;
-mod outgoing;
-mod parts;
+mod lobby;
 mod peer;
-mod promise;
-mod replica;
-mod request;
-mod roster;
-mod rules;
+mod requests;
+mod state;
 mod stats;
-mod talk;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -74,35 +56,35 @@ use smol_str::{SmolStr, format_smolstr};
 use web_time::Instant;
 
 pub use config::{Migration, Profile, SessionConfig, SessionTiming, Wish};
-pub use directory::{LIST_CHANNEL, ListedRoom, MAX_LISTED, RoomDirectory};
-pub use document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
 pub use event::{
     Admission, CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent,
     SessionStatus, Target,
 };
-pub use fingerprint::Fingerprint;
 pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
-pub use invite::{Invite, InviteError};
-pub use names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
-pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
-pub use rules::{DEFAULT_CAPACITY, Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
+pub use lobby::directory::{LIST_CHANNEL, ListedRoom, MAX_LISTED, RoomDirectory};
+pub use lobby::invite::{Invite, InviteError};
+pub use lobby::names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
+pub use state::document::{MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE};
+pub use state::fingerprint::Fingerprint;
+pub use state::roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
+pub use state::rules::{DEFAULT_CAPACITY, Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
 pub use stats::SessionStats;
 
-use claim::OwnClaim;
-use early::Early;
-use heard::Heard;
-use lead::Lead;
-use line::Line;
-use outgoing::{Lane, Outgoing};
-use parts::Joiner;
-use peer::Peer;
-use promise::Promise;
-use replica::Replica;
-use request::Requests;
+use connectivity::facts::Connectivity;
+use election::claim::OwnClaim;
+use election::leadership::Leadership;
+use host::state::HostState;
+use peer::state::PeerState;
+use requests::Requests;
 use rooms_client::{ChannelOptions, Command, Event, PresenceCommand};
 use rooms_protocol::ChannelName;
-use talk::Publish;
+use state::replica::Replica;
 use timer::{Timer, Timers};
+use wire::dedup::Dedup;
+use wire::fragment::Reassembler;
+use wire::inbound::Publish;
+use wire::outbound::{Lane, Outbound};
+use wire::pre_join::PreJoin;
 
 /// Most timers handled in one step. Each handler sets its timer later than now, so that this is never reached; it keeps
 /// a mistake there from hanging a game.
@@ -123,8 +105,8 @@ pub struct Session {
     role: Role,
     /// Whether the game was told that it is in the room.
     joined: bool,
-    line: Line,
-    promise: Promise,
+    line: Connectivity,
+    promise: Leadership,
     replica: Replica,
     /// The player whose state is followed.
     host: Option<PlayerId>,
@@ -132,11 +114,11 @@ pub struct Session {
     followed: Option<Reign>,
     claim: Option<OwnClaim>,
     requests: Requests,
-    outgoing: Outgoing,
-    joiner: Joiner,
-    heard: Heard,
+    outgoing: Outbound,
+    joiner: Reassembler,
+    heard: Dedup,
     /// What others said before the welcome came.
-    early: Early,
+    early: PreJoin,
     timers: Timers,
     last_step: Instant,
     last_hello: Option<Instant>,
@@ -183,8 +165,8 @@ enum Role {
     Arriving {
         silent_since: Option<Instant>,
     },
-    Peer(Peer),
-    Host(Box<Lead>),
+    Peer(PeerState),
+    Host(Box<HostState>),
     Closed,
 }
 
@@ -197,23 +179,27 @@ impl Session {
         let (room_channel, inbox_channel) = (config.room.channel(), config.room.inbox(&config.player));
         let mut session = Self {
             requests: Requests::new(config.generation),
-            config: SessionConfig { profile: talk::fitting(config.profile), timing: config.timing.bounded(), ..config },
+            config: SessionConfig {
+                profile: wire::inbound::fitting(config.profile),
+                timing: config.timing.bounded(),
+                ..config
+            },
             room_channel,
             inbox_channel,
             rng,
             nonce,
             role: Role::Arriving { silent_since: None },
             joined: false,
-            line: Line::default(),
-            promise: Promise::default(),
+            line: Connectivity::default(),
+            promise: Leadership::default(),
             replica: Replica::default(),
             host: None,
             followed: None,
             claim: None,
-            outgoing: Outgoing::new(number),
-            joiner: Joiner::default(),
-            heard: Heard::default(),
-            early: Early::default(),
+            outgoing: Outbound::new(number),
+            joiner: Reassembler::default(),
+            heard: Dedup::default(),
+            early: PreJoin::default(),
             timers: Timers::default(),
             last_step: now,
             last_hello: None,
@@ -342,7 +328,7 @@ impl Session {
 
     /// Changes how the player shows itself. A profile of more than 1 KiB is cut down to its name.
     pub fn set_profile(&mut self, profile: Profile) {
-        let profile = talk::fitting(profile);
+        let profile = wire::inbound::fitting(profile);
         if profile == self.config.profile {
             return;
         }

@@ -12,20 +12,20 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::{Generation, PlayerId, document::json_size, wire};
+use crate::{Generation, PlayerId, state::document::json_size, wire::message};
 
 /// Most requests of one player that are under way; more wait for their turn.
-pub(super) const WINDOW: u64 = 64;
+pub(crate) const WINDOW: u64 = 64;
 
 /// Most requests that wait for confirmation.
-pub(super) const MAX_REQUESTS: usize = 1000;
+pub(crate) const MAX_REQUESTS: usize = 1000;
 
 /// Most bytes that the host keeps of requests before their turn, of all players together.
 const MAX_INTAKE_SIZE: usize = 4 * 1024 * 1024;
 
 /// The requests of this process that are not yet known to be applied for good.
 #[derive(Debug)]
-pub(super) struct Requests {
+pub(crate) struct Requests {
     generation: Generation,
     /// In order of their numbers, one after the other without a gap.
     pending: VecDeque<Pending>,
@@ -45,30 +45,30 @@ struct Pending {
 }
 
 impl Requests {
-    pub(super) fn new(generation: Generation) -> Self {
+    pub(crate) fn new(generation: Generation) -> Self {
         Self { generation, pending: VecDeque::new(), last: 0, applied: 0 }
     }
 
     /// How many wait for confirmation.
-    pub(super) fn unconfirmed(&self) -> usize {
+    pub(crate) fn unconfirmed(&self) -> usize {
         usize::try_from(self.last.saturating_sub(self.applied)).unwrap_or(usize::MAX).min(self.pending.len())
     }
 
     /// Makes a request. The caller checks [`MAX_REQUESTS`].
-    pub(super) fn push(&mut self, kind: SmolStr, data: Value) {
+    pub(crate) fn push(&mut self, kind: SmolStr, data: Value) {
         self.last = self.last.saturating_add(1);
         self.pending.push_back(Pending { sequence: self.last, kind, data, sent_at: None, confirmed_at: None });
     }
 
     /// The first request that can be sent still; a host need not wait for those before it. What is confirmed is among
     /// them for as long as it is kept: the state that confirmed it may have given way, and the next host know less.
-    pub(super) fn first_kept(&self) -> u64 {
+    pub(crate) fn first_kept(&self) -> u64 {
         let first = self.pending.front().map(|pending| pending.sequence);
         first.unwrap_or_else(|| self.last.max(self.applied).saturating_add(1))
     }
 
     /// Notes what the document shows as applied; it goes back where a new host knows less.
-    pub(super) fn confirm(&mut self, applied: u64, kept: Duration, now: Instant) {
+    pub(crate) fn confirm(&mut self, applied: u64, kept: Duration, now: Instant) {
         self.applied = applied;
         for pending in &mut self.pending {
             if pending.sequence > applied {
@@ -86,12 +86,12 @@ impl Requests {
     }
 
     /// Makes all unconfirmed requests due now.
-    pub(super) fn send_all_again(&mut self) {
+    pub(crate) fn send_all_again(&mut self) {
         self.pending.iter_mut().for_each(|pending| pending.sent_at = None);
     }
 
     /// The requests to send now, each with whether it was sent before, and when to look again.
-    pub(super) fn due(&mut self, retry: Duration, now: Instant) -> (Vec<(wire::Request, bool)>, Option<Instant>) {
+    pub(crate) fn due(&mut self, retry: Duration, now: Instant) -> (Vec<(message::Request, bool)>, Option<Instant>) {
         let (first_unconfirmed, applied) = (self.first_kept(), self.applied);
         let mut due = Vec::new();
         let mut next = None;
@@ -99,7 +99,7 @@ impl Requests {
         for pending in self.pending.iter_mut().filter(open) {
             let at = pending.sent_at.map_or(now, |sent_at| sent_at + retry);
             if at <= now {
-                let request = wire::Request {
+                let request = message::Request {
                     generation: self.generation,
                     sequence: pending.sequence,
                     first_unconfirmed,
@@ -116,7 +116,7 @@ impl Requests {
     }
 
     /// The request with a number, for a host that is its own peer.
-    pub(super) fn get(&self, sequence: u64) -> Option<(&SmolStr, &Value)> {
+    pub(crate) fn get(&self, sequence: u64) -> Option<(&SmolStr, &Value)> {
         let pending = self.pending.iter().find(|pending| pending.sequence == sequence)?;
         Some((&pending.kind, &pending.data))
     }
@@ -124,7 +124,7 @@ impl Requests {
 
 /// The requests that reached the host before their turn.
 #[derive(Debug, Default)]
-pub(super) struct Intake {
+pub(crate) struct Intake {
     waiting: BTreeMap<PlayerId, BTreeMap<u64, (SmolStr, Value)>>,
     size: usize,
 }
@@ -132,7 +132,7 @@ pub(super) struct Intake {
 impl Intake {
     /// Keeps a request until its turn. What is applied already, too far ahead, or over the bounds is dropped: the peer
     /// sends it again.
-    pub(super) fn keep(&mut self, player: &PlayerId, applied: u64, sequence: u64, kind: SmolStr, data: Value) {
+    pub(crate) fn keep(&mut self, player: &PlayerId, applied: u64, sequence: u64, kind: SmolStr, data: Value) {
         if sequence <= applied || sequence - applied > WINDOW {
             return;
         }
@@ -147,7 +147,7 @@ impl Intake {
     }
 
     /// Takes the request after the last one applied.
-    pub(super) fn take_next(&mut self, player: &PlayerId, applied: u64) -> Option<(u64, SmolStr, Value)> {
+    pub(crate) fn take_next(&mut self, player: &PlayerId, applied: u64) -> Option<(u64, SmolStr, Value)> {
         let sequence = applied.checked_add(1)?;
         let waiting = self.waiting.get_mut(player)?;
         let (kind, data) = waiting.remove(&sequence)?;
@@ -159,14 +159,14 @@ impl Intake {
     }
 
     /// Drops what waits of a player.
-    pub(super) fn forget(&mut self, player: &PlayerId) {
+    pub(crate) fn forget(&mut self, player: &PlayerId) {
         for (kind, data) in self.waiting.remove(player).into_iter().flat_map(BTreeMap::into_values) {
             self.size = self.size.saturating_sub(json_size(&data).saturating_add(kind.len()));
         }
     }
 
     /// The players of whom something waits.
-    pub(super) fn players(&self) -> Vec<PlayerId> {
+    pub(crate) fn players(&self) -> Vec<PlayerId> {
         self.waiting.keys().cloned().collect()
     }
 }

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use json_patch::Patch;
 
-use super::{
+use crate::{
     Stamp,
-    document::{Changes, Document, MAX_SHARED_SIZE, json_size},
+    state::document::{Changes, Document, MAX_SHARED_SIZE, json_size},
 };
 
 /// Most patches that wait for the state that they change. A newcomer's welcome is overtaken by no more than a few.
@@ -22,7 +22,7 @@ const MAX_DOCUMENT_SIZE: usize = 3 * MAX_SHARED_SIZE;
 
 /// The document as far as it came over the wire.
 #[derive(Debug, Default)]
-pub(super) struct Replica {
+pub(crate) struct Replica {
     stamp: Option<Stamp>,
     document: Document,
     kept: VecDeque<Kept>,
@@ -40,7 +40,7 @@ struct Kept {
 
 /// What became of a state that was offered.
 #[derive(Debug, PartialEq)]
-pub(super) enum Offer {
+pub(crate) enum Offer {
     /// Applied, with all kept patches that then fitted.
     Applied(Changes),
     /// A patch onto a state that is not here yet; kept.
@@ -53,31 +53,31 @@ pub(super) enum Offer {
 
 impl Replica {
     /// Which state this is; `None`: none yet.
-    pub(super) fn stamp(&self) -> Option<&Stamp> {
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
         self.stamp.as_ref()
     }
 
-    pub(super) fn document(&self) -> &Document {
+    pub(crate) fn document(&self) -> &Document {
         &self.document
     }
 
     /// Takes the next snapshot for better, whatever it is. The document stays until it comes.
-    pub(super) fn forget_stamp(&mut self) {
+    pub(crate) fn forget_stamp(&mut self) {
         self.stamp = None;
         self.kept.clear();
     }
 
-    pub(super) fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.kept.len()
     }
 
     /// Whether a state is ahead of this one.
-    pub(super) fn is_behind(&self, stamp: &Stamp) -> bool {
+    pub(crate) fn is_behind(&self, stamp: &Stamp) -> bool {
         self.stamp.as_ref().is_none_or(|own| stamp.is_better_than(own))
     }
 
     /// Takes a snapshot if it is ahead.
-    pub(super) fn offer_snapshot(&mut self, stamp: Stamp, document: Document) -> Offer {
+    pub(crate) fn offer_snapshot(&mut self, stamp: Stamp, document: Document) -> Offer {
         if !self.is_behind(&stamp) {
             return Offer::Stale;
         }
@@ -92,7 +92,7 @@ impl Replica {
     }
 
     /// Takes a patch if it changes exactly the state that is here; keeps it if that may still come.
-    pub(super) fn offer_patch(&mut self, base: Stamp, stamp: Stamp, patch: Patch) -> Offer {
+    pub(crate) fn offer_patch(&mut self, base: Stamp, stamp: Stamp, patch: Patch) -> Offer {
         if base.reign != stamp.reign || base.version >= stamp.version {
             return Offer::Broken;
         }
@@ -148,10 +148,8 @@ impl Replica {
 mod tests {
     use serde_json::json;
 
-    use super::{
-        super::{Reign, Term, Version},
-        *,
-    };
+    use super::*;
+    use crate::{Reign, Term, Version};
 
     fn stamp(term: u64, version: u64) -> Stamp {
         let reign = Reign { incarnation: "1".into(), term: Term(term), since: format!("{term}").as_str().into() };

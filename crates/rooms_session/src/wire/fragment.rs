@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Generation, wire::Part};
+use crate::{Generation, wire::message::Part};
 use rooms_protocol::ConnectionId;
 
 /// Most bytes of text in one part. Quoting text as a JSON string doubles it at worst, and the whole must stay under the
@@ -16,7 +16,7 @@ const MAX_PARTS: u32 = 128;
 const MAX_ASSEMBLIES: usize = 8;
 
 /// Cuts the JSON text of a message named `kind` into parts; `None` where it is too large even so.
-pub(super) fn split(generation: Generation, id: u64, kind: &str, text: &str) -> Option<Vec<Part>> {
+pub(crate) fn split(generation: Generation, id: u64, kind: &str, text: &str) -> Option<Vec<Part>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -36,7 +36,7 @@ pub(super) fn split(generation: Generation, id: u64, kind: &str, text: &str) -> 
 
 /// The parts that came so far.
 #[derive(Debug, Default)]
-pub(super) struct Joiner {
+pub(crate) struct Reassembler {
     assemblies: VecDeque<Assembly>,
 }
 
@@ -47,9 +47,9 @@ struct Assembly {
     parts: Vec<Option<String>>,
 }
 
-impl Joiner {
+impl Reassembler {
     /// Takes a part, and gives the JSON text of the whole with the last one.
-    pub(super) fn take(&mut self, connection: &ConnectionId, part: Part) -> Option<String> {
+    pub(crate) fn take(&mut self, connection: &ConnectionId, part: Part) -> Option<String> {
         if part.count > MAX_PARTS || part.index >= part.count || part.text.len() > PART_SIZE {
             return None;
         }
@@ -83,7 +83,7 @@ mod tests {
         assert!(parts.len() > 2 && parts.iter().all(|part| part.text.len() <= PART_SIZE));
         parts.rotate_left(1);
         let first = parts[0].clone();
-        let mut joiner = Joiner::default();
+        let mut joiner = Reassembler::default();
         let connection = ConnectionId::from("c");
         assert_eq!(joiner.take(&connection, first), None);
         let mut joined: Vec<_> = parts.into_iter().filter_map(|part| joiner.take(&connection, part)).collect();
@@ -94,14 +94,14 @@ mod tests {
     #[test]
     fn parts_of_different_senders_do_not_mix() {
         let parts = split(Generation(1), 7, "room.state", &"x".repeat(40_000)).unwrap();
-        let mut joiner = Joiner::default();
+        let mut joiner = Reassembler::default();
         assert_eq!(joiner.take(&"a".into(), parts[0].clone()), None);
         assert_eq!(joiner.take(&"b".into(), parts[1].clone()), None);
     }
 
     #[test]
     fn senders_of_unfinished_parts_fill_no_more_than_a_bounded_memory() {
-        let mut joiner = Joiner::default();
+        let mut joiner = Reassembler::default();
         for id in 0..1000 {
             let part = |index, count| Part {
                 generation: Generation(1),

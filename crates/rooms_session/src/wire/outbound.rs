@@ -11,25 +11,25 @@ use std::{
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::{PlayerId, RoomName};
+use crate::{PlayerId, RoomName};
 use rooms_client::{Asker, Command, Lifetime, OperationId};
 use rooms_protocol::Message;
 
 /// Most messages that wait to be published.
-pub(super) const MAX_WAITING: usize = 1000;
+pub(crate) const MAX_WAITING: usize = 1000;
 
 /// Most bytes that wait to be published.
 const MAX_WAITING_SIZE: usize = 8 * 1024 * 1024;
 
 /// Most bytes in one publish: the 64 KiB of the protocol less what the server may count on top.
-pub(super) const MAX_PUBLISH_SIZE: usize = 60 * 1024;
+pub(crate) const MAX_PUBLISH_SIZE: usize = 60 * 1024;
 
 /// Most publishes whose outcome is waited for; older ones are forgotten.
 const MAX_IN_FLIGHT: usize = 4096;
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
+pub(crate) enum Lane {
     /// To everyone.
     Room,
     /// To one player.
@@ -38,7 +38,7 @@ pub(super) enum Lane {
 
 /// What a message is, for the one who hears that it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// A game's own, with its number in the sender's sequence where it goes to everyone.
     Game { kind: SmolStr, sequence: Option<u64> },
     /// A change of the shared document.
@@ -51,7 +51,7 @@ pub(super) enum Content {
 
 /// What of all that waits stays where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(crate) enum Hold {
     Nothing,
     /// Everything but states at the front of the room's channel.
     AllButState,
@@ -66,7 +66,7 @@ struct Queue {
 
 /// What waits to be published, and what was not answered yet.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outbound {
     queues: BTreeMap<Lane, Queue>,
     urgent: Vec<(Lane, Message)>,
     waiting: usize,
@@ -76,48 +76,48 @@ pub(super) struct Outgoing {
     next_operation: u64,
 }
 
-impl Outgoing {
+impl Outbound {
     /// Nothing waits. Operations are numbered from a random number: sessions follow each other on one client, and the
     /// outcome of an earlier one's publish may come late.
-    pub(super) fn new(random: u64) -> Self {
+    pub(crate) fn new(random: u64) -> Self {
         // An operation has 62 bits. With 60 of them random, the numbers grow for as long as a session lives.
         Self { next_operation: random >> 4, ..Self::default() }
     }
 
     /// How many messages wait.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
     /// Whether a game may add a message.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.waiting < MAX_WAITING && self.size < MAX_WAITING_SIZE
     }
 
     /// Whether the time for the next publish on a lane has come.
-    pub(super) fn is_ready(&self, lane: &Lane, interval: Duration, now: Instant) -> bool {
+    pub(crate) fn is_ready(&self, lane: &Lane, interval: Duration, now: Instant) -> bool {
         self.ready_at(lane, interval).is_none_or(|at| at <= now)
     }
 
     /// When the next publish on a lane may go; `None`: at once.
-    pub(super) fn ready_at(&self, lane: &Lane, interval: Duration) -> Option<Instant> {
+    pub(crate) fn ready_at(&self, lane: &Lane, interval: Duration) -> Option<Instant> {
         Some(self.queues.get(lane)?.last_publish? + interval)
     }
 
     /// When the next publish on any lane is due, while something waits.
-    pub(super) fn next_publish(&self, interval: Duration) -> Option<Instant> {
+    pub(crate) fn next_publish(&self, interval: Duration) -> Option<Instant> {
         let waiting = self.queues.values().filter(|queue| !queue.waiting.is_empty());
         waiting.filter_map(|queue| Some(queue.last_publish? + interval)).min()
     }
 
-    pub(super) fn push(&mut self, lane: Lane, message: Message, content: Content) {
+    pub(crate) fn push(&mut self, lane: Lane, message: Message, content: Content) {
         self.waiting += 1;
         self.size = self.size.saturating_add(message.size());
         self.queues.entry(lane).or_default().waiting.push_back((message, content));
     }
 
     /// Puts messages before everything that waits on the room's channel.
-    pub(super) fn push_front(&mut self, messages: Vec<(Message, Content)>) {
+    pub(crate) fn push_front(&mut self, messages: Vec<(Message, Content)>) {
         let queue = self.queues.entry(Lane::Room).or_default();
         for (message, content) in messages.into_iter().rev() {
             self.waiting += 1;
@@ -127,17 +127,17 @@ impl Outgoing {
     }
 
     /// Says something now or never.
-    pub(super) fn push_urgent(&mut self, lane: Lane, message: Message) {
+    pub(crate) fn push_urgent(&mut self, lane: Lane, message: Message) {
         self.urgent.push((lane, message));
     }
 
     /// Whether a flush has nothing to do.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.waiting == 0 && self.urgent.is_empty()
     }
 
     /// Publishes what is due and not held back, and all that is urgent.
-    pub(super) fn flush(
+    pub(crate) fn flush(
         &mut self,
         room: &RoomName,
         interval: Duration,
@@ -208,7 +208,7 @@ impl Outgoing {
     }
 
     /// A new operation whose outcome concerns `contents`.
-    pub(super) fn operation(&mut self, contents: Vec<Content>) -> OperationId {
+    pub(crate) fn operation(&mut self, contents: Vec<Content>) -> OperationId {
         let operation = OperationId::of(Asker::Room, self.next_operation);
         self.next_operation = self.next_operation.wrapping_add(1);
         if self.in_flight.len() >= MAX_IN_FLIGHT {
@@ -219,12 +219,12 @@ impl Outgoing {
     }
 
     /// What an operation was about, once its outcome is known; nothing for operations of others.
-    pub(super) fn settle(&mut self, operation: OperationId) -> Vec<Content> {
+    pub(crate) fn settle(&mut self, operation: OperationId) -> Vec<Content> {
         self.in_flight.remove(&operation).unwrap_or_default()
     }
 
     /// Drops all that waits, and gives what it was.
-    pub(super) fn drop_waiting(&mut self) -> Vec<Content> {
+    pub(crate) fn drop_waiting(&mut self) -> Vec<Content> {
         self.urgent.clear();
         (self.waiting, self.size) = (0, 0);
         std::mem::take(&mut self.queues)
@@ -235,7 +235,7 @@ impl Outgoing {
     }
 
     /// Drops what was to be said now or never.
-    pub(super) fn drop_urgent(&mut self) {
+    pub(crate) fn drop_urgent(&mut self) {
         self.urgent.clear();
     }
 }
@@ -253,7 +253,7 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_millis(100);
 
-    fn publishes(outgoing: &mut Outgoing, now: Instant) -> Vec<usize> {
+    fn publishes(outgoing: &mut Outbound, now: Instant) -> Vec<usize> {
         let mut commands = VecDeque::new();
         outgoing.flush(&RoomName::new("r").unwrap(), INTERVAL, Hold::Nothing, now, &mut commands);
         let count = |command| match command {
@@ -263,14 +263,14 @@ mod tests {
         commands.into_iter().map(count).collect()
     }
 
-    fn push(outgoing: &mut Outgoing, text: &str) {
+    fn push(outgoing: &mut Outbound, text: &str) {
         outgoing.push(Lane::Room, Message::new("wave", text), Content::Other);
     }
 
     #[test]
     fn what_is_said_within_the_interval_goes_out_in_one_publish_and_the_first_word_at_once() {
         let now = Instant::now();
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = Outbound::default();
         push(&mut outgoing, "a");
         assert_eq!(publishes(&mut outgoing, now), [1]);
         push(&mut outgoing, "b");
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_publish_stays_under_the_message_limit() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = Outbound::default();
         (0..5).for_each(|_| push(&mut outgoing, &"x".repeat(25_000)));
         assert_eq!(publishes(&mut outgoing, Instant::now()), [2, 2, 1]);
         assert_eq!(outgoing.size, 0);
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn outcomes_of_other_peoples_operations_are_not_mistaken_for_own_ones() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = Outbound::default();
         let operation = outgoing.operation(vec![Content::State]);
         assert_eq!(outgoing.settle(OperationId(1)), []);
         assert_eq!(outgoing.settle(operation), [Content::State]);
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn publishes_without_an_answer_are_not_remembered_without_bound() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = Outbound::default();
         for _ in 0..2 * MAX_IN_FLIGHT {
             outgoing.operation(Vec::new());
         }

@@ -7,16 +7,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use web_time::Instant;
 
-use super::{
+use crate::{
     Admission, LeaveReason, Listing, MAX_BANS, MAX_DEPTH, MAX_PLAYERS, MAX_REASON, MAX_TITLE, Newcomers, PlayerId,
     Refusal, Removal, Role, RoomRules, Seat, Session, SessionError, SessionEvent,
-    admission::Judgement,
-    document::{is_shallow, json_fits, json_size},
-    lead::Lead,
-    outgoing::{Content, Lane},
-    rules,
-    talk::Origin,
-    wire::{Hello, Wait},
+    host::seats::Judgement,
+    host::state::HostState,
+    state::document::{is_shallow, json_fits, json_size},
+    state::rules,
+    wire::inbound::Origin,
+    wire::message::{Hello, Wait},
+    wire::outbound::{Content, Lane},
 };
 
 /// Most newcomers about whom the game is asked at a time; others say hello again.
@@ -30,7 +30,7 @@ const MAX_LISTING: usize = 1024;
 
 /// The newcomers about whom the game was asked.
 #[derive(Debug, Default)]
-pub(super) struct Asked(BTreeMap<PlayerId, (Origin, Hello, Instant)>);
+pub(crate) struct Asked(BTreeMap<PlayerId, (Origin, Hello, Instant)>);
 
 impl Asked {
     /// Keeps a hello until the game has answered, and tells whether to ask it.
@@ -169,9 +169,9 @@ impl Session {
     }
 
     /// What the room's rules, and the game where it was asked, make of somebody new.
-    pub(super) fn judge_newcomer(
+    pub(crate) fn judge_newcomer(
         &self,
-        lead: &Lead,
+        lead: &HostState,
         from: &Origin,
         hello: &Hello,
         answer: Option<Admission>,
@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// Asks a newcomer to wait.
-    pub(super) fn have_wait(&mut self, player: PlayerId, hello: &Hello) {
+    pub(crate) fn have_wait(&mut self, player: PlayerId, hello: &Hello) {
         if self.outgoing.has_room() {
             let wait = Wait { generation: self.config.generation, nonce: hello.nonce.clone() };
             self.say(Lane::Inbox(player), wait.into(), Content::Other);
@@ -202,7 +202,7 @@ impl Session {
     }
 
     /// Asks the game about a newcomer.
-    pub(super) fn ask_game(&mut self, from: &Origin, hello: Hello, now: Instant) {
+    pub(crate) fn ask_game(&mut self, from: &Origin, hello: Hello, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         let (player, profile) = (from.player.clone(), hello.profile.clone());
         if lead.asked.keep(from, hello, now) {
@@ -211,7 +211,7 @@ impl Session {
     }
 
     /// The host asks to wait. The hellos that go on by themselves bring the player in when it is time.
-    pub(super) fn hear_wait(&mut self, from: &Origin, wait: &Wait) {
+    pub(crate) fn hear_wait(&mut self, from: &Origin, wait: &Wait) {
         let hosts = self.promise.led().is_none_or(|leader| leader.player == from.player);
         if wait.nonce != self.nonce || !hosts || matches!(self.role, Role::Host(_)) {
             self.stats.impostors += 1;
@@ -223,7 +223,7 @@ impl Session {
     }
 
     /// Why this process was removed from the room, where it was.
-    pub(super) fn own_removal(&self) -> Option<String> {
+    pub(crate) fn own_removal(&self) -> Option<String> {
         let document = self.replica.document();
         let player = &self.config.player;
         let removal = document.rules.removal(player, self.config.generation)?;
@@ -231,12 +231,12 @@ impl Session {
     }
 
     /// Whether somebody was removed and has no seat.
-    pub(super) fn is_removed(&self, player: &PlayerId) -> bool {
+    pub(crate) fn is_removed(&self, player: &PlayerId) -> bool {
         self.rules().removed.contains_key(player) && !self.roster().contains(player)
     }
 
     /// Why a seat was given up without a goodbye.
-    pub(super) fn reason_to_leave(&self, seat: &Seat) -> LeaveReason {
+    pub(crate) fn reason_to_leave(&self, seat: &Seat) -> LeaveReason {
         match self.rules().removal(&seat.player, seat.generation) {
             Some(removal) if removal.is_ban() => LeaveReason::Banned,
             Some(_) => LeaveReason::Kicked,
@@ -244,7 +244,7 @@ impl Session {
         }
     }
 
-    fn must_host(&mut self) -> Result<&mut Lead, SessionError> {
+    fn must_host(&mut self) -> Result<&mut HostState, SessionError> {
         if !self.joined {
             return Err(SessionError::NotJoined);
         }

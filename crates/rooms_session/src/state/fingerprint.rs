@@ -27,7 +27,7 @@ impl fmt::Display for Fingerprint {
 }
 
 /// How two fingerprints differ, in words. Those that are not ours are shown as they are.
-pub(super) fn difference(own: &str, theirs: &str) -> String {
+pub(crate) fn difference(own: &str, theirs: &str) -> String {
     let read = |text| serde_json::from_str::<Fingerprint>(text);
     let (Ok(game), Ok(host)) = (read(own), read(theirs)) else { return format!("it has {own}, the host has {theirs}") };
     let mut found = Vec::new();

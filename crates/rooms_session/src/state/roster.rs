@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::{Generation, PlayerId, Profile};
+use crate::{Generation, PlayerId, Profile};
 use rooms_protocol::ConnectionId;
 
 /// Most players in a room. The state names every seat, and a newcomer must read them all at once.
@@ -39,12 +39,12 @@ pub struct Seat {
     /// Whether the player only watches the running round, since it came while that ran.
     pub spectator: bool,
     /// Grows with every admission.
-    pub(super) order: u64,
+    pub(crate) order: u64,
 }
 
 /// A seat as it is written in the shared document, under its player's id.
 #[derive(Serialize, Deserialize)]
-pub(super) struct SeatRecord {
+pub(crate) struct SeatRecord {
     order: u64,
     generation: Generation,
     connection: ConnectionId,
@@ -56,7 +56,7 @@ pub(super) struct SeatRecord {
 }
 
 impl SeatRecord {
-    pub(super) fn with_player(self, player: PlayerId) -> Seat {
+    pub(crate) fn with_player(self, player: PlayerId) -> Seat {
         let Self { order, generation, connection, profile, status, spectator } = self;
         Seat { player, generation, connection, profile, status, spectator, order }
     }
@@ -103,12 +103,12 @@ impl Roster {
     }
 
     /// The order that comes after everyone's.
-    pub(super) fn next_order(&self) -> u64 {
+    pub(crate) fn next_order(&self) -> u64 {
         self.seats.last().map_or(0, |seat| seat.order.saturating_add(1))
     }
 
     /// Gives a player's seat, or takes it away, and tells what was there.
-    pub(super) fn set(&mut self, player: &PlayerId, seat: Option<Seat>) -> Option<Seat> {
+    pub(crate) fn set(&mut self, player: &PlayerId, seat: Option<Seat>) -> Option<Seat> {
         let place = self.places.get(player).copied();
         match (place.and_then(|place| self.seats.get_mut(place)), seat) {
             (Some(old), Some(new)) if old.order == new.order => Some(std::mem::replace(old, new)),
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for Roster {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn seat(player: &str, order: u64) -> Seat {

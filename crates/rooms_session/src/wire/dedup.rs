@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Generation, MAX_PLAYERS, PlayerId};
+use crate::{Generation, MAX_PLAYERS, PlayerId};
 use rooms_protocol::MessageSerial;
 
 /// Most failed messages that are remembered to explain gaps in the own sequence.
@@ -13,7 +13,7 @@ const MAX_FAILED: usize = 1024;
 
 /// How far everyone's game messages were heard, the own ones' echoes too.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(crate) struct Dedup {
     /// By player and whether over the inbox.
     last: BTreeMap<(PlayerId, bool), Latest>,
     /// The own messages said on the room's channel and in inboxes.
@@ -24,15 +24,15 @@ pub(super) struct Heard {
     failed: BTreeSet<u64>,
 }
 
-impl Heard {
+impl Dedup {
     /// The number of the next own message.
-    pub(super) fn next(&mut self, inbox: bool) -> u64 {
+    pub(crate) fn next(&mut self, inbox: bool) -> u64 {
         let said = &mut self.said[usize::from(inbox)];
         *said = said.saturating_add(1);
         *said
     }
 
-    pub(super) fn note_failed(&mut self, sequence: u64) {
+    pub(crate) fn note_failed(&mut self, sequence: u64) {
         if self.failed.len() >= MAX_FAILED {
             self.failed.pop_first();
         }
@@ -40,13 +40,13 @@ impl Heard {
     }
 
     /// Whatever was said so far will not come back.
-    pub(super) fn expect_no_echo(&mut self) {
+    pub(crate) fn expect_no_echo(&mut self) {
         self.echoed = self.said[0];
         self.failed.clear();
     }
 
     /// Notes an own message that came back, and tells whether one before it is missing.
-    pub(super) fn hear_echo(&mut self, sequence: u64) -> bool {
+    pub(crate) fn hear_echo(&mut self, sequence: u64) -> bool {
         if sequence <= self.echoed || sequence > self.said[0] {
             return false;
         }
@@ -57,7 +57,7 @@ impl Heard {
     }
 
     /// Notes that a newer process has a player's seat, from the state of this serial on.
-    pub(super) fn note_process(&mut self, player: &PlayerId, generation: Generation, serial: Option<&MessageSerial>) {
+    pub(crate) fn note_process(&mut self, player: &PlayerId, generation: Generation, serial: Option<&MessageSerial>) {
         for inbox in [false, true] {
             if let Some(latest) = self.last.get_mut(&(player.clone(), inbox))
                 && generation > latest.said.generation
@@ -70,7 +70,7 @@ impl Heard {
     }
 
     /// Notes the message of a player who has a seat, and tells whether it is news.
-    pub(super) fn is_news(&mut self, player: &PlayerId, inbox: bool, said: Said) -> bool {
+    pub(crate) fn is_news(&mut self, player: &PlayerId, inbox: bool, said: Said) -> bool {
         let key = (player.clone(), inbox);
         if let Some(latest) = self.last.get_mut(&key) {
             return latest.is_news(said);
@@ -84,7 +84,7 @@ impl Heard {
 
 /// What stands on a message of a game, and where the server put it.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     pub generation: Generation,
     pub sequence: u64,
     pub serial: Option<MessageSerial>,
@@ -135,7 +135,7 @@ mod tests {
 
     /// Whether each message, by generation, sequence and serial, is news.
     fn news(messages: &[(u64, u64, &str)]) -> Vec<bool> {
-        let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Heard::default());
+        let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Dedup::default());
         let said = |&(generation, sequence, serial): &(u64, u64, &str)| Said {
             generation: Generation(generation),
             sequence,
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_process_that_has_the_seat_ends_the_one_before_it() {
-        let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Heard::default());
+        let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Dedup::default());
         let said = |serial: &str| Said { generation: Generation(1), sequence: 9, serial: Some(serial.into()) };
         heard.is_news(&ada, false, Said { sequence: 1, ..said("a") });
         heard.note_process(&ada, Generation(2), Some(&"c".into()));

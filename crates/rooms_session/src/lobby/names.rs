@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use smol_str::SmolStr;
 
-use super::{InvalidName, RoomName};
+use crate::{InvalidName, RoomName};
 
 /// Short, well known, friendly, and hard to mistake for one another. None begins with another, so that three that were
 /// typed without anything between them can still be told apart.
@@ -51,13 +51,13 @@ impl RoomName {
     /// same.
     ///
     /// ```
-    /// use crate::RoomName;
+    /// use rooms_session::RoomName;
     ///
     /// let room = RoomName::new("otter-badger-fox")?;
     /// assert_eq!(RoomName::from_typed("  Otter badger FOX "), Ok(room.clone()));
     /// assert_eq!(RoomName::from_typed("otterbadgerfox"), Ok(room));
     /// assert_eq!(RoomName::from_typed("KM4 RX7")?.as_str(), "km4-rx7");
-    /// # Ok::<(), crate::InvalidName>(())
+    /// # Ok::<(), rooms_session::InvalidName>(())
     /// ```
     ///
     /// # Errors

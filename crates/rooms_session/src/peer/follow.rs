@@ -2,18 +2,18 @@
 
 use web_time::Instant;
 
-use super::{
+use crate::{
     CloseReason, LeaveReason, PlayerId, Refusal, Role, SeatStatus, Session, SessionEvent, Term, Told,
-    document::{Changes, Document},
-    roster::Seat,
-    talk::MAX_EVENTS,
+    state::document::{Changes, Document},
+    state::roster::Seat,
     timer::Timer,
+    wire::inbound::MAX_EVENTS,
 };
 use rooms_client::PresenceCommand;
 
 impl Session {
     /// Tells the game that it is in the room, and what it finds there.
-    pub(super) fn join(&mut self, as_host: bool, now: Instant) {
+    pub(crate) fn join(&mut self, as_host: bool, now: Instant) {
         self.joined = true;
         self.interrupted = false;
         self.missed = false;
@@ -27,7 +27,7 @@ impl Session {
     }
 
     /// Goes on from a state that was just taken over.
-    pub(super) fn follow(&mut self, changes: &Changes, now: Instant) {
+    pub(crate) fn follow(&mut self, changes: &Changes, now: Instant) {
         if !self.joined {
             return;
         }
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// Notes who hosts, and tells the game where that is news.
-    pub(super) fn set_host(&mut self, to: PlayerId, term: Term) {
+    pub(crate) fn set_host(&mut self, to: PlayerId, term: Term) {
         if self.host.as_ref() != Some(&to) {
             let from = self.host.replace(to.clone());
             self.tell(SessionEvent::HostChanged { from, to, term });
@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Tells the game what became different. `changes` holds what was before.
-    pub(super) fn tell_changes(&mut self, changes: &Changes) {
+    pub(crate) fn tell_changes(&mut self, changes: &Changes) {
         let roster = |session: &Self, player: &PlayerId| session.roster().get(player).cloned();
         let mut arrived = Vec::new();
         for (player, before) in &changes.roster {
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// Tells the game what became of one seat.
-    pub(super) fn tell_seat(&mut self, before: Option<&Seat>, after: Option<&Seat>) {
+    pub(crate) fn tell_seat(&mut self, before: Option<&Seat>, after: Option<&Seat>) {
         let event = match (before, after) {
             (None, None) => return,
             (None, Some(seat)) => SessionEvent::PlayerJoined(seat.player.clone()),
@@ -135,7 +135,7 @@ impl Session {
     }
 
     /// Tells the game something. A game that takes no events loses them, and not its memory; the end it still hears.
-    pub(super) fn tell(&mut self, event: SessionEvent) {
+    pub(crate) fn tell(&mut self, event: SessionEvent) {
         if self.events.len() < 2 * MAX_EVENTS || matches!(event, SessionEvent::Closed(_)) {
             self.events.push_back(Told { event, request: false });
         } else {

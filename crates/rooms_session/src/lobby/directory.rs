@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use web_time::Instant;
 
-use super::{
+use crate::{
     Listing, MAX_TITLE, Newcomers, PlayerId, Reign, RoomName, Session,
-    document::{is_shallow, json_fits},
-    rules::cut,
+    state::document::{is_shallow, json_fits},
+    state::rules::cut,
 };
 use rooms_client::{
     Asker, ChannelOptions, ChannelState, Command, ConnectionState, Event, OperationId, PresenceCommand,
@@ -68,7 +68,7 @@ pub struct ListedRoom {
 /// What a host shows of its room, as presence data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     room: RoomName,
     #[serde(flatten)]
     listing: Listing,
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// What the list shows of the room; `None` unless this player hosts it and wants it there.
-    pub(super) fn entry(&self) -> Option<Entry> {
+    pub(crate) fn entry(&self) -> Option<Entry> {
         let reign = self.stamp().filter(|_| self.is_host())?.reign.clone();
         let rules = self.rules();
         let mut host_name = self.config.profile.name.clone();
@@ -357,10 +357,8 @@ impl RoomDirectory {
 mod tests {
     use serde_json::json;
 
-    use super::{
-        super::{Term, tests::bus::Bus},
-        *,
-    };
+    use super::*;
+    use crate::{Term, tests::bus::Bus};
     use rooms_client::{ChannelChange, ConnectionChange};
 
     const SECOND: Duration = Duration::from_secs(1);

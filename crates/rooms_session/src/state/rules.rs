@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Generation, MAX_PLAYERS, PlayerId, Refusal, document::DocumentError};
+use crate::{Generation, MAX_PLAYERS, PlayerId, Refusal, state::document::DocumentError};
 
 /// Most players that are banned from a room at a time. Everyone who comes in reads them all.
 pub const MAX_BANS: usize = 200;
@@ -123,7 +123,7 @@ impl RoomRules {
     }
 
     /// Why nobody new is let in, whoever it is.
-    pub(super) fn refusal(&self, player: &PlayerId, generation: Generation, seats: usize) -> Option<Refusal> {
+    pub(crate) fn refusal(&self, player: &PlayerId, generation: Generation, seats: usize) -> Option<Refusal> {
         if let Some(removal) = self.removal(player, generation) {
             let reason = removal.reason.clone();
             return Some(if removal.is_ban() { Refusal::Banned { reason } } else { Refusal::Kicked { reason } });
@@ -136,7 +136,7 @@ impl RoomRules {
     }
 
     /// Notes a kick or ban; a ban outweighs a kick.
-    pub(super) fn remove(&mut self, player: &PlayerId, mut removal: Removal) {
+    pub(crate) fn remove(&mut self, player: &PlayerId, mut removal: Removal) {
         cut(&mut removal.reason, MAX_REASON);
         if !removal.is_ban() && self.removed.get(player).is_some_and(Removal::is_ban) {
             return;
@@ -151,18 +151,18 @@ impl RoomRules {
     }
 
     /// Whether nobody has set any.
-    pub(super) fn is_unset(&self) -> bool {
+    pub(crate) fn is_unset(&self) -> bool {
         *self == Self::default()
     }
 
     /// Whether the rules keep to their bounds.
-    pub(super) fn check(&self) -> Result<(), DocumentError> {
+    pub(crate) fn check(&self) -> Result<(), DocumentError> {
         let fits = self.removed.len() <= MAX_BANS + MAX_KICKS;
         if fits { Ok(()) } else { Err(DocumentError::TooLarge) }
     }
 
     /// The rules by name, those that differ from the default. Their keys are text, so that this cannot fail.
-    pub(super) fn to_map(&self) -> Map<String, Value> {
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
             _ => Map::new(),
@@ -171,7 +171,7 @@ impl RoomRules {
 }
 
 /// Cuts a text that is longer than it may be.
-pub(super) fn cut(text: &mut String, most: usize) {
+pub(crate) fn cut(text: &mut String, most: usize) {
     if let Some((at, _)) = text.char_indices().nth(most) {
         text.truncate(at);
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{
+use crate::{
     CloseReason, Reign, Role, Session, Term, Wish,
-    lead::Phase,
-    promise::{Leader, OpenClaim, Promise},
-    replica::Replica,
-    talk::Origin,
+    election::leadership::{Leader, Leadership, OpenClaim},
+    host::state::Phase,
+    state::replica::Replica,
     timer::Timer,
-    wire::Claim,
+    wire::inbound::Origin,
+    wire::message::Claim,
 };
 use rooms_protocol::MessageSerial;
 
@@ -22,18 +22,18 @@ use rooms_protocol::MessageSerial;
 const ECHO_WAIT: Duration = Duration::from_secs(3);
 
 /// How long after the gather time a claim that nobody leads on keeps others from leading.
-pub(super) const OPEN_CLAIM: Duration = Duration::from_secs(2);
+pub(crate) const OPEN_CLAIM: Duration = Duration::from_secs(2);
 
 /// How far ahead of the best known term a claim may be. Nobody misses changes of host by the million, and a made-up term
 /// would leave no higher one.
-pub(super) const MAX_TERM_STEP: u64 = 1_000_000;
+pub(crate) const MAX_TERM_STEP: u64 = 1_000_000;
 
 /// The term of a room's founder.
 const FIRST_TERM: Term = Term(1);
 
 /// The claim that this session made.
 #[derive(Debug)]
-pub(super) struct OwnClaim {
+pub(crate) struct OwnClaim {
     /// `None`: it founds the room.
     incarnation: Option<MessageSerial>,
     term: Term,
@@ -43,7 +43,7 @@ pub(super) struct OwnClaim {
 
 impl Session {
     /// Founds the room once the silence has lasted, or gives up where the player only wished to join.
-    pub(super) fn consider_founding(&mut self, now: Instant) {
+    pub(crate) fn consider_founding(&mut self, now: Instant) {
         let Role::Arriving { silent_since: Some(since) } = self.role else { return };
         if self.claim.is_some() || !self.line.is_up() {
             return;
@@ -59,7 +59,7 @@ impl Session {
             Wish::Join => self.timers.set(Timer::Silence, long),
             Wish::Host | Wish::JoinOrHost if now >= long || (now >= alone && self.line.is_alone()) => {
                 // Whatever was heard of before has been silent for longer than any host is.
-                self.promise = Promise::default();
+                self.promise = Leadership::default();
                 self.replica = Replica::default();
                 self.make_claim(None, FIRST_TERM, now);
             }
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Says that this player wants to lead.
-    pub(super) fn make_claim(&mut self, incarnation: Option<MessageSerial>, term: Term, now: Instant) {
+    pub(crate) fn make_claim(&mut self, incarnation: Option<MessageSerial>, term: Term, now: Instant) {
         let (stamp, led) = match &self.role {
             Role::Host(lead) => (lead.published().cloned(), true),
             _ => (self.replica.stamp().cloned(), false),
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Hears anybody's claim, the own one's echo too.
-    pub(super) fn hear_claim(&mut self, from: &Origin, claim: Claim, now: Instant) {
+    pub(crate) fn hear_claim(&mut self, from: &Origin, claim: Claim, now: Instant) {
         let Some(since) = from.serial.clone() else { return self.note_malformed("a claim without a serial") };
         let founding = claim.incarnation.is_none();
         let known = self.promise.best().map_or(0, |best| best.reign.term.0);
@@ -142,7 +142,7 @@ impl Session {
     }
 
     /// Gives the own claim up; a host that has to lead anew tries again once a better claim would have lapsed.
-    pub(super) fn withdraw_claim(&mut self, now: Instant) {
+    pub(crate) fn withdraw_claim(&mut self, now: Instant) {
         if self.claim.take().is_none() {
             return;
         }
@@ -157,13 +157,13 @@ impl Session {
     }
 
     /// Forgets the own claim: what answers there are to it cannot be known.
-    pub(super) fn drop_claim(&mut self) {
+    pub(crate) fn drop_claim(&mut self) {
         self.claim = None;
         self.timers.stop(Timer::Claim);
     }
 
     /// Makes the claim that is due, leads on one that has gathered, or gives up one that did not come back.
-    pub(super) fn advance_claim(&mut self, now: Instant) {
+    pub(crate) fn advance_claim(&mut self, now: Instant) {
         match self.claim.take() {
             Some(OwnClaim { reign: Some(reign), .. }) => self.lead(reign, now),
             Some(unheard) => {
@@ -176,7 +176,7 @@ impl Session {
     }
 
     /// Goes on without a claim that nobody led on: a host whose words it ended claims above it, or else the next in rank.
-    pub(super) fn lapse_claims(&mut self, now: Instant) {
+    pub(crate) fn lapse_claims(&mut self, now: Instant) {
         self.promise.lapse(now);
         if let Some(at) = self.promise.lapses_at() {
             return self.timers.set(Timer::Lapse, at);

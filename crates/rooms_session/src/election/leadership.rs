@@ -6,18 +6,18 @@ use web_time::Instant;
 
 use rooms_protocol::MessageSerial;
 
-use super::{PlayerId, Reign, Stamp, Term};
+use crate::{PlayerId, Reign, Stamp, Term};
 
 /// A reign and whose it is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Leader {
+pub(crate) struct Leader {
     pub reign: Reign,
     pub player: PlayerId,
 }
 
 /// How a host's word stands to the best reign heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// The best so far: it counts from here on.
     Better,
     /// Of the reign that counts.
@@ -30,7 +30,7 @@ pub(super) enum Standing {
 
 /// A claim that may be led soon.
 #[derive(Clone, Debug)]
-pub(super) struct OpenClaim {
+pub(crate) struct OpenClaim {
     pub leader: Leader,
     /// The state that the claimant holds.
     pub stamp: Option<Stamp>,
@@ -40,43 +40,43 @@ pub(super) struct OpenClaim {
 
 /// The best reign that was led, and the best claim that may be led soon.
 #[derive(Debug, Default)]
-pub(super) struct Promise {
+pub(crate) struct Leadership {
     led: Option<Leader>,
     claimed: Option<OpenClaim>,
     /// The best claim that nobody led on in time, where it is above what is led: whoever made it may still lead.
     lapsed: Option<Leader>,
 }
 
-impl Promise {
+impl Leadership {
     /// The best reign heard of.
-    pub(super) fn best(&self) -> Option<&Leader> {
+    pub(crate) fn best(&self) -> Option<&Leader> {
         // A claim is noted only while it is better than what is led.
         self.claimed.as_ref().map(|claim| &claim.leader).or(self.lapsed.as_ref()).or(self.led.as_ref())
     }
 
     /// The best reign that is led.
-    pub(super) fn led(&self) -> Option<&Leader> {
+    pub(crate) fn led(&self) -> Option<&Leader> {
         self.led.as_ref()
     }
 
     /// The term of the next claim in the best incarnation heard of: above everything claimed or led there.
-    pub(super) fn next_term(&self) -> Option<(MessageSerial, Term)> {
+    pub(crate) fn next_term(&self) -> Option<(MessageSerial, Term)> {
         let best = &self.best()?.reign;
         Some((best.incarnation.clone(), Term(best.term.0.saturating_add(1))))
     }
 
     /// The best claim that may be led soon.
-    pub(super) fn claimed(&self) -> Option<&OpenClaim> {
+    pub(crate) fn claimed(&self) -> Option<&OpenClaim> {
         self.claimed.as_ref()
     }
 
     /// When the claim that counts lapses unless it is led.
-    pub(super) fn lapses_at(&self) -> Option<Instant> {
+    pub(crate) fn lapses_at(&self) -> Option<Instant> {
         self.claimed.as_ref().map(|claim| claim.lapses_at)
     }
 
     /// Hears a claim, and tells whether it is the best so far.
-    pub(super) fn hear_claim(&mut self, claim: OpenClaim) -> bool {
+    pub(crate) fn hear_claim(&mut self, claim: OpenClaim) -> bool {
         let better = self.best().is_none_or(|best| claim.leader.reign.is_better_than(&best.reign));
         if better && let Some(before) = self.claimed.replace(claim) {
             self.retire(before.leader);
@@ -85,7 +85,7 @@ impl Promise {
     }
 
     /// Hears a word of somebody who leads.
-    pub(super) fn hear_host(&mut self, reign: &Reign, player: &PlayerId) -> Standing {
+    pub(crate) fn hear_host(&mut self, reign: &Reign, player: &PlayerId) -> Standing {
         let standing = match self.best() {
             Some(best) if *reign == best.reign && *player != best.player => return Standing::Impostor,
             Some(best) if self.led.as_ref() == Some(best) && *reign == best.reign => return Standing::Same,
@@ -98,7 +98,7 @@ impl Promise {
     }
 
     /// Lets the next claim be made where this one was not led in time.
-    pub(super) fn lapse(&mut self, now: Instant) {
+    pub(crate) fn lapse(&mut self, now: Instant) {
         if let Some(claim) = self.claimed.take_if(|claim| claim.lapses_at <= now) {
             self.retire(claim.leader);
         }
@@ -117,7 +117,8 @@ impl Promise {
 mod tests {
     use std::time::Duration;
 
-    use super::{super::Term, *};
+    use super::*;
+    use crate::Term;
 
     fn claim(leader: Leader, lapses_at: Instant) -> OpenClaim {
         OpenClaim { leader, stamp: None, lapses_at }
@@ -132,7 +133,7 @@ mod tests {
     fn a_worse_reign_is_dropped_from_the_claim_of_the_better_one_on() {
         let now = Instant::now();
         let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
-        let mut promise = Promise::default();
+        let mut promise = Leadership::default();
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Better);
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Same);
         assert_eq!(promise.hear_host(&ada.reign, &bob.player), Standing::Impostor);
@@ -148,7 +149,7 @@ mod tests {
     fn a_claim_that_is_not_led_lapses_and_still_ends_what_was_led_before() {
         let now = Instant::now();
         let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
-        let mut promise = Promise::default();
+        let mut promise = Leadership::default();
         promise.hear_host(&ada.reign, &ada.player);
         promise.hear_claim(claim(bob.clone(), now + Duration::from_secs(1)));
         promise.lapse(now);
@@ -166,7 +167,7 @@ mod tests {
         let now = Instant::now();
         let ada = leader("ada", 1, "1");
         let other = Reign { incarnation: "0".into(), ..leader("bob", 2, "5").reign };
-        let mut promise = Promise::default();
+        let mut promise = Leadership::default();
         promise.hear_host(&ada.reign, &ada.player);
         promise.hear_claim(claim(Leader { reign: other, player: ada.player.clone() }, now));
         assert_eq!(promise.hear_host(&ada.reign, &ada.player), Standing::Worse);

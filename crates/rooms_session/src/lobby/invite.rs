@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{InvalidName, RoomName};
+use crate::{InvalidName, RoomName};
 
 /// The query parameter that names the room.
 const ROOM: &str = "room";
@@ -13,7 +13,7 @@ const RELAY: &str = "relay";
 /// What an invite says.
 ///
 /// ```
-/// use crate::{Invite, RoomName};
+/// use rooms_session::{Invite, RoomName};
 ///
 /// let invite = Invite::to(RoomName::new("otter-badger-fox")?);
 /// let link = invite.link("https://bingo.example/play?lang=en")?;

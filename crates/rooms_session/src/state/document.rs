@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use super::{
+use crate::{
     Generation, Migration, PlayerId, RoomRules,
-    roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
+    state::roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
 };
 
 /// Most keys of the shared state.
@@ -43,7 +43,7 @@ const SHARED: &str = "shared";
 
 /// How far a player's requests are applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Applied {
+pub(crate) struct Applied {
     /// The process that numbered them.
     pub generation: Generation,
     /// The last one applied.
@@ -52,7 +52,7 @@ pub(super) struct Applied {
 
 /// What all players of a room share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// Who is in the room.
     #[serde(default)]
     pub roster: Roster,
@@ -72,7 +72,7 @@ pub(super) struct Document {
 
 /// What a document held before it changed, for each entry that did.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Changes {
+pub(crate) struct Changes {
     pub roster: BTreeMap<PlayerId, Option<Seat>>,
     pub applied: BTreeMap<PlayerId, Option<Applied>>,
     pub rules: Option<RoomRules>,
@@ -81,7 +81,7 @@ pub(super) struct Changes {
 
 /// Why a patch or snapshot was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DocumentError {
+pub(crate) enum DocumentError {
     #[error("a patch holds an operation other than add, replace and remove")]
     Operation,
     #[error("a patch points at nothing")]
@@ -94,12 +94,12 @@ pub(super) enum DocumentError {
 
 impl Document {
     /// The last request of a player that was applied.
-    pub(super) fn applied(&self, player: &PlayerId) -> u64 {
+    pub(crate) fn applied(&self, player: &PlayerId) -> u64 {
         self.applied.get(player).map_or(0, |applied| applied.sequence)
     }
 
     /// Whether the document keeps to the limits.
-    pub(super) fn check(&self) -> Result<(), DocumentError> {
+    pub(crate) fn check(&self) -> Result<(), DocumentError> {
         let fits = self.roster.len() <= MAX_PLAYERS
             && self.applied.len() <= MAX_PLAYERS
             && self.shared.len() <= MAX_SHARED_KEYS;
@@ -107,13 +107,13 @@ impl Document {
     }
 
     /// Gives or takes a seat, and notes in `changes` what was there.
-    pub(super) fn set_seat(&mut self, player: &PlayerId, seat: Option<Seat>, changes: &mut Changes) {
+    pub(crate) fn set_seat(&mut self, player: &PlayerId, seat: Option<Seat>, changes: &mut Changes) {
         let old = self.roster.set(player, seat);
         changes.roster.entry(player.clone()).or_insert(old);
     }
 
     /// Sets or forgets a counter, and notes in `changes` what was there.
-    pub(super) fn set_applied(&mut self, player: &PlayerId, applied: Option<Applied>, changes: &mut Changes) {
+    pub(crate) fn set_applied(&mut self, player: &PlayerId, applied: Option<Applied>, changes: &mut Changes) {
         let old = match applied {
             Some(applied) => self.applied.insert(player.clone(), applied),
             None => self.applied.remove(player),
@@ -122,7 +122,7 @@ impl Document {
     }
 
     /// Sets the rules, and notes in `changes` what they were.
-    pub(super) fn set_rules(&mut self, rules: RoomRules, changes: &mut Changes) {
+    pub(crate) fn set_rules(&mut self, rules: RoomRules, changes: &mut Changes) {
         if self.rules != rules {
             let old = std::mem::replace(&mut self.rules, rules);
             changes.rules.get_or_insert(old);
@@ -130,7 +130,7 @@ impl Document {
     }
 
     /// Sets or removes a value, and notes in `changes` what was there.
-    pub(super) fn set_shared(&mut self, key: &SmolStr, value: Option<Value>, changes: &mut Changes) {
+    pub(crate) fn set_shared(&mut self, key: &SmolStr, value: Option<Value>, changes: &mut Changes) {
         let old = match value {
             Some(value) => self.shared.insert(key.clone(), value),
             None => self.shared.remove(key),
@@ -139,7 +139,7 @@ impl Document {
     }
 
     /// Applies a patch, all of it or nothing, and tells what was there before.
-    pub(super) fn apply(&mut self, patch: &Patch) -> Result<Changes, DocumentError> {
+    pub(crate) fn apply(&mut self, patch: &Patch) -> Result<Changes, DocumentError> {
         let mut edits = Edits::default();
         for operation in &patch.0 {
             edits.add(self, operation)?;
@@ -264,12 +264,12 @@ fn edit(slot: &mut Option<Value>, operation: &PatchOperation, inner: &Pointer) -
 
 impl Changes {
     /// Whether nothing changed.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.roster.is_empty() && self.applied.is_empty() && self.rules.is_none() && self.shared.is_empty()
     }
 
     /// What `old` held where `new` is different.
-    pub(super) fn between(old: &Document, new: &Document) -> Self {
+    pub(crate) fn between(old: &Document, new: &Document) -> Self {
         fn differing<K: Ord + Clone, V: PartialEq + Clone>(
             old: impl Fn(&K) -> Option<V>,
             new: impl Fn(&K) -> Option<V>,
@@ -297,7 +297,7 @@ impl Changes {
     }
 
     /// Adds what changed after this; the older memory of an entry stays.
-    pub(super) fn absorb(&mut self, later: Self) {
+    pub(crate) fn absorb(&mut self, later: Self) {
         for (key, old) in later.roster {
             self.roster.entry(key).or_insert(old);
         }
@@ -313,7 +313,7 @@ impl Changes {
     }
 
     /// The patch that leads from what was to `now`.
-    pub(super) fn patch(&self, now: &Document) -> Patch {
+    pub(crate) fn patch(&self, now: &Document) -> Patch {
         let mut operations = Vec::new();
         for (player, old) in &self.roster {
             let record = |seat: &Seat| to_value(&SeatRecord::from(seat));
@@ -372,7 +372,7 @@ fn to_value(value: &impl Serialize) -> Option<Value> {
 }
 
 /// The length of the JSON text, without making it.
-pub(super) fn json_size(value: &impl Serialize) -> usize {
+pub(crate) fn json_size(value: &impl Serialize) -> usize {
     let mut counter = Counter { left: usize::MAX };
     // Counting stops only at the end of the address space.
     let _ = serde_json::to_writer(&mut counter, value);
@@ -380,12 +380,12 @@ pub(super) fn json_size(value: &impl Serialize) -> usize {
 }
 
 /// Whether the JSON text has at most `limit` bytes; looks no further than that.
-pub(super) fn json_fits(value: &impl Serialize, limit: usize) -> bool {
+pub(crate) fn json_fits(value: &impl Serialize, limit: usize) -> bool {
     serde_json::to_writer(&mut Counter { left: limit }, value).is_ok()
 }
 
 /// Whether a value nests at most [`MAX_DEPTH`] levels.
-pub(super) fn is_shallow(value: &Value) -> bool {
+pub(crate) fn is_shallow(value: &Value) -> bool {
     fn within(value: &Value, levels: usize) -> bool {
         let Some(levels) = levels.checked_sub(1) else { return false };
         match value {
@@ -416,10 +416,8 @@ impl io::Write for Counter {
 mod tests {
     use serde_json::json;
 
-    use super::{
-        super::{Removal, roster::tests::seat},
-        *,
-    };
+    use super::*;
+    use crate::{Removal, state::roster::tests::seat};
 
     fn document(shared: Value) -> Document {
         let mut document = Document::default();

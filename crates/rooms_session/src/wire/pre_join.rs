@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use super::{Stamp, talk::Origin};
+use crate::{Stamp, wire::inbound::Origin};
 use rooms_protocol::Extras;
 
 /// Most messages that are kept; the oldest give way. A welcome follows its state within one publish interval.
@@ -16,7 +16,7 @@ const MAX_EARLY: usize = 64;
 
 /// A message of the game that came before the welcome.
 #[derive(Debug)]
-pub(super) struct EarlyMessage {
+pub(crate) struct PreJoinMessage {
     pub inbox: bool,
     pub from: Origin,
     pub kind: SmolStr,
@@ -26,19 +26,19 @@ pub(super) struct EarlyMessage {
 
 /// The messages of the game that came before the welcome.
 #[derive(Debug, Default)]
-pub(super) struct Early {
+pub(crate) struct PreJoin {
     /// The last state heard of.
     state: Option<Stamp>,
     /// Each with the last state before it.
-    kept: VecDeque<(Option<Stamp>, EarlyMessage)>,
+    kept: VecDeque<(Option<Stamp>, PreJoinMessage)>,
 }
 
-impl Early {
-    pub(super) fn note_state(&mut self, stamp: Stamp) {
+impl PreJoin {
+    pub(crate) fn note_state(&mut self, stamp: Stamp) {
         self.state = Some(stamp);
     }
 
-    pub(super) fn keep(&mut self, message: EarlyMessage) {
+    pub(crate) fn keep(&mut self, message: PreJoinMessage) {
         if self.kept.len() >= MAX_EARLY {
             self.kept.pop_front();
         }
@@ -46,7 +46,7 @@ impl Early {
     }
 
     /// What a player has missed who was welcomed with this state, in order.
-    pub(super) fn take(&mut self, welcome: &Stamp) -> Vec<EarlyMessage> {
+    pub(crate) fn take(&mut self, welcome: &Stamp) -> Vec<PreJoinMessage> {
         let follows = |after: &Option<Stamp>| after.as_ref().is_some_and(|after| !welcome.is_better_than(after));
         let kept = std::mem::take(self).kept;
         kept.into_iter()

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{
-    CloseReason, Continuity, InterruptReason, Role, Session, SessionEvent, line::MemberData, outgoing::Content,
-    timer::Timer,
+use crate::{
+    CloseReason, Continuity, InterruptReason, Role, Session, SessionEvent, connectivity::facts::MemberData,
+    timer::Timer, wire::outbound::Content,
 };
 use rooms_client::{
     ChannelChange, ChannelState, Command, ConnectionChange, ConnectionState, OperationId, PresenceCommand,
@@ -17,7 +17,7 @@ use rooms_protocol::{Data, ErrorCode, ErrorInfo};
 const PRESENCE_RETRY: Duration = Duration::from_secs(5);
 
 impl Session {
-    pub(super) fn hear_connection(&mut self, change: ConnectionChange, now: Instant) {
+    pub(crate) fn hear_connection(&mut self, change: ConnectionChange, now: Instant) {
         match change.current {
             ConnectionState::Connected => {
                 if let Some(client) =
@@ -51,7 +51,7 @@ impl Session {
         }
     }
 
-    pub(super) fn hear_channel(&mut self, change: ChannelChange, now: Instant) {
+    pub(crate) fn hear_channel(&mut self, change: ChannelChange, now: Instant) {
         let inbox = change.channel == self.inbox_channel;
         if !inbox && change.channel != self.room_channel {
             return;
@@ -135,7 +135,7 @@ impl Session {
     }
 
     /// Messages may be missing: the state has to come anew, and the game has to know.
-    pub(super) fn lose_continuity(&mut self, now: Instant) {
+    pub(crate) fn lose_continuity(&mut self, now: Instant) {
         self.missed = true;
         match self.role {
             Role::Arriving { .. } => self.want_welcome_at(now),
@@ -163,7 +163,7 @@ impl Session {
     }
 
     /// Takes in what became of something published.
-    pub(super) fn hear_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
+    pub(crate) fn hear_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
         let contents = self.outgoing.settle(operation);
         let Some(error) = error else { return };
         if contents == [Content::Presence] {
@@ -186,7 +186,7 @@ impl Session {
         }
     }
 
-    pub(super) fn note_failed(&mut self, content: Content, error: &ErrorInfo) {
+    pub(crate) fn note_failed(&mut self, content: Content, error: &ErrorInfo) {
         match content {
             Content::Game { kind, sequence } => {
                 sequence.into_iter().for_each(|sequence| self.heard.note_failed(sequence));
@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// Takes a long time between steps for what it is: nobody minded the lease.
-    pub(super) fn notice_stall(&mut self, now: Instant) {
+    pub(crate) fn notice_stall(&mut self, now: Instant) {
         if now.duration_since(self.last_step) <= self.config.timing.stall {
             return;
         }
@@ -214,7 +214,7 @@ impl Session {
         }
     }
 
-    pub(super) fn tell_interrupted(&mut self, reason: InterruptReason) {
+    pub(crate) fn tell_interrupted(&mut self, reason: InterruptReason) {
         if self.joined && !self.interrupted {
             self.interrupted = true;
             self.tell(SessionEvent::Interrupted { reason });
@@ -222,7 +222,7 @@ impl Session {
     }
 
     /// Tells the game that all is well again, once it is.
-    pub(super) fn consider_resumed(&mut self) {
+    pub(crate) fn consider_resumed(&mut self) {
         let well = match &self.role {
             Role::Peer(peer) => !peer.host_silent,
             Role::Host(lead) => lead.is_active(),
@@ -236,7 +236,7 @@ impl Session {
     }
 
     /// Says in presence which process this is, and whether it is in the room yet.
-    pub(super) fn show_presence(&mut self, action: PresenceCommand) {
+    pub(crate) fn show_presence(&mut self, action: PresenceCommand) {
         let data = MemberData { generation: Some(self.config.generation), arriving: !self.joined };
         let data = serde_json::to_value(data).ok().map(Data::Json);
         // A player that is on its way out need not be seen.
@@ -246,7 +246,7 @@ impl Session {
     }
 
     /// Ends the session.
-    pub(super) fn close(&mut self, reason: CloseReason) {
+    pub(crate) fn close(&mut self, reason: CloseReason) {
         if matches!(self.role, Role::Closed) {
             return;
         }
@@ -260,7 +260,7 @@ impl Session {
         self.claim = None;
         self.timers.clear();
         self.outgoing.drop_waiting();
-        self.replica = super::Replica::default();
+        self.replica = crate::state::replica::Replica::default();
         self.tell(SessionEvent::Closed(reason));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Generation, PlayerId};
+use crate::{Generation, PlayerId};
 use rooms_protocol::{ConnectionId, Data, PresenceAction, PresenceMessage};
 
 /// How many of its connections a player recognises as its own: late echoes are a few seconds old.
@@ -18,7 +18,7 @@ const MAX_MEMBERS: usize = 2000;
 
 /// What a player says about itself in presence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct MemberData {
+pub(crate) struct MemberData {
     /// Which process of the player it is.
     #[serde(default)]
     pub generation: Option<Generation>,
@@ -29,7 +29,7 @@ pub(super) struct MemberData {
 
 /// What is known of the line.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(crate) struct Connectivity {
     pub connected: bool,
     pub room_attached: bool,
     pub inbox_attached: bool,
@@ -42,24 +42,24 @@ pub(super) struct Line {
     pub synced: bool,
 }
 
-impl Line {
+impl Connectivity {
     /// Whether messages go out and come in.
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.connected && self.room_attached && self.inbox_attached
     }
 
     /// The connection in use, or used last.
-    pub(super) fn connection(&self) -> Option<&ConnectionId> {
+    pub(crate) fn connection(&self) -> Option<&ConnectionId> {
         self.own.back()
     }
 
     /// Whether a connection is, or lately was, this session's own.
-    pub(super) fn is_own(&self, connection: &ConnectionId) -> bool {
+    pub(crate) fn is_own(&self, connection: &ConnectionId) -> bool {
         self.own.contains(connection)
     }
 
     /// Notes the connection in use.
-    pub(super) fn set_connection(&mut self, connection: ConnectionId) {
+    pub(crate) fn set_connection(&mut self, connection: ConnectionId) {
         self.own.retain(|own| *own != connection);
         if self.own.len() >= MAX_OWN_CONNECTIONS {
             self.own.pop_front();
@@ -68,7 +68,7 @@ impl Line {
     }
 
     /// Notes that nothing goes out or comes in for the moment.
-    pub(super) fn drop_line(&mut self) {
+    pub(crate) fn drop_line(&mut self) {
         self.connected = false;
         self.room_attached = false;
         self.inbox_attached = false;
@@ -76,7 +76,7 @@ impl Line {
     }
 
     /// Takes a word about a member.
-    pub(super) fn hear_presence(&mut self, word: &PresenceMessage) {
+    pub(crate) fn hear_presence(&mut self, word: &PresenceMessage) {
         let (Some(connection), Some(client)) = (&word.connection_id, &word.client_id) else { return };
         let key = (connection.clone(), SmolStr::new(client.as_str()));
         match word.action {
@@ -93,30 +93,30 @@ impl Line {
     }
 
     /// Whether presence shows a connection at all.
-    pub(super) fn shows_connection(&self, connection: &ConnectionId, player: &PlayerId) -> bool {
+    pub(crate) fn shows_connection(&self, connection: &ConnectionId, player: &PlayerId) -> bool {
         self.members.contains_key(&(connection.clone(), SmolStr::new(player.as_str())))
     }
 
     /// Whether presence shows a process of a player, on whatever connection.
-    pub(super) fn shows_process(&self, player: &PlayerId, generation: Generation) -> bool {
+    pub(crate) fn shows_process(&self, player: &PlayerId, generation: Generation) -> bool {
         let same = |data: &MemberData| data.generation.is_none_or(|shown| shown == generation);
         self.members.iter().any(|((_, client), data)| client == player.as_str() && same(data))
     }
 
     /// Whether presence shows a newer process of a player than this.
-    pub(super) fn shows_newer_process(&self, player: &PlayerId, generation: Generation) -> bool {
+    pub(crate) fn shows_newer_process(&self, player: &PlayerId, generation: Generation) -> bool {
         let newer = |data: &MemberData| data.generation.is_some_and(|shown| shown > generation);
         self.members.iter().any(|((_, client), data)| client == player.as_str() && newer(data))
     }
 
     /// Whether presence is complete and shows nobody who could be in the room already.
-    pub(super) fn is_alone(&self) -> bool {
+    pub(crate) fn is_alone(&self) -> bool {
         self.synced && self.members.iter().all(|((connection, _), data)| data.arriving || self.is_own(connection))
     }
 }
 
 /// What a member says about itself; nothing where it is no player of ours.
-pub(super) fn member_data(word: &PresenceMessage) -> MemberData {
+pub(crate) fn member_data(word: &PresenceMessage) -> MemberData {
     let json = word.data.as_ref().and_then(Data::as_json);
     json.and_then(|value| MemberData::deserialize(value).ok()).unwrap_or_default()
 }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn those_who_are_arriving_themselves_do_not_count_as_company() {
-        let mut line = Line { synced: true, ..Line::default() };
+        let mut line = Connectivity { synced: true, ..Connectivity::default() };
         line.set_connection("own".into());
         line.hear_presence(&word(PresenceAction::Enter, "own", "ada", json!({ "generation": 1 })));
         line.hear_presence(&word(PresenceAction::Enter, "c", "bob", json!({ "generation": 1, "arriving": true })));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn members_and_own_connections_are_bounded() {
-        let mut line = Line::default();
+        let mut line = Connectivity::default();
         for number in 0..3000 {
             let connection = format!("c{number}");
             line.set_connection(connection.as_str().into());

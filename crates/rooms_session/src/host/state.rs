@@ -6,19 +6,19 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::{
+use crate::{
     MAX_PLAYERS, PlayerId, Reign, RoomRules, Seat, SessionError, Stamp, Version,
-    control::Asked,
-    document::{
+    host::control::Asked,
+    requests::Intake,
+    state::document::{
         Applied, Changes, Document, MAX_DEPTH, MAX_SHARED_KEYS, MAX_SHARED_SIZE, is_shallow, json_fits, json_size,
     },
-    request::Intake,
-    wire::{Nonce, StateBody},
+    wire::message::{Nonce, StateBody},
 };
 
 /// Whether a host acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Leads anew: not before its first snapshot came back.
     Opening,
     /// Acts: its own words come back.
@@ -33,7 +33,7 @@ pub(super) enum Phase {
 
 /// What a host keeps beside what everybody has.
 #[derive(Debug)]
-pub(super) struct Lead {
+pub(crate) struct HostState {
     pub reign: Reign,
     pub phase: Phase,
     /// The document as the host has it, published or not. Changed through the setters alone, which note what was.
@@ -71,9 +71,9 @@ pub(super) struct Lead {
     pub asked: Asked,
 }
 
-impl Lead {
+impl HostState {
     /// Leads on from `working`, the state `held`; without one the room is founded.
-    pub(super) fn new(reign: Reign, working: Document, held: Option<Stamp>) -> Self {
+    pub(crate) fn new(reign: Reign, working: Document, held: Option<Stamp>) -> Self {
         Self {
             reign,
             phase: Phase::Opening,
@@ -99,22 +99,22 @@ impl Lead {
         }
     }
 
-    pub(super) fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.phase == Phase::Active
     }
 
     /// The best state that anybody may have of this host; `None` before a room's first.
-    pub(super) fn published(&self) -> Option<&Stamp> {
+    pub(crate) fn published(&self) -> Option<&Stamp> {
         self.published.as_ref()
     }
 
     /// Gives or takes a seat, and tells what was there.
-    pub(super) fn set_seat(&mut self, player: &PlayerId, seat: Option<Seat>) {
+    pub(crate) fn set_seat(&mut self, player: &PlayerId, seat: Option<Seat>) {
         self.working.set_seat(player, seat, &mut self.unpublished);
     }
 
     /// Makes room for a counter where those of players who vanished have filled the document.
-    pub(super) fn forget_a_vanished_player(&mut self) {
+    pub(crate) fn forget_a_vanished_player(&mut self) {
         if self.working.applied.len() < MAX_PLAYERS {
             return;
         }
@@ -126,16 +126,16 @@ impl Lead {
     }
 
     /// Sets or forgets how far a player's requests are applied.
-    pub(super) fn set_applied(&mut self, player: &PlayerId, applied: Option<Applied>) {
+    pub(crate) fn set_applied(&mut self, player: &PlayerId, applied: Option<Applied>) {
         self.working.set_applied(player, applied, &mut self.unpublished);
     }
 
     /// Sets the room's rules.
-    pub(super) fn set_rules(&mut self, rules: RoomRules) {
+    pub(crate) fn set_rules(&mut self, rules: RoomRules) {
         self.working.set_rules(rules, &mut self.unpublished);
     }
 
-    pub(super) fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
+    pub(crate) fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
         let old = self.working.shared.get(key);
         if old == Some(&value) {
             return Ok(());
@@ -157,12 +157,12 @@ impl Lead {
     }
 
     /// Whether anything waits to be published.
-    pub(super) fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.snapshot_due || !self.unpublished.is_empty()
     }
 
     /// The next state to publish, unless nothing is different after all.
-    pub(super) fn next_state(&mut self) -> Option<(Version, StateBody)> {
+    pub(crate) fn next_state(&mut self) -> Option<(Version, StateBody)> {
         let patch = std::mem::take(&mut self.unpublished).patch(&self.working);
         if !self.snapshot_due && patch.0.is_empty() {
             return None;

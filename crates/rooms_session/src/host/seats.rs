@@ -6,17 +6,17 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::{
+use crate::{
     Admission, Generation, LeaveReason, PlayerId, Refusal, Role, Seat, SeatStatus, Session, SessionEvent, Told, Wish,
-    claim::MAX_TERM_STEP,
-    document::{Applied, json_fits},
-    lead::Lead,
-    line::member_data,
-    outgoing::{Content, Lane},
-    promise::{Leader, OpenClaim},
-    talk::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
+    connectivity::facts::member_data,
+    election::claim::MAX_TERM_STEP,
+    election::leadership::{Leader, OpenClaim},
+    host::state::HostState,
+    state::document::{Applied, json_fits},
     timer::Timer,
-    wire::{Hello, Nonce, RESERVED, Refused, Request},
+    wire::inbound::{MAX_EVENTS, MAX_PROFILE_SIZE, Origin},
+    wire::message::{Hello, Nonce, RESERVED, Refused, Request},
+    wire::outbound::{Content, Lane},
 };
 use rooms_protocol::{PresenceAction, PresenceMessage};
 
@@ -30,7 +30,7 @@ const MIN_RETRY: Duration = Duration::from_millis(50);
 const MIN_SUPERSEDED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the host makes of a hello.
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     /// The process has its seat already.
     Again(Seat),
     /// A new process of the player takes its seat over.
@@ -56,7 +56,7 @@ struct Seating {
 }
 
 impl Session {
-    pub(super) fn hear_hello(&mut self, from: &Origin, hello: Hello, now: Instant) {
+    pub(crate) fn hear_hello(&mut self, from: &Origin, hello: Hello, now: Instant) {
         if from.own {
             return;
         }
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// Does what the rules say about a hello; `answer` is the game's, where it was asked.
-    pub(super) fn decide(&mut self, from: &Origin, hello: Hello, answer: Option<Admission>, now: Instant) {
+    pub(crate) fn decide(&mut self, from: &Origin, hello: Hello, answer: Option<Admission>, now: Instant) {
         let Role::Host(lead) = &self.role else { return };
         if !lead.is_active() {
             return;
@@ -109,7 +109,7 @@ impl Session {
         }
     }
 
-    fn judge(&self, lead: &Lead, from: &Origin, hello: &Hello, answer: Option<Admission>) -> Judgement {
+    fn judge(&self, lead: &HostState, from: &Origin, hello: &Hello, answer: Option<Admission>) -> Judgement {
         let roster = &lead.working.roster;
         if from.player == self.config.player {
             return Judgement::Refused(Refusal::IdTaken);
@@ -191,7 +191,7 @@ impl Session {
 
     /// Tells a process to stop that goes on in a seat which a newer one has. It may have missed that, as one that was frozen,
     /// and even lead those who are gone; nobody else hears it.
-    pub(super) fn tell_superseded(&mut self, from: &Origin, process: Generation, now: Instant) {
+    pub(crate) fn tell_superseded(&mut self, from: &Origin, process: Generation, now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         let allowed = lead.last_superseded.is_none_or(|last| now.duration_since(last) >= MIN_SUPERSEDED_INTERVAL);
         if !allowed || !lead.is_active() {
@@ -204,7 +204,7 @@ impl Session {
     }
 
     /// Takes a seat away, since its player left or was gone for too long.
-    pub(super) fn give_up_seat(&mut self, player: &PlayerId, reason: LeaveReason) {
+    pub(crate) fn give_up_seat(&mut self, player: &PlayerId, reason: LeaveReason) {
         let Role::Host(lead) = &self.role else { return };
         if lead.is_active() && *player != self.config.player {
             self.vacate(player, reason);
@@ -212,7 +212,7 @@ impl Session {
     }
 
     /// Takes a seat away.
-    pub(super) fn vacate(&mut self, player: &PlayerId, reason: LeaveReason) {
+    pub(crate) fn vacate(&mut self, player: &PlayerId, reason: LeaveReason) {
         let Role::Host(lead) = &mut self.role else { return };
         let Some(old) = lead.working.roster.get(player).cloned() else { return };
         lead.set_seat(player, None);
@@ -251,7 +251,7 @@ impl Session {
     }
 
     /// Takes in who came and went. Presence is a hint: it says whose connection is there, and nothing else.
-    pub(super) fn hear_presence(&mut self, words: &[PresenceMessage], now: Instant) {
+    pub(crate) fn hear_presence(&mut self, words: &[PresenceMessage], now: Instant) {
         for word in words {
             self.line.hear_presence(word);
             self.notice_host_leave(word, now);
@@ -280,7 +280,7 @@ impl Session {
     }
 
     /// Marks the seats of those lost who are not there as a new reign begins, the old host's too.
-    pub(super) fn mark_absent(&mut self, now: Instant) {
+    pub(crate) fn mark_absent(&mut self, now: Instant) {
         let Role::Host(lead) = &self.role else { return };
         let (old_host, line) = (self.host.as_ref(), &self.line);
         let absent = |seat: &&Seat| {
@@ -295,7 +295,7 @@ impl Session {
     }
 
     /// Gives up the seats of those who said goodbye while nobody led.
-    pub(super) fn give_up_left_seats(&mut self) {
+    pub(crate) fn give_up_left_seats(&mut self) {
         let Role::Host(lead) = &self.role else { return };
         let gone = |player: &&PlayerId| {
             let seat = lead.working.roster.get(player);
@@ -306,7 +306,7 @@ impl Session {
     }
 
     /// Looks after seats whose players presence does not show, and gives up those that were lost for too long.
-    pub(super) fn check_seats(&mut self, now: Instant) {
+    pub(crate) fn check_seats(&mut self, now: Instant) {
         let timing = self.config.timing;
         let Role::Host(lead) = &mut self.role else { return };
         self.timers.set(Timer::Seats, now + timing.lease);
@@ -344,7 +344,7 @@ impl Session {
     }
 
     /// Takes in a peer's request.
-    pub(super) fn hear_request(&mut self, from: &Origin, request: Request, _now: Instant) {
+    pub(crate) fn hear_request(&mut self, from: &Origin, request: Request, _now: Instant) {
         let Role::Host(lead) = &mut self.role else { return };
         let seat = lead.working.roster.get(&from.player);
         if seat.is_none_or(|seat| seat.generation != request.generation) {
@@ -362,7 +362,7 @@ impl Session {
     }
 
     /// Applies every request whose turn it is, the host's own too.
-    pub(super) fn apply_requests(&mut self) {
+    pub(crate) fn apply_requests(&mut self) {
         let Role::Host(lead) = &self.role else { return };
         lead.intake.players().iter().for_each(|player| self.apply_requests_of(player));
         self.apply_own_requests();
@@ -381,7 +381,7 @@ impl Session {
         }
     }
 
-    pub(super) fn apply_own_requests(&mut self) {
+    pub(crate) fn apply_own_requests(&mut self) {
         let player = self.config.player.clone();
         while self.events.len() < MAX_EVENTS {
             let Role::Host(lead) = &self.role else { return };
@@ -407,7 +407,7 @@ impl Session {
     }
 
     /// Sends requests that are new or were not confirmed in time.
-    pub(super) fn send_requests(&mut self, now: Instant) {
+    pub(crate) fn send_requests(&mut self, now: Instant) {
         match &self.role {
             Role::Host(_) => return self.apply_own_requests(),
             Role::Peer(_) if self.line.is_up() && self.joined => {}
@@ -429,7 +429,7 @@ impl Session {
     }
 
     /// Notes which of the own requests the document shows as applied.
-    pub(super) fn confirm_requests(&mut self, now: Instant) {
+    pub(crate) fn confirm_requests(&mut self, now: Instant) {
         let document = self.replica.document();
         let own = |generation| generation == self.config.generation;
         let sequence = match document.applied.get(&self.config.player) {

@@ -7,30 +7,30 @@ use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::{
+use crate::{
     Generation, MAX_DEPTH, PlayerId, Profile, Role, Session, SessionError, SessionEvent, Stamp, Target,
-    document::{Changes, is_shallow, json_fits, json_size},
-    early::EarlyMessage,
-    heard::Said,
-    host::replaced,
-    outgoing::{Content, Lane, MAX_PUBLISH_SIZE},
-    parts,
-    request::MAX_REQUESTS,
-    wire::{Leave, RESERVED, RoomMessage, State},
+    host::lead::replaced,
+    requests::MAX_REQUESTS,
+    state::document::{Changes, is_shallow, json_fits, json_size},
+    wire::dedup::Said,
+    wire::fragment,
+    wire::message::{Leave, RESERVED, RoomMessage, State},
+    wire::outbound::{Content, Lane, MAX_PUBLISH_SIZE},
+    wire::pre_join::PreJoinMessage,
 };
 use rooms_protocol::{ConnectionId, Data, Extras, Message, MessageAction, MessageSerial};
 
 /// Most bytes of JSON text in a profile: a newcomer reads those of a full room at once.
-pub(super) const MAX_PROFILE_SIZE: usize = 1024;
+pub(crate) const MAX_PROFILE_SIZE: usize = 1024;
 
 /// Longest name that is kept of a profile over the limit, in characters.
 const MAX_CUT_NAME: usize = 64;
 
 /// Most events that wait for the game. More messages are dropped, and requests wait.
-pub(super) const MAX_EVENTS: usize = 16 * 1024;
+pub(crate) const MAX_EVENTS: usize = 16 * 1024;
 
 /// Most goodbyes that are remembered until the host gives the seats up.
-pub(super) const MAX_GOODBYES: usize = 64;
+pub(crate) const MAX_GOODBYES: usize = 64;
 
 /// Bytes that name, headers and envelope of a message may take beside its data.
 const ENVELOPE: usize = 1024;
@@ -46,7 +46,7 @@ const OTHERS: &str = "others";
 
 /// Where a message came from, as the server stamped it.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub player: PlayerId,
     pub connection: ConnectionId,
     pub serial: Option<MessageSerial>,
@@ -56,7 +56,7 @@ pub(super) struct Origin {
 
 /// What is known of the publish that is being heard.
 #[derive(Debug, Default)]
-pub(super) struct Publish {
+pub(crate) struct Publish {
     /// Who published a state in it that does not count.
     void: Option<ConnectionId>,
 }
@@ -66,7 +66,7 @@ impl Session {
     ///
     /// What a host says in a frame belongs to the state of that frame: where the state does not count, since another
     /// host leads by now, what was said with it does not either.
-    pub(super) fn hear_message(&mut self, inbox: bool, message: Message, publish: &mut Publish, now: Instant) {
+    pub(crate) fn hear_message(&mut self, inbox: bool, message: Message, publish: &mut Publish, now: Instant) {
         if matches!(self.role, Role::Closed) || message.action.is_some_and(|action| action != MessageAction::Create) {
             return;
         }
@@ -167,7 +167,7 @@ impl Session {
 
     /// Notes which processes a state of this serial gives their seats: what their players' older ones say after it is not
     /// heard. Not from a hello on, which may be refused. `changes` holds what was before.
-    pub(super) fn note_processes(&mut self, changes: &Changes, serial: Option<&MessageSerial>) {
+    pub(crate) fn note_processes(&mut self, changes: &Changes, serial: Option<&MessageSerial>) {
         for (player, before) in &changes.roster {
             let (Some(before), Some(seat)) = (before, self.replica.document().roster.get(player)) else { continue };
             if seat.generation > before.generation {
@@ -186,7 +186,7 @@ impl Session {
         now: Instant,
     ) {
         if !self.joined {
-            self.early.keep(EarlyMessage { inbox, from, kind, data, extras });
+            self.early.keep(PreJoinMessage { inbox, from, kind, data, extras });
             return;
         }
         if !from.own && self.is_removed(&from.player) {
@@ -216,14 +216,14 @@ impl Session {
     }
 
     /// Hears what was said between the state that this player was welcomed with and the welcome.
-    pub(super) fn hear_early(&mut self, welcome: &Stamp, now: Instant) {
+    pub(crate) fn hear_early(&mut self, welcome: &Stamp, now: Instant) {
         for early in self.early.take(welcome) {
             self.hear_game(early.inbox, early.from, early.kind, early.data, early.extras, now);
         }
     }
 
     /// Whether a message can be sent at all.
-    pub(super) fn check_sendable(&self, to: &Target, kind: &str, data: &Value) -> Result<(), SessionError> {
+    pub(crate) fn check_sendable(&self, to: &Target, kind: &str, data: &Value) -> Result<(), SessionError> {
         if !self.joined {
             return Err(SessionError::NotJoined);
         }
@@ -251,13 +251,13 @@ impl Session {
     }
 
     /// Makes a request to the host; the host's own is applied at once.
-    pub(super) fn request(&mut self, kind: SmolStr, data: Value) {
+    pub(crate) fn request(&mut self, kind: SmolStr, data: Value) {
         self.requests.push(kind, data);
         self.send_requests(self.last_step);
     }
 
     /// Queues a message of the game.
-    pub(super) fn say_game(&mut self, lane: Lane, kind: &str, data: Value, to_others: bool) {
+    pub(crate) fn say_game(&mut self, lane: Lane, kind: &str, data: Value, to_others: bool) {
         let inbox = lane != Lane::Room;
         let sequence = self.heard.next(inbox);
         let mut headers = Map::new();
@@ -274,31 +274,31 @@ impl Session {
     }
 
     /// Queues a message about the room.
-    pub(super) fn say(&mut self, lane: Lane, message: RoomMessage, content: Content) {
+    pub(crate) fn say(&mut self, lane: Lane, message: RoomMessage, content: Content) {
         for message in self.written(&message) {
             self.outgoing.push(lane.clone(), message, content.clone());
         }
     }
 
     /// Queues a state before everything that was said in the same frame.
-    pub(super) fn say_state(&mut self, state: State) {
+    pub(crate) fn say_state(&mut self, state: State) {
         let messages = self.written(&state.into());
         self.outgoing.push_front(messages.into_iter().map(|message| (message, Content::State)).collect());
     }
 
     /// Says goodbye to everyone.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(crate) fn say_goodbye(&mut self) {
         let leave = Leave { generation: self.config.generation, reason: SmolStr::new_static("left") };
         self.say(Lane::Room, leave.into(), Content::Other);
     }
 
     /// Says something to everyone at the end of this frame, or never.
-    pub(super) fn say_urgent(&mut self, message: RoomMessage) {
+    pub(crate) fn say_urgent(&mut self, message: RoomMessage) {
         self.say_urgent_on(Lane::Room, message);
     }
 
     /// Says something at the end of this frame, or never.
-    pub(super) fn say_urgent_on(&mut self, lane: Lane, message: RoomMessage) {
+    pub(crate) fn say_urgent_on(&mut self, lane: Lane, message: RoomMessage) {
         for message in self.written(&message) {
             self.outgoing.push_urgent(lane.clone(), message);
         }
@@ -318,7 +318,7 @@ impl Session {
             return vec![Message::new(name, data)];
         }
         self.last_part = self.last_part.wrapping_add(1);
-        let Some(parts) = parts::split(self.config.generation, self.last_part, name, &data.to_string()) else {
+        let Some(parts) = fragment::split(self.config.generation, self.last_part, name, &data.to_string()) else {
             log::error!("{name} is too large even in parts");
             return Vec::new();
         };
@@ -330,7 +330,7 @@ impl Session {
     }
 
     /// Counts something that makes no sense.
-    pub(super) fn note_malformed(&mut self, what: &str) {
+    pub(crate) fn note_malformed(&mut self, what: &str) {
         self.stats.malformed += 1;
         log::warn!("room {}: dropped {what}", self.config.room);
     }
@@ -348,7 +348,7 @@ fn stamps(extras: Option<&Extras>) -> Option<(Generation, u64)> {
 
 /// The payload that carries a game's JSON, and its encoding: text as text, `null` as nothing, so that a plain client reads
 /// what it expects. Numbers and booleans go as JSON text, since a payload is an object, a list, text or bytes (`RSL4a`).
-pub(super) fn data_of(value: Value) -> (Option<Data>, Option<String>) {
+pub(crate) fn data_of(value: Value) -> (Option<Data>, Option<String>) {
     match value {
         Value::Null => (None, None),
         Value::String(text) => (Some(Data::Text(text)), None),
@@ -366,7 +366,7 @@ fn json_of(data: Data) -> Option<Value> {
 }
 
 /// A profile that fits: one over the limit keeps its name alone.
-pub(super) fn fitting(profile: Profile) -> Profile {
+pub(crate) fn fitting(profile: Profile) -> Profile {
     if json_fits(&profile, MAX_PROFILE_SIZE) && is_shallow(&profile.data) {
         return profile;
     }
