@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Generation, PlayerId, RoomName};
+use crate::{
+    id::{Generation, PlayerId, RoomName},
+    state::json::{is_shallow, json_fits},
+};
 
 /// How a player shows itself to the others. More than 1 KiB of JSON is cut down to the name, since every newcomer reads
 /// everyone's.
@@ -28,6 +31,23 @@ impl Profile {
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = data;
         self
+    }
+}
+
+/// Most bytes of JSON text in a profile. A newcomer reads the profiles of a full room at once.
+pub(crate) const MAX_PROFILE_SIZE: usize = 1024;
+
+/// Longest name that is kept of a profile over the limit, in characters.
+const MAX_CUT_NAME: usize = 64;
+
+impl Profile {
+    /// A profile within the limit. One over the limit keeps only its name.
+    pub(crate) fn fitting(self) -> Self {
+        if json_fits(&self, MAX_PROFILE_SIZE) && is_shallow(&self.data) {
+            return self;
+        }
+        log::warn!("a profile of more than {MAX_PROFILE_SIZE} bytes is cut down to its name");
+        Self::named(self.name.chars().take(MAX_CUT_NAME).collect::<String>())
     }
 }
 

@@ -1,6 +1,11 @@
-//! The host: its own copy of the document, the seats, and the room's rules.
+//! The host: its own copy of the document, the seats, and who is let in.
+//!
+//! What the host does to the document is provisional until the echo of its publish brings it back. The replica holds that
+//! confirmed state, and a host that steps down returns to it.
 
-pub(crate) mod control;
-pub(crate) mod lead;
+pub(crate) mod admission;
+pub(crate) mod document;
+pub(crate) mod intake;
+pub(crate) mod newcomers;
 pub(crate) mod seats;
 pub(crate) mod state;

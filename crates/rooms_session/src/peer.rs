@@ -1,4 +1,4 @@
-//! A player that follows a host.
+//! A player that follows a host, or is on its way in: the host's lease, and the hellos.
 
-pub(crate) mod follow;
+pub(crate) mod hello;
 pub(crate) mod state;

@@ -1,7 +1,7 @@
-//! Requests: what a player asks of the host, exactly once and in order.
+//! Requests: what a player asks the host to do, exactly once and in order.
 //!
-//! [`Requests`] is the asking side: it numbers, sends again, and keeps what a new host may not know. [`Intake`] is the
-//! host's: it holds what came before its turn. Which were applied stands in the shared document.
+//! [`Requests`] is the side that asks: it numbers requests, sends them again, and keeps what a new host may not know.
+//! [`Intake`] is the host's side: it holds what came before its turn. The shared document says which were applied.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,9 +12,18 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use crate::{Generation, PlayerId, state::document::json_size, wire::message};
+use crate::{
+    context::Context,
+    id::{Generation, PlayerId, Reign},
+    state::{document::Document, json::json_size},
+    timer::Timer,
+    wire::{message, outbound::Lane},
+};
 
-/// Most requests of one player that are under way; more wait for their turn.
+/// Shortest wait before requests are looked at again.
+const MIN_RETRY: Duration = Duration::from_millis(50);
+
+/// Most requests of one player that are under way. More wait for their turn.
 pub(crate) const WINDOW: u64 = 64;
 
 /// Most requests that wait for confirmation.
@@ -33,6 +42,8 @@ pub(crate) struct Requests {
     last: u64,
     /// The number that the shared document shows as applied.
     applied: u64,
+    /// The reign to which all open requests were sent.
+    sent_to: Option<Reign>,
 }
 
 #[derive(Debug)]
@@ -46,7 +57,17 @@ struct Pending {
 
 impl Requests {
     pub(crate) fn new(generation: Generation) -> Self {
-        Self { generation, pending: VecDeque::new(), last: 0, applied: 0 }
+        Self { generation, pending: VecDeque::new(), last: 0, applied: 0, sent_to: None }
+    }
+
+    /// The reign to which all open requests were sent.
+    pub(crate) fn sent_to(&self) -> Option<&Reign> {
+        self.sent_to.as_ref()
+    }
+
+    /// Notes to which reign all open requests are sent from now on.
+    pub(crate) fn set_sent_to(&mut self, reign: Option<Reign>) {
+        self.sent_to = reign;
     }
 
     /// How many wait for confirmation.
@@ -60,15 +81,15 @@ impl Requests {
         self.pending.push_back(Pending { sequence: self.last, kind, data, sent_at: None, confirmed_at: None });
     }
 
-    /// The first request that can be sent still; a host need not wait for those before it. What is confirmed is among
-    /// them for as long as it is kept: the state that confirmed it may have given way, and the next host know less.
+    /// The first request that can still be sent. A host need not wait for those before it. A confirmed request counts for as
+    /// long as it is kept: the state that confirmed it may give way, and then the next host knows less.
     pub(crate) fn first_kept(&self) -> u64 {
         let first = self.pending.front().map(|pending| pending.sequence);
         first.unwrap_or_else(|| self.last.max(self.applied).saturating_add(1))
     }
 
-    /// Notes what the document shows as applied; it goes back where a new host knows less.
-    pub(crate) fn confirm(&mut self, applied: u64, kept: Duration, now: Instant) {
+    /// Notes what the document shows as applied. The number goes back if a new host knows less.
+    fn confirm(&mut self, applied: u64, kept: Duration, now: Instant) {
         self.applied = applied;
         for pending in &mut self.pending {
             if pending.sequence > applied {
@@ -91,7 +112,7 @@ impl Requests {
     }
 
     /// The requests to send now, each with whether it was sent before, and when to look again.
-    pub(crate) fn due(&mut self, retry: Duration, now: Instant) -> (Vec<(message::Request, bool)>, Option<Instant>) {
+    fn due(&mut self, retry: Duration, now: Instant) -> (Vec<(message::Request, bool)>, Option<Instant>) {
         let (first_unconfirmed, applied) = (self.first_kept(), self.applied);
         let mut due = Vec::new();
         let mut next = None;
@@ -115,6 +136,38 @@ impl Requests {
         (due, next)
     }
 
+    /// Sends the requests to `host` that are new or were not confirmed in time.
+    pub(crate) fn send_due(&mut self, host: &PlayerId, now: Instant, cx: &mut Context) {
+        let (due, next) = self.due(cx.config.timing.request_retry, now);
+        for (request, repeated) in due {
+            let lane = Lane::Inbox(host.clone());
+            if repeated {
+                cx.outbound.send_urgent(lane, request.into());
+            } else {
+                cx.outbound.send(lane, request.into());
+            }
+        }
+        if let Some(next) = next {
+            cx.timers.hasten(Timer::Requests, next.max(now + MIN_RETRY));
+        }
+    }
+
+    /// Notes which of the own requests `document` shows as applied.
+    pub(crate) fn on_document(&mut self, document: &Document, now: Instant, cx: &mut Context) {
+        let own = |generation| generation == self.generation;
+        let sequence = match document.applied.get(cx.player()) {
+            Some(applied) => own(applied.generation).then_some(applied.sequence),
+            // A host has no counter before its first request. What it counted on its own is void once it gave way.
+            None => document.roster.get(cx.player()).and_then(|seat| own(seat.generation).then_some(0)),
+        };
+        if let Some(sequence) = sequence {
+            self.confirm(sequence, cx.config.timing.request_kept, now);
+            if self.unconfirmed() > 0 {
+                cx.timers.hasten(Timer::Requests, now);
+            }
+        }
+    }
+
     /// The request with a number, for a host that is its own peer.
     pub(crate) fn get(&self, sequence: u64) -> Option<(&SmolStr, &Value)> {
         let pending = self.pending.iter().find(|pending| pending.sequence == sequence)?;
@@ -130,8 +183,8 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Keeps a request until its turn. What is applied already, too far ahead, or over the bounds is dropped: the peer
-    /// sends it again.
+    /// Keeps a request until its turn. Drops what is applied already, too far ahead, or over the bounds: the peer sends it
+    /// again.
     pub(crate) fn keep(&mut self, player: &PlayerId, applied: u64, sequence: u64, kind: SmolStr, data: Value) {
         if sequence <= applied || sequence - applied > WINDOW {
             return;

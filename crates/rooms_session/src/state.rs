@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 pub(crate) mod fingerprint;
+pub(crate) mod json;
 pub(crate) mod replica;
 pub(crate) mod roster;
 pub(crate) mod rules;

@@ -1,8 +1,9 @@
-//! What travels: the messages about the room, how they are split, sent, received and told apart.
+//! What travels: the messages about the room, and how messages are encoded, split, sent, received and recognised.
 
 pub(crate) mod dedup;
 pub(crate) mod fragment;
 pub(crate) mod inbound;
 pub(crate) mod message;
 pub(crate) mod outbound;
+pub(crate) mod payload;
 pub(crate) mod pre_join;

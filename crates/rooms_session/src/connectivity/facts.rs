@@ -1,16 +1,19 @@
-//! What is known of the line: connection, the room's two channels, and who presence shows.
+//! The facts about the connection: whether it is up, the room's two channels, and the members that presence shows.
 //!
-//! Owns facts alone, as the client told them. What follows from them is decided elsewhere.
+//! Owns facts alone, as the client reported them. Other parts decide what follows from them.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::{Generation, PlayerId};
-use rooms_protocol::{ConnectionId, Data, PresenceAction, PresenceMessage};
+use crate::{
+    id::{Generation, PlayerId},
+    state::roster::Seat,
+};
+use rooms_protocol::{ChannelName, ConnectionId, Data, PresenceAction, PresenceMessage};
 
-/// How many of its connections a player recognises as its own: late echoes are a few seconds old.
+/// How many of its connections a player recognises as its own: an echo is at most a few seconds late.
 const MAX_OWN_CONNECTIONS: usize = 8;
 
 /// Most members that are tracked; a room has fewer players.
@@ -27,25 +30,69 @@ pub(crate) struct MemberData {
     pub arriving: bool,
 }
 
-/// What is known of the line.
-#[derive(Debug, Default)]
+/// One of the room's two channels, and what is known of it.
+#[derive(Debug)]
+pub(super) struct ChannelFacts {
+    pub(super) name: ChannelName,
+    pub(super) attached: bool,
+    /// Whether the channel was attached before. Then attaching it again may have missed something.
+    pub(super) known: bool,
+}
+
+impl ChannelFacts {
+    fn new(name: ChannelName) -> Self {
+        Self { name, attached: false, known: false }
+    }
+}
+
+/// What is known of the connection, of the room's two channels, and of the members in presence.
+#[derive(Debug)]
 pub(crate) struct Connectivity {
-    pub connected: bool,
-    pub room_attached: bool,
-    pub inbox_attached: bool,
-    /// Whether each channel was attached before, so that attaching anew may have missed something.
-    pub room_known: bool,
-    pub inbox_known: bool,
+    pub(super) connected: bool,
+    pub(super) room: ChannelFacts,
+    pub(super) inbox: ChannelFacts,
     own: VecDeque<ConnectionId>,
     members: BTreeMap<(ConnectionId, SmolStr), MemberData>,
-    /// Whether presence is complete.
-    pub synced: bool,
+    /// Whether all members are known.
+    pub(super) synced: bool,
 }
 
 impl Connectivity {
+    /// Nothing is known yet.
+    pub(crate) fn new(room: ChannelName, inbox: ChannelName) -> Self {
+        let (own, members) = (VecDeque::new(), BTreeMap::new());
+        let (room, inbox) = (ChannelFacts::new(room), ChannelFacts::new(inbox));
+        Self { connected: false, room, inbox, own, members, synced: false }
+    }
+
+    /// The channel that everyone in the room is attached to.
+    pub(crate) fn room_channel(&self) -> &ChannelName {
+        &self.room.name
+    }
+
+    /// The channel that only this player listens on.
+    pub(crate) fn inbox_channel(&self) -> &ChannelName {
+        &self.inbox.name
+    }
+
     /// Whether messages go out and come in.
     pub(crate) fn is_up(&self) -> bool {
-        self.connected && self.room_attached && self.inbox_attached
+        self.connected && self.room.attached && self.inbox.attached
+    }
+
+    /// Whether the client is connected.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether all members are known.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Notes that all members are known.
+    pub(crate) fn set_synced(&mut self) {
+        self.synced = true;
     }
 
     /// The connection in use, or used last.
@@ -67,25 +114,17 @@ impl Connectivity {
         self.own.push_back(connection);
     }
 
-    /// Notes that nothing goes out or comes in for the moment.
-    pub(crate) fn drop_line(&mut self) {
-        self.connected = false;
-        self.room_attached = false;
-        self.inbox_attached = false;
-        self.synced = false;
-    }
-
-    /// Takes a word about a member.
-    pub(crate) fn hear_presence(&mut self, word: &PresenceMessage) {
-        let (Some(connection), Some(client)) = (&word.connection_id, &word.client_id) else { return };
+    /// Takes in a presence message about a member.
+    pub(crate) fn on_presence(&mut self, message: &PresenceMessage) {
+        let (Some(connection), Some(client)) = (&message.connection_id, &message.client_id) else { return };
         let key = (connection.clone(), SmolStr::new(client.as_str()));
-        match word.action {
+        match message.action {
             PresenceAction::Leave | PresenceAction::Absent => {
                 self.members.remove(&key);
             }
             PresenceAction::Enter | PresenceAction::Present | PresenceAction::Update => {
                 if self.members.len() < MAX_MEMBERS || self.members.contains_key(&key) {
-                    self.members.insert(key, member_data(word));
+                    self.members.insert(key, member_data(message));
                 }
             }
             PresenceAction::Unknown(_) => {}
@@ -109,15 +148,20 @@ impl Connectivity {
         self.members.iter().any(|((_, client), data)| client == player.as_str() && newer(data))
     }
 
+    /// Whether presence shows the player of a seat: its process, or at least its connection.
+    pub(crate) fn shows_seat(&self, seat: &Seat) -> bool {
+        self.shows_process(&seat.player, seat.generation) || self.shows_connection(&seat.connection, &seat.player)
+    }
+
     /// Whether presence is complete and shows nobody who could be in the room already.
     pub(crate) fn is_alone(&self) -> bool {
         self.synced && self.members.iter().all(|((connection, _), data)| data.arriving || self.is_own(connection))
     }
 }
 
-/// What a member says about itself; nothing where it is no player of ours.
-pub(crate) fn member_data(word: &PresenceMessage) -> MemberData {
-    let json = word.data.as_ref().and_then(Data::as_json);
+/// What a member says about itself. The default if it is not a player of this game.
+pub(crate) fn member_data(message: &PresenceMessage) -> MemberData {
+    let json = message.data.as_ref().and_then(Data::as_json);
     json.and_then(|value| MemberData::deserialize(value).ok()).unwrap_or_default()
 }
 
@@ -127,7 +171,11 @@ mod tests {
 
     use super::*;
 
-    fn word(action: PresenceAction, connection: &str, client: &str, data: serde_json::Value) -> PresenceMessage {
+    fn connectivity() -> Connectivity {
+        Connectivity::new("room:den".into(), "room:den:to:ada".into())
+    }
+
+    fn message(action: PresenceAction, connection: &str, client: &str, data: serde_json::Value) -> PresenceMessage {
         PresenceMessage {
             action,
             connection_id: Some(connection.into()),
@@ -139,27 +187,33 @@ mod tests {
 
     #[test]
     fn those_who_are_arriving_themselves_do_not_count_as_company() {
-        let mut line = Connectivity { synced: true, ..Connectivity::default() };
-        line.set_connection("own".into());
-        line.hear_presence(&word(PresenceAction::Enter, "own", "ada", json!({ "generation": 1 })));
-        line.hear_presence(&word(PresenceAction::Enter, "c", "bob", json!({ "generation": 1, "arriving": true })));
-        assert!(line.is_alone());
-        line.hear_presence(&word(PresenceAction::Update, "c", "bob", json!({ "generation": 1 })));
-        assert!(!line.is_alone());
-        line.hear_presence(&word(PresenceAction::Leave, "c", "bob", json!(null)));
-        assert!(line.is_alone());
-        line.hear_presence(&word(PresenceAction::Present, "d", "a page", json!("hello")));
-        assert!(!line.is_alone(), "a member that says nothing may be anybody");
+        let mut connectivity = connectivity();
+        connectivity.set_synced();
+        connectivity.set_connection("own".into());
+        connectivity.on_presence(&message(PresenceAction::Enter, "own", "ada", json!({ "generation": 1 })));
+        connectivity.on_presence(&message(
+            PresenceAction::Enter,
+            "c",
+            "bob",
+            json!({ "generation": 1, "arriving": true }),
+        ));
+        assert!(connectivity.is_alone());
+        connectivity.on_presence(&message(PresenceAction::Update, "c", "bob", json!({ "generation": 1 })));
+        assert!(!connectivity.is_alone());
+        connectivity.on_presence(&message(PresenceAction::Leave, "c", "bob", json!(null)));
+        assert!(connectivity.is_alone());
+        connectivity.on_presence(&message(PresenceAction::Present, "d", "a page", json!("hello")));
+        assert!(!connectivity.is_alone(), "a member that says nothing may be anybody");
     }
 
     #[test]
     fn members_and_own_connections_are_bounded() {
-        let mut line = Connectivity::default();
+        let mut connectivity = connectivity();
         for number in 0..3000 {
             let connection = format!("c{number}");
-            line.set_connection(connection.as_str().into());
-            line.hear_presence(&word(PresenceAction::Enter, &connection, "x", json!(null)));
+            connectivity.set_connection(connection.as_str().into());
+            connectivity.on_presence(&message(PresenceAction::Enter, &connection, "x", json!(null)));
         }
-        assert_eq!((line.members.len(), line.own.len()), (MAX_MEMBERS, MAX_OWN_CONNECTIONS));
+        assert_eq!((connectivity.members.len(), connectivity.own.len()), (MAX_MEMBERS, MAX_OWN_CONNECTIONS));
     }
 }

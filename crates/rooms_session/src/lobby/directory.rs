@@ -18,7 +18,7 @@ use web_time::Instant;
 
 use crate::{
     Listing, MAX_TITLE, Newcomers, PlayerId, Reign, RoomName, Session,
-    state::document::{is_shallow, json_fits},
+    state::json::{is_shallow, json_fits},
     state::rules::cut,
 };
 use rooms_client::{
@@ -112,10 +112,10 @@ impl Session {
     pub(crate) fn entry(&self) -> Option<Entry> {
         let reign = self.stamp().filter(|_| self.is_host())?.reign.clone();
         let rules = self.rules();
-        let mut host_name = self.config.profile.name.clone();
+        let mut host_name = self.shown_name().to_owned();
         cut(&mut host_name, MAX_TITLE);
         Some(Entry {
-            room: self.config.room.clone(),
+            room: self.room().clone(),
             listing: rules.listing.clone()?,
             host_name,
             players: self.roster().len(),

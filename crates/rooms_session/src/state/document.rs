@@ -6,10 +6,7 @@
 //! limited to `add`, `replace` and `remove` below one entry: `copy` could double a document with every line. It applies
 //! whole or not at all.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use json_patch::{
     AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation,
@@ -21,6 +18,7 @@ use smol_str::SmolStr;
 
 use crate::{
     Generation, Migration, PlayerId, RoomRules,
+    state::json::{MAX_DEPTH, json_size},
     state::roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
 };
 
@@ -29,9 +27,6 @@ pub const MAX_SHARED_KEYS: usize = 1000;
 
 /// Most bytes of JSON text in the shared state's values. A newcomer gets them all, in parts of a message's size.
 pub const MAX_SHARED_SIZE: usize = 1024 * 1024;
-
-/// Deepest nesting of a value that is shared or sent: half of what `serde_json` reads, since frames nest too.
-pub const MAX_DEPTH: usize = 64;
 
 /// Levels of the document above a shared value.
 const LEVELS_ABOVE: usize = 2;
@@ -103,7 +98,7 @@ impl Document {
         let fits = self.roster.len() <= MAX_PLAYERS
             && self.applied.len() <= MAX_PLAYERS
             && self.shared.len() <= MAX_SHARED_KEYS;
-        if fits { self.rules.check() } else { Err(DocumentError::TooLarge) }
+        if fits && self.rules.are_bounded() { Ok(()) } else { Err(DocumentError::TooLarge) }
     }
 
     /// Gives or takes a seat, and notes in `changes` what was there.
@@ -235,7 +230,7 @@ fn edited(rules: &RoomRules, edits: BTreeMap<String, Option<Value>>) -> Result<R
         };
     }
     let rules: RoomRules = serde_json::from_value(Value::Object(map)).map_err(|_| DocumentError::Entry)?;
-    rules.check().map(|()| rules)
+    if rules.are_bounded() { Ok(rules) } else { Err(DocumentError::TooLarge) }
 }
 
 fn edit(slot: &mut Option<Value>, operation: &PatchOperation, inner: &Pointer) -> Result<(), DocumentError> {
@@ -371,52 +366,12 @@ fn to_value(value: &impl Serialize) -> Option<Value> {
     serde_json::to_value(value).ok()
 }
 
-/// The length of the JSON text, without making it.
-pub(crate) fn json_size(value: &impl Serialize) -> usize {
-    let mut counter = Counter { left: usize::MAX };
-    // Counting stops only at the end of the address space.
-    let _ = serde_json::to_writer(&mut counter, value);
-    usize::MAX - counter.left
-}
-
-/// Whether the JSON text has at most `limit` bytes; looks no further than that.
-pub(crate) fn json_fits(value: &impl Serialize, limit: usize) -> bool {
-    serde_json::to_writer(&mut Counter { left: limit }, value).is_ok()
-}
-
-/// Whether a value nests at most [`MAX_DEPTH`] levels.
-pub(crate) fn is_shallow(value: &Value) -> bool {
-    fn within(value: &Value, levels: usize) -> bool {
-        let Some(levels) = levels.checked_sub(1) else { return false };
-        match value {
-            Value::Array(items) => items.iter().all(|item| within(item, levels)),
-            Value::Object(entries) => entries.values().all(|entry| within(entry, levels)),
-            _ => true,
-        }
-    }
-    within(value, MAX_DEPTH)
-}
-
-struct Counter {
-    left: usize,
-}
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::WriteZero)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::state::json::{is_shallow, json_fits};
     use crate::{Removal, state::roster::tests::seat};
 
     fn document(shared: Value) -> Document {

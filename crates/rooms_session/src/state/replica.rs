@@ -2,13 +2,14 @@
 //!
 //! Every player keeps one, the host too: what its own echo confirmed. Never goes back to a worse stamp.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use json_patch::Patch;
 
 use crate::{
     Stamp,
-    state::document::{Changes, Document, MAX_SHARED_SIZE, json_size},
+    state::document::{Changes, Document, MAX_SHARED_SIZE},
+    state::json::json_size,
 };
 
 /// Most patches that wait for the state that they change. A newcomer's welcome is overtaken by no more than a few.
@@ -19,6 +20,9 @@ const MAX_KEPT_SIZE: usize = 4 * MAX_SHARED_SIZE;
 
 /// Largest document that is held, in bytes of JSON text: the shared values, and as much again twice for a full roster.
 const MAX_DOCUMENT_SIZE: usize = 3 * MAX_SHARED_SIZE;
+
+/// How long the copy may stay behind a state that a lease announced, before the player asks for it.
+pub(crate) const BEHIND: Duration = Duration::from_millis(300);
 
 /// The document as far as it came over the wire.
 #[derive(Debug, Default)]

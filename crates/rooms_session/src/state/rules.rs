@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Generation, MAX_PLAYERS, PlayerId, Refusal, state::document::DocumentError};
+use crate::{Generation, MAX_PLAYERS, PlayerId, Refusal};
 
 /// Most players that are banned from a room at a time. Everyone who comes in reads them all.
 pub const MAX_BANS: usize = 200;
@@ -156,9 +156,8 @@ impl RoomRules {
     }
 
     /// Whether the rules keep to their bounds.
-    pub(crate) fn check(&self) -> Result<(), DocumentError> {
-        let fits = self.removed.len() <= MAX_BANS + MAX_KICKS;
-        if fits { Ok(()) } else { Err(DocumentError::TooLarge) }
+    pub(crate) fn are_bounded(&self) -> bool {
+        self.removed.len() <= MAX_BANS + MAX_KICKS
     }
 
     /// The rules by name, those that differ from the default. Their keys are text, so that this cannot fail.
@@ -223,6 +222,6 @@ mod tests {
         }
         assert_eq!(rules.removed.len(), MAX_KICKS + 1);
         assert!(rules.removed.contains_key(&player("p499")) && rules.removed.contains_key(&player("eve")));
-        assert!(rules.check().is_ok());
+        assert!(rules.are_bounded());
     }
 }

@@ -1,4 +1,5 @@
-//! How far everyone's game messages were heard: what comes twice counts once, and what is missing is noticed.
+//! How far each player's messages of the game were received. A message that comes twice counts once, and a missing own
+//! message is noticed.
 
 use std::{
     cmp::Ordering,
@@ -11,13 +12,13 @@ use rooms_protocol::MessageSerial;
 /// Most failed messages that are remembered to explain gaps in the own sequence.
 const MAX_FAILED: usize = 1024;
 
-/// How far everyone's game messages were heard, the own ones' echoes too.
+/// How far each player's messages were received, and the echoes of the own ones.
 #[derive(Debug, Default)]
 pub(crate) struct Dedup {
     /// By player and whether over the inbox.
     last: BTreeMap<(PlayerId, bool), Latest>,
-    /// The own messages said on the room's channel and in inboxes.
-    said: [u64; 2],
+    /// How many own messages were sent on the room's channel and to inboxes.
+    sent: [u64; 2],
     /// The last own message that came back.
     echoed: u64,
     /// Own messages that the server did not take.
@@ -27,9 +28,9 @@ pub(crate) struct Dedup {
 impl Dedup {
     /// The number of the next own message.
     pub(crate) fn next(&mut self, inbox: bool) -> u64 {
-        let said = &mut self.said[usize::from(inbox)];
-        *said = said.saturating_add(1);
-        *said
+        let sent = &mut self.sent[usize::from(inbox)];
+        *sent = sent.saturating_add(1);
+        *sent
     }
 
     pub(crate) fn note_failed(&mut self, sequence: u64) {
@@ -39,15 +40,15 @@ impl Dedup {
         self.failed.insert(sequence);
     }
 
-    /// Whatever was said so far will not come back.
+    /// Notes that nothing sent so far will come back.
     pub(crate) fn expect_no_echo(&mut self) {
-        self.echoed = self.said[0];
+        self.echoed = self.sent[0];
         self.failed.clear();
     }
 
-    /// Notes an own message that came back, and tells whether one before it is missing.
-    pub(crate) fn hear_echo(&mut self, sequence: u64) -> bool {
-        if sequence <= self.echoed || sequence > self.said[0] {
+    /// Notes an own message that came back. Returns whether one before it is missing.
+    pub(crate) fn on_echo(&mut self, sequence: u64) -> bool {
+        if sequence <= self.echoed || sequence > self.sent[0] {
             return false;
         }
         let missing = (self.echoed + 1..sequence).any(|missing| !self.failed.contains(&missing));
@@ -60,65 +61,68 @@ impl Dedup {
     pub(crate) fn note_process(&mut self, player: &PlayerId, generation: Generation, serial: Option<&MessageSerial>) {
         for inbox in [false, true] {
             if let Some(latest) = self.last.get_mut(&(player.clone(), inbox))
-                && generation > latest.said.generation
+                && generation > latest.message.generation
             {
                 // Serials are compared within one channel.
                 let serial = serial.filter(|_| !inbox).cloned();
-                latest.replace(Said { generation, sequence: 0, serial });
+                latest.replace(Numbered { generation, sequence: 0, serial });
             }
         }
     }
 
-    /// Notes the message of a player who has a seat, and tells whether it is news.
-    pub(crate) fn is_news(&mut self, player: &PlayerId, inbox: bool, said: Said) -> bool {
+    /// Notes the message of a player that has a seat. Returns whether it is news.
+    pub(crate) fn is_news(&mut self, player: &PlayerId, inbox: bool, message: Numbered) -> bool {
         let key = (player.clone(), inbox);
         if let Some(latest) = self.last.get_mut(&key) {
-            return latest.is_news(said);
+            return latest.is_news(message);
         }
         if self.last.len() < 2 * MAX_PLAYERS {
-            self.last.insert(key, Latest { since: said.serial.clone(), said, before: None });
+            self.last.insert(key, Latest { since: message.serial.clone(), message, before: None });
         }
         true
     }
 }
 
-/// What stands on a message of a game, and where the server put it.
+/// How a sender numbered a message of the game, and where the server put it.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct Numbered {
     pub generation: Generation,
     pub sequence: u64,
     pub serial: Option<MessageSerial>,
 }
 
-/// The last that was heard of a player.
+/// The last message received from a player.
 #[derive(Debug)]
 struct Latest {
     /// The last of its newest process.
-    said: Said,
-    /// The first thing heard of that process.
+    message: Numbered,
+    /// The first message of that process, or the state that gave it its seat.
     since: Option<MessageSerial>,
     /// The last of the process before it.
     before: Option<(Generation, u64)>,
 }
 
 impl Latest {
-    /// A newer process speaks.
-    fn replace(&mut self, said: Said) {
-        self.since.clone_from(&said.serial);
-        let before = std::mem::replace(&mut self.said, said);
+    /// Notes the first message of a newer process.
+    fn replace(&mut self, message: Numbered) {
+        self.since.clone_from(&message.serial);
+        let before = std::mem::replace(&mut self.message, message);
         self.before = Some((before.generation, before.sequence));
     }
 
-    /// Where each publisher has an order of its own, what a process said at its end may come after the first words of the
-    /// next one. It counts if the server had it earlier: a process that goes on after it was replaced is not heard.
-    fn is_news(&mut self, said: Said) -> bool {
-        match said.generation.cmp(&self.said.generation) {
-            Ordering::Greater => self.replace(said),
-            Ordering::Equal if said.sequence <= self.said.sequence => return false,
-            Ordering::Equal => self.said = said,
+    /// Notes a message. Returns whether it is news.
+    ///
+    /// The server keeps the order of each publisher only, so that the last messages of a process may come after the first
+    /// ones of the next. They count if the server had them earlier. What a process sends after it was replaced is dropped.
+    fn is_news(&mut self, message: Numbered) -> bool {
+        match message.generation.cmp(&self.message.generation) {
+            Ordering::Greater => self.replace(message),
+            Ordering::Equal if message.sequence <= self.message.sequence => return false,
+            Ordering::Equal => self.message = message,
             Ordering::Less => {
-                let last = (said.generation, said.sequence);
-                let was_in_time = matches!((&said.serial, &self.since), (Some(said), Some(since)) if said < since);
+                let last = (message.generation, message.sequence);
+                let was_in_time =
+                    matches!((&message.serial, &self.since), (Some(message), Some(since)) if message < since);
                 if !was_in_time || self.before.is_some_and(|before| last <= before) {
                     return false;
                 }
@@ -135,13 +139,13 @@ mod tests {
 
     /// Whether each message, by generation, sequence and serial, is news.
     fn news(messages: &[(u64, u64, &str)]) -> Vec<bool> {
-        let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Dedup::default());
-        let said = |&(generation, sequence, serial): &(u64, u64, &str)| Said {
+        let (ada, mut dedup) = (PlayerId::new("ada").unwrap(), Dedup::default());
+        let numbered = |&(generation, sequence, serial): &(u64, u64, &str)| Numbered {
             generation: Generation(generation),
             sequence,
             serial: Some(serial.into()),
         };
-        messages.iter().map(|message| heard.is_news(&ada, false, said(message))).collect()
+        messages.iter().map(|message| dedup.is_news(&ada, false, numbered(message))).collect()
     }
 
     #[test]
@@ -161,11 +165,11 @@ mod tests {
 
     #[test]
     fn a_process_that_has_the_seat_ends_the_one_before_it() {
-        let (ada, mut heard) = (PlayerId::new("ada").unwrap(), Dedup::default());
-        let said = |serial: &str| Said { generation: Generation(1), sequence: 9, serial: Some(serial.into()) };
-        heard.is_news(&ada, false, Said { sequence: 1, ..said("a") });
-        heard.note_process(&ada, Generation(2), Some(&"c".into()));
-        assert!(!heard.is_news(&ada, false, said("d")));
-        assert!(heard.is_news(&ada, false, said("b")));
+        let (ada, mut dedup) = (PlayerId::new("ada").unwrap(), Dedup::default());
+        let numbered = |serial: &str| Numbered { generation: Generation(1), sequence: 9, serial: Some(serial.into()) };
+        dedup.is_news(&ada, false, Numbered { sequence: 1, ..numbered("a") });
+        dedup.note_process(&ada, Generation(2), Some(&"c".into()));
+        assert!(!dedup.is_news(&ada, false, numbered("d")));
+        assert!(dedup.is_news(&ada, false, numbered("b")));
     }
 }

@@ -1,21 +1,21 @@
-//! Cuts what is too large for one message into parts, and joins them again.
+//! Splits what is too large for one message into fragments, and joins them again.
 
 use std::collections::VecDeque;
 
 use crate::{Generation, wire::message::Part};
 use rooms_protocol::ConnectionId;
 
-/// Most bytes of text in one part. Quoting text as a JSON string doubles it at worst, and the whole must stay under the
+/// Most bytes of text in one fragment. Quoting text as a JSON string doubles it at worst, and the whole must stay under the
 /// 64 KiB that a server takes.
 const PART_SIZE: usize = 28 * 1024;
 
-/// Most parts of one message: together 3.5 MiB, more than the largest document.
+/// Most fragments of one message: together 3.5 MiB, more than the largest document.
 const MAX_PARTS: u32 = 128;
 
-/// Most messages that are joined at a time; a host sends one to everybody and one to each newcomer.
+/// Most messages that are joined at a time. A host sends one to everybody and one to each newcomer.
 const MAX_ASSEMBLIES: usize = 8;
 
-/// Cuts the JSON text of a message named `kind` into parts; `None` where it is too large even so.
+/// Splits the JSON text of a message named `kind`. Returns `None` if it is too large even so.
 pub(crate) fn split(generation: Generation, id: u64, kind: &str, text: &str) -> Option<Vec<Part>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -34,7 +34,7 @@ pub(crate) fn split(generation: Generation, id: u64, kind: &str, text: &str) -> 
     Some((0..).zip(pieces).map(part).collect())
 }
 
-/// The parts that came so far.
+/// Joins fragments. Owns those of the messages that are not complete yet.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembler {
     assemblies: VecDeque<Assembly>,
@@ -48,8 +48,8 @@ struct Assembly {
 }
 
 impl Reassembler {
-    /// Takes a part, and gives the JSON text of the whole with the last one.
-    pub(crate) fn take(&mut self, connection: &ConnectionId, part: Part) -> Option<String> {
+    /// Adds a fragment. With the last one it returns the JSON text of the whole message.
+    pub(crate) fn add(&mut self, connection: &ConnectionId, part: Part) -> Option<String> {
         if part.count > MAX_PARTS || part.index >= part.count || part.text.len() > PART_SIZE {
             return None;
         }
@@ -83,25 +83,25 @@ mod tests {
         assert!(parts.len() > 2 && parts.iter().all(|part| part.text.len() <= PART_SIZE));
         parts.rotate_left(1);
         let first = parts[0].clone();
-        let mut joiner = Reassembler::default();
+        let mut reassembler = Reassembler::default();
         let connection = ConnectionId::from("c");
-        assert_eq!(joiner.take(&connection, first), None);
-        let mut joined: Vec<_> = parts.into_iter().filter_map(|part| joiner.take(&connection, part)).collect();
+        assert_eq!(reassembler.add(&connection, first), None);
+        let mut joined: Vec<_> = parts.into_iter().filter_map(|part| reassembler.add(&connection, part)).collect();
         assert_eq!(joined.pop(), Some(text));
-        assert!(joined.is_empty() && joiner.assemblies.is_empty());
+        assert!(joined.is_empty() && reassembler.assemblies.is_empty());
     }
 
     #[test]
     fn parts_of_different_senders_do_not_mix() {
         let parts = split(Generation(1), 7, "room.state", &"x".repeat(40_000)).unwrap();
-        let mut joiner = Reassembler::default();
-        assert_eq!(joiner.take(&"a".into(), parts[0].clone()), None);
-        assert_eq!(joiner.take(&"b".into(), parts[1].clone()), None);
+        let mut reassembler = Reassembler::default();
+        assert_eq!(reassembler.add(&"a".into(), parts[0].clone()), None);
+        assert_eq!(reassembler.add(&"b".into(), parts[1].clone()), None);
     }
 
     #[test]
     fn senders_of_unfinished_parts_fill_no_more_than_a_bounded_memory() {
-        let mut joiner = Reassembler::default();
+        let mut reassembler = Reassembler::default();
         for id in 0..1000 {
             let part = |index, count| Part {
                 generation: Generation(1),
@@ -112,10 +112,10 @@ mod tests {
                 text: "x".into(),
             };
             for (index, count) in [(0, 0), (5, 5), (0, u32::MAX), (u32::MAX, u32::MAX), (0, 2)] {
-                assert_eq!(joiner.take(&"c".into(), part(index, count)), None);
+                assert_eq!(reassembler.add(&"c".into(), part(index, count)), None);
             }
         }
-        assert_eq!(joiner.assemblies.len(), MAX_ASSEMBLIES);
+        assert_eq!(reassembler.assemblies.len(), MAX_ASSEMBLIES);
         assert_eq!(split(Generation(1), 1, "room.state", &"x".repeat(4 << 20)), None);
     }
 }

@@ -1,7 +1,7 @@
-//! What players say to each other about the room itself: the messages named `room.*`.
+//! The messages about the room itself, named `room.*`.
 //!
-//! Pure data. Unknown fields are skipped, so that later versions may say more; what does not fit is an error, and the
-//! session drops it. Who said something is what the server stamped on the message, never what is written here.
+//! Pure data. Unknown fields are skipped, so that later versions can add some. What does not fit is an error, and the
+//! session drops it. The sender of a message is the one that the server stamped on it, never one that is written here.
 
 use json_patch::Patch;
 use serde::{Deserialize, Serialize};
@@ -9,15 +9,25 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use crate::{Generation, PlayerId, Profile, Refusal, Reign, Stamp, Term, Version, Wish, state::document::Document};
-use rooms_protocol::MessageSerial;
+use rooms_protocol::{ConnectionId, MessageSerial};
 
-/// How the names of all messages here begin; a game's own may not.
+/// The names of all messages here begin with this. The name of a game's message must not.
 pub(crate) const RESERVED: &str = "room.";
 
-/// Tells the processes apart that say hello.
+/// Where a message came from, as the server stamped it.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub player: PlayerId,
+    pub connection: ConnectionId,
+    pub serial: Option<MessageSerial>,
+    /// Whether this session sent it.
+    pub own: bool,
+}
+
+/// Tells apart the processes that send a hello.
 pub(crate) type Nonce = SmolStr;
 
-/// Arriving, coming back, or missing something.
+/// A player asks to be let in, or asks for the state that it misses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Hello {
@@ -26,14 +36,14 @@ pub(crate) struct Hello {
     pub profile: Profile,
     pub fingerprint: String,
     pub wish: Wish,
-    /// The first request that may be sent again: those before it are given up, applied or not.
+    /// The first request that may be sent again. The sender has given up those before it, applied or not.
     pub first_request: u64,
-    /// The best reign heard of.
+    /// The best reign that the sender knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Reign>,
 }
 
-/// Admitted: here is everything.
+/// The host admits a player, with the whole state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Welcome {
@@ -45,20 +55,20 @@ pub(crate) struct Welcome {
     pub snapshot: Document,
 }
 
-/// Not admitted.
+/// The host does not admit a player.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Refused {
     pub generation: Generation,
     pub nonce: Nonce,
-    /// The process that is meant, where it goes on in a seat that it has lost and its nonce is not known.
+    /// The process that is meant, if it goes on in a seat that it lost and its nonce is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Generation>,
     #[serde(flatten)]
     pub refusal: Refusal,
 }
 
-/// Not admitted yet: a round is running.
+/// The host admits the player later: a round is running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Wait {
@@ -66,7 +76,7 @@ pub(crate) struct Wait {
     pub nonce: Nonce,
 }
 
-/// Wanting to lead.
+/// A player wants to lead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Claim {
@@ -94,7 +104,7 @@ pub(crate) struct State {
     pub body: StateBody,
 }
 
-/// How a change is told.
+/// The form of a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum StateBody {
@@ -104,32 +114,32 @@ pub(crate) enum StateBody {
     Snapshot { snapshot: Document },
 }
 
-/// The host lives.
+/// The host shows that it still leads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Lease {
     pub generation: Generation,
     pub reign: Reign,
     pub version: Version,
-    /// Counts the host's leases, so that it knows which came back.
+    /// The beat: the number of this lease. The host knows by it which lease came back.
     #[serde(default)]
     pub beat: u64,
 }
 
-/// Something that the host shall do exactly once.
+/// A player asks the host to do something exactly once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request {
     pub generation: Generation,
     pub sequence: u64,
-    /// Requests before this one are given up, applied or not: confirmed for good.
+    /// The sender has given up the requests before this one, applied or not.
     pub first_unconfirmed: u64,
     pub kind: SmolStr,
     #[serde(default)]
     pub data: Value,
 }
 
-/// Another player is to lead, since the host wants it.
+/// The host names the player that is to lead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HandOver {
@@ -138,7 +148,7 @@ pub(crate) struct HandOver {
     pub to: PlayerId,
 }
 
-/// A clean goodbye.
+/// A player leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Leave {
@@ -148,7 +158,7 @@ pub(crate) struct Leave {
     pub reason: SmolStr,
 }
 
-/// A piece of a message that is too large for one.
+/// A fragment of a message that is too large for one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Part {
@@ -159,7 +169,7 @@ pub(crate) struct Part {
     pub count: u32,
     /// The name of the whole message.
     pub kind: SmolStr,
-    /// This piece of its JSON text.
+    /// This fragment of its JSON text.
     pub text: String,
 }
 
@@ -172,7 +182,7 @@ macro_rules! room_messages {
         }
 
         impl RoomMessage {
-            /// Reads the payload of a message named `name`; `Ok(None)` where later versions may know the name.
+            /// Reads the payload of a message named `name`. Returns `Ok(None)` if only later versions know the name.
             pub(crate) fn decode(name: &str, data: &Value) -> Result<Option<Self>, serde_json::Error> {
                 match name {
                     $($name => $kind::deserialize(data).map(|message| Some(Self::$kind(message))),)*
@@ -194,7 +204,7 @@ macro_rules! room_messages {
                 }
             }
 
-            /// Which process of its player said it.
+            /// Which process of its player sent it.
             pub(crate) fn generation(&self) -> Generation {
                 match self {
                     $(Self::$kind(message) => message.generation,)*
@@ -222,6 +232,13 @@ room_messages! {
     HandOver = "room.handOver",
     Leave = "room.leave",
     Part = "room.part",
+}
+
+impl RoomMessage {
+    /// Whether the message goes to one player's inbox and not to everyone.
+    pub(crate) fn belongs_in_inbox(&self) -> bool {
+        matches!(self, Self::Welcome(_) | Self::Refused(_) | Self::Wait(_) | Self::Request(_))
+    }
 }
 
 #[cfg(test)]

@@ -1,36 +1,23 @@
-//! What others said to a newcomer before its welcome came: kept, and heard once it is in.
+//! Messages of the game that reach a newcomer before its welcome. They are kept, and delivered once the newcomer is in.
 //!
-//! The host admits a player with a state, and says welcome after it. What is said in between belongs to the newcomer as
-//! well: everything in its inbox, and on the room's channel what followed the state that it was welcomed with.
+//! The host publishes the state that admits a player, and sends the welcome after it. What others send in between belongs
+//! to the newcomer as well: everything in its inbox, and on the room's channel what followed the state of the welcome.
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
-use smol_str::SmolStr;
+use super::inbound::GameMessage;
+use crate::id::Stamp;
 
-use crate::{Stamp, wire::inbound::Origin};
-use rooms_protocol::Extras;
-
-/// Most messages that are kept; the oldest give way. A welcome follows its state within one publish interval.
+/// Most messages that are kept. The oldest are dropped for new ones. A welcome follows its state within one publish interval.
 const MAX_EARLY: usize = 64;
-
-/// A message of the game that came before the welcome.
-#[derive(Debug)]
-pub(crate) struct PreJoinMessage {
-    pub inbox: bool,
-    pub from: Origin,
-    pub kind: SmolStr,
-    pub data: Value,
-    pub extras: Option<Extras>,
-}
 
 /// The messages of the game that came before the welcome.
 #[derive(Debug, Default)]
 pub(crate) struct PreJoin {
-    /// The last state heard of.
+    /// The last state that was published.
     state: Option<Stamp>,
     /// Each with the last state before it.
-    kept: VecDeque<(Option<Stamp>, PreJoinMessage)>,
+    kept: VecDeque<(Option<Stamp>, GameMessage)>,
 }
 
 impl PreJoin {
@@ -38,15 +25,15 @@ impl PreJoin {
         self.state = Some(stamp);
     }
 
-    pub(crate) fn keep(&mut self, message: PreJoinMessage) {
+    pub(crate) fn keep(&mut self, message: GameMessage) {
         if self.kept.len() >= MAX_EARLY {
             self.kept.pop_front();
         }
         self.kept.push_back((self.state.clone(), message));
     }
 
-    /// What a player has missed who was welcomed with this state, in order.
-    pub(crate) fn take(&mut self, welcome: &Stamp) -> Vec<PreJoinMessage> {
+    /// What belongs to a player that was welcomed with this state, in order.
+    pub(crate) fn take(&mut self, welcome: &Stamp) -> Vec<GameMessage> {
         let follows = |after: &Option<Stamp>| after.as_ref().is_some_and(|after| !welcome.is_better_than(after));
         let kept = std::mem::take(self).kept;
         kept.into_iter()
