@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::options::{ClientOptions, Credentials, Endpoint};
+use crate::options::{ClientOptions, Credentials, Endpoint};
 use rooms_protocol::{ErrorCode, ErrorInfo, PROTOCOL_VERSION};
 
 /// The routing policy of Ably's cloud that serves everybody (`REC1a`).
@@ -18,11 +18,11 @@ const AGENT: &str = concat!("bevy_rooms/", env!("CARGO_PKG_VERSION"));
 
 /// A checked place to connect to.
 #[derive(Clone)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// The first host, without parameters of ours.
     url: Url,
     /// The hosts to try when the first fails, in no order (`REC2`).
-    pub(super) fallbacks: Vec<String>,
+    pub(crate) fallbacks: Vec<String>,
     /// The parameters that are the same each time.
     query: Vec<(&'static str, String)>,
     /// Parameters that stand over all others (`RTC1f1`).
@@ -41,7 +41,7 @@ impl Target {
     ///
     /// # Errors
     /// Tells which option is wrong and what to write instead; trying again will not help.
-    pub(super) fn new(options: &ClientOptions) -> Result<Self, ErrorInfo> {
+    pub(crate) fn new(options: &ClientOptions) -> Result<Self, ErrorInfo> {
         let (url, implied) = place(&options.endpoint)?;
         check_credentials(options, &url)?;
         if let Some(id) = &options.client_id
@@ -77,7 +77,7 @@ impl Target {
     }
 
     /// The URL to open at `host`, or else at the first, with `more` parameters.
-    pub(super) fn url(&self, host: Option<&str>, more: &[(&str, &str)]) -> String {
+    pub(crate) fn url(&self, host: Option<&str>, more: &[(&str, &str)]) -> String {
         let mut url = self.at(host);
         let ours = self.query.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied());
         let kept = ours.filter(|(name, _)| self.overrides.iter().all(|(over, _)| over != name));
@@ -86,7 +86,7 @@ impl Target {
     }
 
     /// The URL of an HTTP request at the same host.
-    pub(super) fn http_url(&self, host: Option<&str>, path: &str) -> Url {
+    pub(crate) fn http_url(&self, host: Option<&str>, path: &str) -> Url {
         let mut url = self.at(host);
         let scheme = if url.scheme() == "wss" { "https" } else { "http" };
         // Among these schemes a change is always allowed.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rand::{Rng, RngExt};
 use web_time::Instant;
 
-use super::{Client, HttpResponse, event::ConnectionState};
+use crate::{context::Context, output::HttpResponse};
 use rooms_protocol::ErrorInfo;
 
 /// A host of the endpoint by its name; none: the first one.
@@ -13,15 +13,21 @@ type Host = Option<String>;
 
 /// Where one request is, and where it may go yet.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(crate) struct Route {
     host: Host,
     left: VecDeque<Host>,
     began: Instant,
 }
 
-/// The host that stood in for the first when that could not be reached (`RSC15f`).
+/// Where requests begin.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    /// The host that stood in for the first when that could not be reached (`RSC15f`).
+    stand_in: Option<StandIn>,
+}
+
 #[derive(Debug)]
-pub(super) struct StandIn {
+struct StandIn {
     host: String,
     until: Instant,
 }
@@ -38,30 +44,29 @@ impl Route {
         Self { host, left, began: now }
     }
 
-    pub(super) fn host(&self) -> Option<&str> {
+    /// The host that the request is at; none: the first one.
+    pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 }
 
-impl Client {
-    /// The route of a request that begins now. While the connection stands at a fallback host, that is where it begins
+impl Routes {
+    /// The route of a request that begins now. While the line stands at a fallback host, the request begins there
     /// (`RTN17e`).
-    pub(super) fn route(&mut self, now: Instant) -> Route {
-        let of_connection =
-            self.connection.hosts.current.clone().filter(|_| self.state() == ConnectionState::Connected);
-        let stand_in = self.stand_in.as_ref().filter(|stand_in| now < stand_in.until);
-        let host = of_connection.or_else(|| stand_in.map(|stand_in| stand_in.host.clone()));
-        let fallbacks = self.target.as_ref().map(|target| target.fallbacks.as_slice()).unwrap_or_default();
-        Route::new(host, fallbacks, self.options.http_max_retries, &mut self.rng, now)
+    pub(crate) fn begin(&self, connected_host: Option<&str>, cx: &mut Context<'_>) -> Route {
+        let stand_in = self.stand_in.as_ref().filter(|stand_in| cx.now < stand_in.until);
+        let host = connected_host.or_else(|| stand_in.map(|stand_in| stand_in.host.as_str())).map(str::to_owned);
+        let fallbacks = cx.target.as_ref().map(|target| target.fallbacks.as_slice()).unwrap_or_default();
+        Route::new(host, fallbacks, cx.options.http_max_retries, cx.rng, cx.now)
     }
 
     /// The host that was asked cannot be reached or is in trouble. Moves on to the next; false: there is none, or it took
     /// too long already.
-    pub(super) fn next_host(&mut self, route: &mut Route, now: Instant) -> bool {
-        if self.stand_in.as_ref().is_some_and(|stand_in| Some(stand_in.host.as_str()) == route.host()) {
+    pub(crate) fn next_host(&mut self, route: &mut Route, cx: &Context<'_>) -> bool {
+        if self.stands_in(route.host()) {
             self.stand_in = None;
         }
-        if now.saturating_duration_since(route.began) >= self.options.timing.http_retry_duration {
+        if cx.now.saturating_duration_since(route.began) >= cx.options.timing.http_retry_duration {
             return false;
         }
         let Some(host) = route.left.pop_front() else { return false };
@@ -70,16 +75,20 @@ impl Client {
     }
 
     /// The host that was asked answered. Where it stands in for the first, the next requests begin with it.
-    pub(super) fn host_answered(&mut self, route: Route, now: Instant) {
-        let known = self.stand_in.as_ref().is_some_and(|stand_in| Some(stand_in.host.as_str()) == route.host());
+    pub(crate) fn on_answered(&mut self, route: Route, cx: &Context<'_>) {
+        let known = self.stands_in(route.host());
         if let Some(host) = route.host.filter(|_| !known) {
-            self.stand_in = Some(StandIn { host, until: now + self.options.timing.fallback_retry });
+            self.stand_in = Some(StandIn { host, until: cx.now + cx.options.timing.fallback_retry });
         }
+    }
+
+    fn stands_in(&self, host: Option<&str>) -> bool {
+        self.stand_in.as_ref().is_some_and(|stand_in| Some(stand_in.host.as_str()) == host)
     }
 }
 
 /// Whether another host may do better (`RSC15l`): none answered, or one that is in trouble itself.
-pub(super) fn may_do_better_elsewhere(answer: &Result<HttpResponse, ErrorInfo>) -> bool {
+pub(crate) fn may_do_better_elsewhere(answer: &Result<HttpResponse, ErrorInfo>) -> bool {
     let Ok(response) = answer else { return true };
     let of_cloudfront = response.server.eq_ignore_ascii_case("cloudfront") && response.status >= 400;
     of_cloudfront || (500..=504).contains(&response.status)

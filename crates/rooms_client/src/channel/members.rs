@@ -6,13 +6,13 @@ use rooms_protocol::{ChannelSerial, ClientId, ConnectionId, PresenceAction, Pres
 
 /// Most members that are kept for one channel: the most that any plan of Ably's cloud allows. Further ones are not
 /// taken, so that a hostile server cannot fill the memory.
-pub(super) const MAX_MEMBERS: usize = 10_000;
+pub(crate) const MAX_MEMBERS: usize = 10_000;
 
 type MemberKey = (ConnectionId, ClientId);
 
 /// The members of one channel.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(crate) struct Members {
     entries: BTreeMap<MemberKey, Member>,
     sync: Option<Sync>,
 }
@@ -35,31 +35,31 @@ struct Sync {
 
 /// What came of a page of a sync.
 #[derive(Debug, PartialEq)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// What to tell the game.
-    pub(super) news: Vec<PresenceMessage>,
+    pub(crate) news: Vec<PresenceMessage>,
     /// Whether it was the last page.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Members {
     /// Who is there.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &PresenceMessage> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &PresenceMessage> {
         self.entries.values().map(|member| &member.word).filter(|word| word.action == PresenceAction::Present)
     }
 
     /// How many entries are kept, with those that left while a sync runs.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether a sync runs, so that members may be missing.
-    pub(super) fn is_syncing(&self) -> bool {
+    pub(crate) fn is_syncing(&self) -> bool {
         self.sync.is_some()
     }
 
     /// Takes words in, and gives those that are news (`RTP2`).
-    pub(super) fn apply(&mut self, words: Vec<PresenceMessage>) -> Vec<PresenceMessage> {
+    pub(crate) fn apply(&mut self, words: Vec<PresenceMessage>) -> Vec<PresenceMessage> {
         words.into_iter().filter_map(|word| self.apply_one(word)).collect()
     }
 
@@ -100,7 +100,7 @@ impl Members {
     }
 
     /// A sync begins: whoever it does not show has left (`RTP19`).
-    pub(super) fn start_sync(&mut self) {
+    pub(crate) fn start_sync(&mut self) {
         self.sync = Some(Sync { id: None });
         for member in self.entries.values_mut() {
             member.stale = true;
@@ -108,7 +108,7 @@ impl Members {
     }
 
     /// Takes in one page of a sync; `serial` is its cursor (`RTP18`). Members that left go at `time`.
-    pub(super) fn apply_page(
+    pub(crate) fn apply_page(
         &mut self,
         serial: Option<&ChannelSerial>,
         words: Vec<PresenceMessage>,
@@ -149,7 +149,7 @@ impl Members {
     }
 
     /// The channel has no members (`RTP19a`); those that are held left at `time`.
-    pub(super) fn clear_with_leaves(&mut self, time: Option<Timestamp>) -> Vec<PresenceMessage> {
+    pub(crate) fn clear_with_leaves(&mut self, time: Option<Timestamp>) -> Vec<PresenceMessage> {
         self.sync = None;
         let announced = std::mem::take(&mut self.entries).into_values().filter(|member| member.announced);
         announced.map(|member| made_up_leave(&member.word, time)).collect()

@@ -13,20 +13,20 @@ const LEAST_JITTER: f64 = 0.8;
 
 /// Counts attempts and says how long to wait before the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     attempts: u32,
 }
 
 impl Backoff {
     /// The wait after one more failed attempt, where `initial` is the first one before jitter.
-    pub(super) fn next(&mut self, initial: Duration, rng: &mut ChaCha8Rng) -> Duration {
+    pub(crate) fn next(&mut self, initial: Duration, rng: &mut ChaCha8Rng) -> Duration {
         self.attempts = self.attempts.saturating_add(1);
         let jitter = rng.random_range(LEAST_JITTER..=1.0);
         Duration::try_from_secs_f64(initial.as_secs_f64() * coefficient(self.attempts) * jitter).unwrap_or(initial)
     }
 
     /// Starts from the beginning, after a success.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }
 }

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::token::{TokenParams, TokenRequest};
+use crate::auth::token::{TokenParams, TokenRequest};
 use rooms_protocol::{ErrorCode, ErrorInfo, Timestamp};
 
 impl TokenRequest {

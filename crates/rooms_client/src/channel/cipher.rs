@@ -175,7 +175,7 @@ impl CipherParams {
 }
 
 /// What of a message is encrypted.
-pub(super) struct Payload<'a> {
+pub(crate) struct Payload<'a> {
     data: &'a mut Option<Data>,
     encoding: &'a mut Option<String>,
 }
@@ -193,7 +193,7 @@ impl<'a> From<&'a mut PresenceMessage> for Payload<'a> {
 }
 
 /// Encrypts a payload where the channel is to be encrypted.
-pub(super) fn encrypt<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payload<'a>>, random: &mut impl CryptoRng) {
+pub(crate) fn encrypt<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payload<'a>>, random: &mut impl CryptoRng) {
     if let Some(cipher) = cipher {
         cipher.encrypt(&mut payload.into(), random);
     }
@@ -203,7 +203,7 @@ pub(super) fn encrypt<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payl
 ///
 /// # Errors
 /// Tells the step that could not be undone; data and encoding then stand at that step (`RSL6b`).
-pub(super) fn decode<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payload<'a>>) -> Result<(), DataError> {
+pub(crate) fn decode<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payload<'a>>) -> Result<(), DataError> {
     let Payload { data, encoding } = payload.into();
     loop {
         if encoding.is_none() {

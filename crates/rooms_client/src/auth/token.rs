@@ -37,7 +37,7 @@ impl TokenDetails {
     }
 
     /// How long it lives, as far as its issuer told.
-    pub(super) fn lifetime(&self) -> Option<Duration> {
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
         let millis = self.expires?.0.checked_sub(self.issued?.0)?;
         Some(Duration::from_millis(u64::try_from(millis).ok()?))
     }
@@ -141,7 +141,7 @@ impl TokenAnswer {
 }
 
 /// Checks what can be known of a token before the server sees it.
-pub(super) fn check_token(details: &TokenDetails) -> Result<(), ErrorInfo> {
+pub(crate) fn check_token(details: &TokenDetails) -> Result<(), ErrorInfo> {
     check_size(&details.token)?;
     if details.token.is_empty() { Err(invalid("the token is empty")) } else { Ok(()) }
 }
