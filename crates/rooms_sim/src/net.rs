@@ -1,6 +1,7 @@
 //! The simulated network: who is on it, and what happens next.
 
 mod agenda;
+mod node;
 mod trouble;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
-use self::agenda::Agenda;
+use self::{agenda::Agenda, node::Node};
 use super::{
     faults::{Direction, FaultPlan, LinkConditions},
     halt::Halt,
@@ -50,34 +51,6 @@ pub struct SimNet {
     agenda: Agenda,
     wire: Wire,
     plan: Option<(FaultPlan, Instant)>,
-}
-
-#[derive(Debug)]
-struct Node {
-    pump: Pump,
-    link: LinkConditions,
-    /// Until when the client gets no socket.
-    refused_until: Instant,
-    events: Vec<Event>,
-    socket: Option<SocketId>,
-    /// Cut off from the relay.
-    isolated: Halt,
-    /// The process stands still.
-    frozen: Halt,
-    /// The process has ended.
-    dead: bool,
-}
-
-impl Node {
-    /// When it acts by itself next.
-    fn next_at(&self) -> Option<Instant> {
-        let timeout = self.pump.poll_timeout().filter(|_| !self.frozen.is_on() && !self.dead);
-        [timeout, self.isolated.end(), self.frozen.end()].into_iter().flatten().min()
-    }
-
-    fn is_due(&self, at: Instant) -> bool {
-        !self.dead && !self.frozen.is_on() && self.pump.poll_timeout().is_some_and(|due| due <= at)
-    }
 }
 
 impl SimNet {
