@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{InvalidName, RoomName};
+use crate::id::{InvalidName, RoomName};
 
 /// The query parameter that names the room.
 const ROOM: &str = "room";

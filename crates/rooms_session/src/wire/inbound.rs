@@ -3,15 +3,14 @@
 //! Owns what has to be remembered for that: unfinished fragments, how far each player's messages were received, and what
 //! came before the welcome. Does not decide what a message about the room means.
 
-use rooms_protocol::{ConnectionId, Extras, Message, MessageAction, MessageSerial};
+use rooms_protocol::{ConnectionId, Message, MessageAction, MessageSerial};
 use serde_json::Value;
-use smol_str::SmolStr;
 
 use super::{
     dedup::{Dedup, Numbered},
     fragment::Reassembler,
     message::{Origin, RESERVED, RoomMessage},
-    payload::{is_to_others, json_of, numbering},
+    payload::{GameMessage, is_to_others, json_of, numbering},
     pre_join::PreJoin,
 };
 use crate::{
@@ -20,21 +19,11 @@ use crate::{
     state::document::{Changes, Document},
 };
 
-/// A message of the game.
-#[derive(Debug)]
-pub(crate) struct GameMessage {
-    pub inbox: bool,
-    pub from: Origin,
-    pub kind: SmolStr,
-    pub data: Value,
-    pub extras: Option<Extras>,
-}
-
 /// A message as it was read.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// A message about the room.
-    Room(Origin, RoomMessage),
+    Room(Origin, Box<RoomMessage>),
     /// A message of the game.
     Game(GameMessage),
     /// Nothing to act on: one fragment of several, or a message that only later versions know.
@@ -133,7 +122,7 @@ impl Inbound {
             Ok(Some(message)) if message.belongs_in_inbox() != inbox => {
                 Received::Malformed("a message about the room on a channel where it does not belong".to_owned())
             }
-            Ok(Some(message)) => Received::Room(from, message),
+            Ok(Some(message)) => Received::Room(from, Box::new(message)),
             Ok(None) => {
                 log::debug!("a message {name:?} about the room is not known here");
                 Received::Nothing
