@@ -369,15 +369,15 @@ mod tests {
         json!({ "room": room, "title": title, "hostName": "Ada", "players": 2, "capacity": 4, "reign": reign })
     }
 
-    fn say(directory: &mut RoomDirectory, action: PresenceAction, client: &str, data: Value) {
-        let word = PresenceMessage {
+    fn show_as(directory: &mut RoomDirectory, action: PresenceAction, client: &str, data: Value) {
+        let message = PresenceMessage {
             action,
             connection_id: Some(format!("c-{client}").as_str().into()),
             client_id: Some(client.into()),
             data: Some(Data::Json(data)),
             ..PresenceMessage::default()
         };
-        directory.handle_event(&Event::Presence { channel: LIST_CHANNEL.into(), members: vec![word] });
+        directory.handle_event(&Event::Presence { channel: LIST_CHANNEL.into(), members: vec![message] });
     }
 
     fn list_failed(reason: &ErrorInfo) -> Event {
@@ -422,14 +422,14 @@ mod tests {
     #[test]
     fn rooms_come_change_and_go_with_their_hosts() {
         let mut directory = watching();
-        say(&mut directory, PresenceAction::Present, "ada", listed("fox", "Foxes", 1));
-        say(&mut directory, PresenceAction::Enter, "bob", listed("ant", "Ants", 1));
+        show_as(&mut directory, PresenceAction::Present, "ada", listed("fox", "Foxes", 1));
+        show_as(&mut directory, PresenceAction::Enter, "bob", listed("ant", "Ants", 1));
         assert_eq!(titles(&directory), [("Ants", "bob"), ("Foxes", "ada")]);
         assert!(!directory.is_complete());
         directory.handle_event(&Event::PresenceSynced { channel: LIST_CHANNEL.into() });
         assert!(directory.is_complete() && directory.take_changed() && !directory.take_changed());
-        say(&mut directory, PresenceAction::Update, "bob", listed("ant", "Big ants", 1));
-        say(&mut directory, PresenceAction::Leave, "ada", Value::Null);
+        show_as(&mut directory, PresenceAction::Update, "bob", listed("ant", "Big ants", 1));
+        show_as(&mut directory, PresenceAction::Leave, "ada", Value::Null);
         assert_eq!(titles(&directory), [("Big ants", "bob")]);
     }
 
@@ -439,10 +439,10 @@ mod tests {
             let mut directory = watching();
             for host in order {
                 let (title, term) = if host == "ada" { ("Old", 1) } else { ("New", 2) };
-                say(&mut directory, PresenceAction::Enter, host, listed("fox", title, term));
+                show_as(&mut directory, PresenceAction::Enter, host, listed("fox", title, term));
             }
             assert_eq!(titles(&directory), [("New", "bob")]);
-            say(&mut directory, PresenceAction::Leave, "ada", Value::Null);
+            show_as(&mut directory, PresenceAction::Leave, "ada", Value::Null);
             assert_eq!(titles(&directory), [("New", "bob")]);
         }
     }
@@ -452,14 +452,14 @@ mod tests {
         let mut directory = watching();
         let large = json!({ "data": "x".repeat(3000) });
         for nonsense in [json!(null), json!({}), json!("fox"), listed("a:b", "x", 1), large] {
-            say(&mut directory, PresenceAction::Enter, "eve", nonsense);
+            show_as(&mut directory, PresenceAction::Enter, "eve", nonsense);
         }
         assert_eq!(titles(&directory), []);
-        say(&mut directory, PresenceAction::Enter, "a:b", listed("fox", "x", 1));
+        show_as(&mut directory, PresenceAction::Enter, "a:b", listed("fox", "x", 1));
         assert_eq!(titles(&directory), [], "a host has to be a player");
         for number in 0..MAX_LISTED + 50 {
             let room = format!("r{number}");
-            say(&mut directory, PresenceAction::Enter, &room, listed(&room, &"t".repeat(100), 1));
+            show_as(&mut directory, PresenceAction::Enter, &room, listed(&room, &"t".repeat(100), 1));
         }
         assert!(directory.members.len() <= MAX_LISTED);
         assert!(directory.rooms().iter().all(|room| room.title.len() == MAX_TITLE));
@@ -502,7 +502,7 @@ mod tests {
         assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE_SUBSCRIBE)"]);
         show(&mut directory, &mut bus, 0);
         assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE | PRESENCE_SUBSCRIBE)", "Enter"]);
-        say(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
+        show_as(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
         directory.watch(false);
         assert_eq!(titles(&directory), []);
         show(&mut directory, &mut bus, 0);
@@ -530,7 +530,7 @@ mod tests {
     fn the_list_comes_back_with_the_connection() {
         let mut directory = watching();
         asked(&mut directory);
-        let failed = ErrorInfo::new(rooms_protocol::ErrorCode::CONNECTION_FAILED, 400, "no line");
+        let failed = ErrorInfo::new(rooms_protocol::ErrorCode::CONNECTION_FAILED, 400, "no connection");
         let connection = |current| {
             Event::Connection(ConnectionChange {
                 previous: ConnectionState::Connecting,
@@ -556,11 +556,11 @@ mod tests {
     fn where_words_were_dropped_the_channel_is_attached_anew() {
         let mut directory = watching();
         asked(&mut directory);
-        say(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
+        show_as(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
         directory.handle_event(&Event::Overflow { dropped: 3 });
         directory.step(None, Instant::now());
         assert_eq!(asked(&mut directory), ["release", "attach Flags(PRESENCE_SUBSCRIBE)"]);
-        assert_eq!(titles(&directory), [], "until they are told anew");
+        assert_eq!(titles(&directory), [], "until they come again");
     }
 
     #[test]
@@ -570,7 +570,7 @@ mod tests {
         let mut directory = RoomDirectory::default();
         show(&mut directory, &mut bus, 0);
         asked(&mut directory);
-        let error = ErrorInfo::new(rooms_protocol::ErrorCode::DISCONNECTED, 400, "no line");
+        let error = ErrorInfo::new(rooms_protocol::ErrorCode::DISCONNECTED, 400, "no connection");
         let operation = OperationId::of(Asker::List, 1);
         directory.handle_event(&Event::Published { operation, outcome: Err(error) });
         bus.run(5 * SECOND);

@@ -1,4 +1,4 @@
-//! Names that can be said: random animals and short codes for rooms, and reading what people type.
+//! Names that are easy to say: random animals and short codes for rooms, and reading what people type.
 //!
 //! Random names are made from a seed, which the caller takes from wherever it has randomness.
 

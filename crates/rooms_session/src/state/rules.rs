@@ -35,7 +35,7 @@ pub enum Newcomers {
     Play,
     /// They are admitted as spectators, and become players with the next change to [`Play`](Self::Play).
     Spectate,
-    /// They are told to wait, and are admitted by themselves with the next change to one of the others.
+    /// The host asks them to wait. They are admitted by themselves with the next change to one of the others.
     Wait,
 }
 

@@ -37,8 +37,9 @@ pub(crate) enum Received {
 /// Whether the game gets a message.
 #[derive(Debug)]
 pub(crate) enum Delivery {
+    /// The game gets it.
     Deliver(GameMessage),
-    /// Already received, of an old process, or this player's own message to the others.
+    /// This player's own message to the others.
     Drop,
     /// Received twice, or from a process that lost its seat.
     Stale,
@@ -201,5 +202,88 @@ impl Inbound {
     /// The messages that belong to a player that was welcomed with this state, in order.
     pub(crate) fn take_kept(&mut self, welcome: &Stamp) -> Vec<GameMessage> {
         self.pre_join.take(welcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rooms_protocol::Data;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        context::tests::context,
+        state::{roster::tests::seat, rules::Removal},
+        wire::{message::Leave, payload::encode},
+    };
+
+    fn from(message: Message, client: &str) -> Message {
+        Message {
+            client_id: Some(client.into()),
+            connection_id: Some(format!("c-{client}").as_str().into()),
+            ..message
+        }
+    }
+
+    fn read(inbound: &mut Inbound, inbox: bool, message: Message) -> Received {
+        let cx = context();
+        inbound.read(inbox, message, cx.player(), &cx.connectivity)
+    }
+
+    fn game(inbound: &mut Inbound, client: &str, sequence: u64) -> GameMessage {
+        let message = encode("wave", json!(sequence), Generation(1), sequence, false);
+        match read(inbound, false, from(message, client)) {
+            Received::Game(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_about_the_room_counts_on_its_own_channel_only() {
+        let leave = || {
+            let leave = RoomMessage::from(Leave { generation: Generation(1), reason: "left".into() });
+            from(Message::new(leave.name(), Data::Json(leave.encode().unwrap())), "bob")
+        };
+        let mut inbound = Inbound::default();
+        assert!(matches!(read(&mut inbound, false, leave()), Received::Room(..)));
+        assert!(matches!(read(&mut inbound, true, leave()), Received::Malformed(_)));
+    }
+
+    #[test]
+    fn a_message_without_a_player_is_not_taken() {
+        let mut inbound = Inbound::default();
+        let message = || Message::new("wave", Data::Json(json!({})));
+        assert!(matches!(read(&mut inbound, false, message()), Received::Impostor));
+        assert!(matches!(read(&mut inbound, false, from(message(), "not a player")), Received::Impostor));
+        let nameless = Message { name: None, ..from(message(), "bob") };
+        assert!(matches!(read(&mut inbound, false, nameless), Received::Malformed(_)));
+        let unknown = from(Message::new("room.later", Data::Json(json!({}))), "bob");
+        assert!(matches!(read(&mut inbound, false, unknown), Received::Nothing));
+    }
+
+    #[test]
+    fn the_game_gets_a_message_of_a_seated_player_once_and_none_of_a_removed_one() {
+        let (mut inbound, mut document) = (Inbound::default(), Document::default());
+        let bob = seat("bob", 0);
+        document.set_seat(&bob.player.clone(), Some(bob), &mut Changes::default());
+        let zoe = PlayerId::new("zoe").unwrap();
+        document.rules.removed.insert(zoe, Removal { reason: String::new(), generation: None });
+        let mut accept = |client: &str| {
+            let message = game(&mut inbound, client, 1);
+            inbound.accept(message, &document, Generation(1)).0
+        };
+        assert!(matches!(accept("bob"), Delivery::Deliver(_)));
+        assert!(matches!(accept("bob"), Delivery::Stale));
+        assert!(matches!(accept("zoe"), Delivery::Impostor));
+        assert!(matches!(accept("eve"), Delivery::Deliver(_)), "a plain client may send to a room");
+        assert!(matches!(accept("eve"), Delivery::Deliver(_)), "and is not remembered");
+    }
+
+    #[test]
+    fn messages_of_a_publish_do_not_count_with_a_state_that_does_not() {
+        let mut publish = Publish::default();
+        assert!(!publish.is_void(&"c".into()));
+        publish.set_void("c".into());
+        assert!(publish.is_void(&"c".into()) && !publish.is_void(&"d".into()));
     }
 }
