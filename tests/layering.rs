@@ -55,7 +55,7 @@ const BROWSER_FILES: &[&str] = &[
     "rooms_net/src/web/",
     "rooms_net/src/transport/web.rs",
     "rooms_net/src/bridge/runtime/web.rs",
-    "rooms_net/src/bridge/page/web.rs",
+    "rooms_net/src/bridge/page_events/web.rs",
     "src/plugin/identity/storage.rs",
     "src/plugin/page/web.rs",
 ];

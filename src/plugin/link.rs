@@ -290,7 +290,7 @@ impl RoomsLink {
             let of_room = session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
             of_room.or_else(|| channels.poll_command())
         };
-        while bridge.room() > 0 {
+        while bridge.capacity() > 0 {
             let Some(command) = next() else { break };
             if let Err(SendRefused::Ended(_)) = bridge.send(command) {
                 let why = "it ended by itself";

@@ -348,3 +348,68 @@ pub(crate) fn token_not_obtained(cause: ErrorInfo) -> ErrorInfo {
 fn is_key_name(name: &str) -> bool {
     name.contains('.') && !name.contains("..") && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use web_time::Instant;
+
+    use super::*;
+    use crate::context::Base;
+
+    fn base() -> Base {
+        Base::for_test(|options| {
+            options.use_token_auth = true;
+            options.client_id = Some("ada".into());
+        })
+    }
+
+    fn asked(base: &mut Base) -> RequestId {
+        match base.effects.poll_output() {
+            Some(Output::NeedToken { request, .. }) => request,
+            other => panic!("it asks for a token, not {other:?}"),
+        }
+    }
+
+    fn answer(auth: &mut Auth, base: &mut Base, answer: Result<TokenAnswer, ErrorInfo>) -> TokenStep {
+        let (request, now) = (asked(base), Instant::now());
+        auth.on_answer(request, answer, &mut Routes::default(), None, &mut base.at(now))
+    }
+
+    #[test]
+    fn a_token_is_asked_for_once_and_used() {
+        let (mut base, now) = (base(), Instant::now());
+        let mut auth = Auth::new(&base.options);
+        assert!(auth.needs_token(&base.options));
+        assert!(matches!(auth.ask(&mut base.at(now)), TokenStep::Stay));
+        assert!(matches!(auth.ask(&mut base.at(now)), TokenStep::Stay));
+        let step = answer(&mut auth, &mut base, Ok("abc".to_owned().into()));
+        assert!(matches!(step, TokenStep::Use) && auth.token() == Some("abc"));
+        assert!(base.effects.poll_output().is_none() && !base.timers.runs(&Timer::Token));
+    }
+
+    #[test]
+    fn the_token_of_another_ends_the_connection() {
+        let (mut base, now) = (base(), Instant::now());
+        let mut auth = Auth::new(&base.options);
+        let _ = auth.ask(&mut base.at(now));
+        let token = TokenDetails { client_id: Some("bob".into()), ..TokenDetails::new("abc") };
+        assert!(matches!(answer(&mut auth, &mut base, Ok(token.into())), TokenStep::Fail(_)));
+        assert_eq!(auth.token(), None);
+    }
+
+    #[test]
+    fn a_refused_token_is_renewed_once_in_a_round_of_attempts() {
+        let base = base();
+        let mut auth = Auth::new(&base.options);
+        let cause = || ErrorInfo::new(ErrorCode(40142), 401, "expired");
+        let mut refuse = |state| auth.on_refused(cause(), state, &base.options);
+        assert!(matches!(refuse(ConnectionState::Connecting), Refused::AskAgain));
+        assert!(matches!(refuse(ConnectionState::Connecting), Refused::EndLine(_)));
+        assert!(matches!(refuse(ConnectionState::Connected), Refused::LoseLine(_)));
+        auth.on_attempt_failed();
+        assert!(matches!(auth.on_refused(cause(), ConnectionState::Connecting, &base.options), Refused::AskAgain));
+        let fixed = Base::for_test(|options| options.credentials = Credentials::Token("abc".to_owned()));
+        let mut auth = Auth::new(&fixed.options);
+        assert!(matches!(auth.on_refused(cause(), ConnectionState::Connected, &fixed.options), Refused::Fail(_)));
+    }
+}

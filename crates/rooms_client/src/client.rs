@@ -4,16 +4,17 @@
 
 mod accessors;
 mod parts;
+mod stats;
 mod steps;
 
 use web_time::Instant;
 
-pub use self::accessors::ClientStats;
+pub use self::stats::ClientStats;
 use crate::{
     auth::{Auth, token::TokenAnswer},
     channel::{Channels, presence::Needs},
     command::{Command, MemberQuery, OperationId},
-    connection::{Connection, RecoveryKey, Step},
+    connection::{Connection, Step, recovery::RecoveryKey},
     context::Base,
     event::{ConnectionState, Event},
     http::{Http, route::Routes},
@@ -107,7 +108,7 @@ impl Client {
             }
             Command::Ping => {
                 let state = self.connection.state();
-                self.connection.liveness.ping(state, &mut self.base.at(now));
+                self.connection.liveness_mut().ping(state, &mut self.base.at(now));
             }
         }
     }
@@ -165,7 +166,7 @@ impl Client {
             Action::Closed => self.connection.on_closed(frame.error, cx),
             Action::Error => self.connection.on_error(frame.error, cx.options.can_renew()),
             Action::Heartbeat if is_connected => {
-                return self.connection.liveness.on_heartbeat(frame.id.as_deref(), cx);
+                return self.connection.liveness_mut().on_heartbeat(frame.id.as_deref(), cx);
             }
             Action::Auth if is_connected => return self.on_auth_requested(now),
             action => return log::debug!("ignored {action:?} while {:?}", self.connection.state()),
@@ -192,7 +193,7 @@ impl Client {
     /// Something came that is no frame, such as a WebSocket ping: the line lives.
     pub fn handle_activity(&mut self, transport: TransportId, now: Instant) {
         if self.base.effects.is_current(transport) && self.connection.state() == ConnectionState::Connected {
-            self.connection.liveness.watch_silence(&mut self.base.at(now));
+            self.connection.liveness_mut().watch_silence(&mut self.base.at(now));
         }
     }
 
@@ -258,7 +259,7 @@ impl Client {
             Timer::Idle => self.connection.on_silence(),
             Timer::Close => Step::Close(None),
             Timer::Connectivity => self.connection.on_connectivity_timeout(cx),
-            Timer::Ping => return self.connection.liveness.on_ping_timeout(cx),
+            Timer::Ping => return self.connection.liveness_mut().on_ping_timeout(cx),
             Timer::Token => {
                 let step = self.auth.on_timeout(cx);
                 return self.follow_token(step, now);

@@ -1,4 +1,4 @@
-//! What is asked of the client, and what it tells.
+//! What the game asks of the client.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use smol_str::SmolStr;
 use crate::channel::cipher::CipherParams;
 use rooms_protocol::{ChannelName, ClientId, ConnectionId, Data, Flags, Message, Timestamp};
 
-/// Names one publish or presence operation, so that its outcome can be told. Chosen by the caller; any number will do, below
-/// 2^62 where a room is on the same client.
+/// Names one operation, so that an event can tell its outcome. The caller chooses the number. Any number will do; where a room
+/// uses the same client, it must be below 2^62.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId(pub u64);
 
-/// Who of this crate asks a client that they share. Each has numbers of its own, told apart by their two highest bits, so that
-/// nobody takes an outcome for its own that is another's.
+/// Who asks, where several share a client. Each has numbers of its own, told apart by their two highest bits, so that nobody
+/// takes the outcome of another's operation for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// A session.
@@ -39,15 +39,15 @@ impl OperationId {
     }
 }
 
-/// What the game's side asks of the client.
+/// What the game asks of the client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Connect, unless connected or connecting (`RTN11`).
+    /// Connect, unless the client is connected or connecting (`RTN11`).
     Connect,
     /// End the connection (`RTN12`).
     Close,
     /// Attach to a channel, or change the options of an attached one (`RTL4`, `RTL16`). Where the connection does not
-    /// allow it, the channel goes where it would have gone with the connection, and says why.
+    /// allow that, the channel goes to the state that it would have with the connection, and its change says why.
     Attach {
         /// The channel.
         channel: ChannelName,
@@ -55,7 +55,7 @@ pub enum Command {
         options: ChannelOptions,
     },
     /// Detach from a channel (`RTL5`). It is remembered as [`Detached`](ChannelState::Detached), without members and
-    /// place in the stream. A channel that failed stays as it is, and says why.
+    /// place in the stream. A channel that failed stays as it is, and its change says why.
     Detach {
         /// The channel.
         channel: ChannelName,
@@ -73,7 +73,7 @@ pub enum Command {
         channel: ChannelName,
         /// The messages, in order.
         messages: Vec<Message>,
-        /// How far the publish may be carried over a lost line.
+        /// What becomes of the publish where the line is lost.
         lifetime: Lifetime,
     },
     /// Enter, update or leave presence (`RTP8`, `RTP9`, `RTP10`).
@@ -84,7 +84,7 @@ pub enum Command {
         channel: ChannelName,
         /// What to do.
         action: PresenceCommand,
-        /// What the member says about itself.
+        /// The member's data.
         data: Option<Data>,
     },
     /// The same in the name of another member, for a client that may be anybody (`RTP14`, `RTP15`).
@@ -97,7 +97,7 @@ pub enum Command {
         client_id: ClientId,
         /// What to do.
         action: PresenceCommand,
-        /// What the member says about itself.
+        /// The member's data.
         data: Option<Data>,
     },
     /// Ask who is on a channel (`RTP11`); the answer is an [`Event::Members`]. The channel is attached first if need be.
@@ -121,7 +121,7 @@ pub enum Command {
         operation: OperationId,
         /// The channel; it need not be attached.
         channel: ChannelName,
-        /// Messages, or words about members.
+        /// Messages, or presence messages.
         of: HistoryOf,
         /// Which part.
         query: HistoryQuery,
@@ -147,7 +147,7 @@ pub enum Command {
         /// Names the answer.
         operation: OperationId,
     },
-    /// Take the network for gone, or for back again: the line breaks without a goodbye, and attempts fail until it is
+    /// Treat the network as gone, or as back again: the line breaks without a goodbye, and attempts fail until the network is
     /// back.
     Network {
         /// Whether it is there.
@@ -164,11 +164,13 @@ pub enum PresenceCommand {
     Enter,
     /// Change the member's data.
     Update,
-    /// Be a member no more.
+    /// End the membership.
     Leave,
 }
 
-/// Which members of a channel are asked for (`RTP11c`).
+/// Which members of a channel to get (`RTP11c`).
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberQuery {
     /// Whether to wait until the server has told all members. Defaults to true.
@@ -185,7 +187,7 @@ impl Default for MemberQuery {
     }
 }
 
-/// How far a publish may be carried over a lost line.
+/// What becomes of a publish where the line is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lifetime {
     /// Queued while there is no connection, sent again until acknowledged, on a new connection too (`RTN7d`, `RTN19a`).
@@ -198,6 +200,8 @@ pub enum Lifetime {
 }
 
 /// How to attach to a channel (`TB2`).
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelOptions {
     /// Parameters such as `rewind`.
@@ -217,12 +221,12 @@ impl ChannelOptions {
     }
 }
 
-/// What is looked back on.
+/// What a history is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HistoryOf {
     /// The messages of a channel.
     Messages,
-    /// The words about its members.
+    /// The presence messages of its members.
     Presence,
 }
 
@@ -236,7 +240,9 @@ pub enum Direction {
     Forwards,
 }
 
-/// Which part of a history is wanted (`RSL2b`, `RSP4b`).
+/// Which part of a history to get (`RSL2b`, `RSP4b`).
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryQuery {
     /// No earlier than this. Defaults to all that is kept.
@@ -245,10 +251,10 @@ pub struct HistoryQuery {
     pub end: Option<Timestamp>,
     /// The order. Defaults to the newest first.
     pub direction: Direction,
-    /// Most items of a page, up to 1,000. Defaults to what the server sees fit, which is 100.
+    /// Most items of a page, up to 1,000. Defaults to the server's choice, which is 100.
     pub limit: Option<u16>,
-    /// Only what came before the channel was attached, so that together with what was received since nothing is missing
-    /// and nothing comes twice (`RTL10b`). The channel is to be attached. For messages alone.
+    /// Only what came before the channel was attached, so that nothing is missing and nothing comes twice together with
+    /// what was received since (`RTL10b`). The channel must be attached. For messages only.
     pub until_attach: bool,
 }
 
@@ -257,6 +263,6 @@ pub struct HistoryQuery {
 pub struct NextPage {
     pub(crate) channel: ChannelName,
     pub(crate) of: HistoryOf,
-    /// The query that the server gave. Its place and host are not taken over, so that credentials stay where they belong.
+    /// The query that the server gave. Its path and host are not used, so that credentials go to the right server only.
     pub(crate) query: String,
 }

@@ -9,7 +9,7 @@ pub(crate) mod connectivity;
 mod hosts;
 mod line;
 mod liveness;
-mod recovery;
+pub(crate) mod recovery;
 pub(crate) mod target;
 
 use std::time::Duration;
@@ -19,8 +19,8 @@ use web_time::Instant;
 use self::{
     backoff::Backoff,
     hosts::{HostStep, Hosts},
+    liveness::Liveness,
 };
-pub(crate) use self::{liveness::Liveness, recovery::RecoveryKey};
 use crate::{
     context::Context,
     effects::Effects,
@@ -105,7 +105,7 @@ pub(crate) struct Connection {
     last_reconnect: Option<Instant>,
     /// How often the client was connected.
     connects: u64,
-    pub(crate) liveness: Liveness,
+    liveness: Liveness,
 }
 
 impl Connection {
@@ -152,6 +152,16 @@ impl Connection {
 
     pub(crate) fn max_message_size(&self) -> usize {
         self.max_message_size
+    }
+
+    /// Whether the line lives.
+    pub(crate) fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// Whether the line lives, to watch it and to measure its round trips.
+    pub(crate) fn liveness_mut(&mut self) -> &mut Liveness {
+        &mut self.liveness
     }
 
     /// How often the client was connected, after the first time.

@@ -67,3 +67,16 @@ impl Context<'_> {
         self.start(timer, self.options.timing.request_timeout);
     }
 }
+
+#[cfg(test)]
+impl Base {
+    /// Options of a server on this machine with two fallback hosts, for the tests of the parts.
+    pub(crate) fn for_test(change: impl FnOnce(&mut ClientOptions)) -> Self {
+        let endpoint = crate::options::Endpoint::Url("ws://127.0.0.1:8787".to_owned());
+        let credentials = crate::options::Credentials::Key("rooms.dev:secret".to_owned());
+        let mut options = ClientOptions::new(endpoint, credentials);
+        options.fallback_hosts = Some(vec!["b.example".to_owned(), "c.example".to_owned()]);
+        change(&mut options);
+        Self::new(options, 7)
+    }
+}

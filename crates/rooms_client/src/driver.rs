@@ -1,9 +1,11 @@
-//! What drives a client: the tap at which frames pass, and the counters of what went over the line.
+//! What drives a client: the pump between it and its socket, the tap that shows frames, and the traffic counters.
 
 mod frame_tap;
+mod pump;
 mod traffic;
 
 pub use self::{
     frame_tap::{FrameDirection, FrameTap, TAP_CAPACITY, TappedFrame},
+    pump::{Action, NONCE_BYTES, Pump},
     traffic::TrafficSnapshot,
 };

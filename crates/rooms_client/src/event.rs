@@ -13,19 +13,19 @@ pub enum ConnectionState {
     /// Never asked to connect.
     #[default]
     Initialized,
-    /// Trying.
+    /// An attempt is under way.
     Connecting,
-    /// The line stands.
+    /// The line is open.
     Connected,
-    /// The line dropped, or could not be had; trying again soon.
+    /// The line broke, or no attempt succeeded; the client tries again soon.
     Disconnected,
-    /// Without a line for longer than the server keeps the connection; trying again at longer intervals.
+    /// There was no line for longer than the server keeps the connection; the client tries again at longer intervals.
     Suspended,
-    /// Saying goodbye.
+    /// The client said goodbye and waits for the server's.
     Closing,
     /// Ended on request.
     Closed,
-    /// Ended by an error that trying again cannot mend.
+    /// Ended by an error that another attempt would not change.
     Failed,
 }
 
@@ -43,9 +43,9 @@ pub enum ChannelState {
     Detaching,
     /// Not attached, on request or since the connection was closed.
     Detached,
-    /// Not attached, since the connection or the server's answer is missing; attached again by itself.
+    /// Not attached, since the connection or the server's answer is missing; the client attaches it again by itself.
     Suspended,
-    /// Ended by an error that trying again cannot mend.
+    /// Ended by an error that another attempt would not change.
     Failed,
 }
 
@@ -54,7 +54,7 @@ pub enum ChannelState {
 pub struct ConnectionChange {
     /// The state before.
     pub previous: ConnectionState,
-    /// The state now; the same as before where a connected client was told new details (`RTN24`).
+    /// The state now; the same as before where the server told a connected client new details (`RTN24`).
     pub current: ConnectionState,
     /// Why, where there is a reason.
     pub reason: Option<ErrorInfo>,
@@ -77,7 +77,7 @@ pub struct ChannelChange {
     /// The state before.
     pub previous: ChannelState,
     /// The state now; the same as before where an attached channel was attached anew with messages missed (`RTL12`), and
-    /// where `reason` tells of something that changed no state, such as presence that could not be entered again.
+    /// where `reason` tells something that changed no state, such as that presence could not be entered again.
     pub current: ChannelState,
     /// For [`Attached`](ChannelState::Attached): nothing was missed since the channel was last attached.
     pub resumed: bool,
@@ -89,14 +89,14 @@ pub struct ChannelChange {
     pub reason: Option<ErrorInfo>,
 }
 
-/// What the client tells the game's side.
+/// What the client tells the game.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The connection changed.
     Connection(ConnectionChange),
     /// A channel changed.
     Channel(ChannelChange),
-    /// The messages of one frame: they were published together.
+    /// The messages of one frame, which were published together.
     Messages {
         /// The channel.
         channel: ChannelName,
@@ -107,10 +107,10 @@ pub enum Event {
     Presence {
         /// The channel.
         channel: ChannelName,
-        /// One word about each member concerned.
+        /// One presence message for each member concerned.
         members: Vec<PresenceMessage>,
     },
-    /// The set of members is complete; words that come now are news.
+    /// The set of members is complete; presence messages that come now are news.
     PresenceSynced {
         /// The channel.
         channel: ChannelName,
@@ -133,7 +133,7 @@ pub enum Event {
     Members {
         /// The operation.
         operation: OperationId,
-        /// The members, by connection and name, or why they cannot be told.
+        /// The members, by connection and name, or why there is no answer.
         outcome: Result<Vec<PresenceMessage>, ErrorInfo>,
     },
     /// What became of a [`Command::Publish`], [`Command::Presence`] or [`Command::PresenceFor`].
@@ -151,10 +151,10 @@ pub enum Event {
     Authorized {
         /// The operation.
         operation: OperationId,
-        /// Nothing more to say, or what went wrong.
+        /// Success, or what went wrong.
         outcome: Result<(), ErrorInfo>,
     },
-    /// Events were dropped since nobody took them in time: messages may be missing on every channel.
+    /// Events were dropped, since the game did not take them in time: messages may be missing on every channel.
     Overflow {
         /// How many.
         dropped: u64,
@@ -166,8 +166,8 @@ pub enum Event {
 pub struct HistoryPage {
     /// The messages, payloads decoded as far as they can be. Empty in a history of presence.
     pub messages: Vec<Message>,
-    /// The words about members. Empty in a history of messages.
+    /// The presence messages. Empty in a history of messages.
     pub presence: Vec<PresenceMessage>,
-    /// What to ask for next; none: there is no more.
+    /// What to ask for next; `None` where there is no more.
     pub next: Option<NextPage>,
 }

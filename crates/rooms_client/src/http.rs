@@ -30,7 +30,7 @@ use crate::{
 };
 use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, Format, Message};
 
-/// Most requests under way or waiting for a token; the driver has room for their answers. More wait for their turn.
+/// Most requests under way or waiting for a token; the driver can hold their answers. More wait for their turn.
 const MAX_REQUESTS: usize = 8;
 
 /// Most requests that wait for their turn.
@@ -230,7 +230,7 @@ impl Http {
         }
     }
 
-    /// Asks for the server's time to sign a request by. It shows no token and waits for none; the driver has room for its
+    /// Asks for the server's time to sign a request by. It shows no token and waits for none; the driver can hold its
     /// answer, since the client asks one such question at a time.
     pub(crate) fn ask_clock(&mut self, access: Access<'_>, cx: &mut Context<'_>) {
         self.send(Request::get("/time".to_owned(), String::new(), Purpose::Clock), access, cx);
@@ -330,4 +330,67 @@ fn channel_path(channel: &ChannelName, what: &str) -> Result<String, ErrorInfo> 
         }
     }
     Ok(format!("{path}/{what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use web_time::Instant;
+
+    use super::*;
+    use crate::context::Base;
+    use rooms_protocol::ErrorCode;
+
+    fn access(routes: &mut Routes, token: bool) -> Access<'_> {
+        Access { authorization: token.then(|| "Bearer x".to_owned()), connected_host: None, routes }
+    }
+
+    fn sent(base: &mut Base) -> Vec<RequestId> {
+        let request = |output| if let Output::Http { request, .. } = output { Some(request) } else { None };
+        std::iter::from_fn(|| base.effects.poll_output()).filter_map(request).collect()
+    }
+
+    fn page(operation: u64) -> Request {
+        let (channel, of) = ("c".into(), HistoryOf::Messages);
+        Request::page(OperationId(operation), NextPage { channel, of, query: String::new() }).unwrap()
+    }
+
+    #[test]
+    fn more_requests_than_the_driver_holds_wait_for_their_turn() {
+        let (mut base, now) = (Base::for_test(|_| {}), Instant::now());
+        let (mut http, mut routes) = (Http::default(), Routes::default());
+        for operation in 0..=MAX_REQUESTS as u64 {
+            if let Some(request) = http.submit(page(operation), &mut base.at(now)) {
+                assert!(!http.begin(request, access(&mut routes, true), &mut base.at(now)));
+            }
+        }
+        let under_way = sent(&mut base);
+        assert_eq!(under_way.len(), MAX_REQUESTS);
+        assert!(http.next_turn().is_none());
+        let response = Ok(HttpResponse { status: 200, ..HttpResponse::default() });
+        let answered = http.on_answer(under_way[0], response, access(&mut routes, true), &mut base.at(now));
+        assert!(matches!(answered, Answered::Done(Purpose::History { .. }, Ok(_))));
+        assert!(http.next_turn().is_some());
+    }
+
+    #[test]
+    fn a_request_whose_token_is_refused_waits_for_a_new_one_once() {
+        let (mut base, now) = (Base::for_test(|options| options.use_token_auth = true), Instant::now());
+        let (mut http, mut routes) = (Http::default(), Routes::default());
+        let refusal = || Err(ErrorInfo::new(ErrorCode(40142), 401, "expired"));
+        let response = || {
+            let body = br#"{"error":{"code":40142,"statusCode":401,"message":"expired"}}"#.to_vec();
+            Ok(HttpResponse { status: 401, body, ..HttpResponse::default() })
+        };
+        assert!(http.begin(page(1), access(&mut routes, false), &mut base.at(now)), "there is no token yet");
+        for is_last in [false, true] {
+            let waiting = http.take_waiting().pop().unwrap();
+            assert!(!http.begin(waiting, access(&mut routes, true), &mut base.at(now)));
+            let request = sent(&mut base)[0];
+            match http.on_answer(request, response(), access(&mut routes, true), &mut base.at(now)) {
+                Answered::NeedsToken => assert!(!is_last),
+                Answered::Done(_, answer) => assert_eq!((is_last, answer), (true, refusal())),
+                Answered::Nothing => panic!("the request is known"),
+            }
+        }
+    }
 }

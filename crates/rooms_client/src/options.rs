@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use crate::auth::token::{TokenCallback, TokenDetails};
 use rooms_protocol::{ClientId, Format};
 
-/// What tells whether the internet can be reached (`REC3a`).
+/// The URL that tells whether the internet can be reached (`REC3a`).
 const CONNECTIVITY_CHECK: &str = "https://internet-up.ably-realtime.com/is-the-internet-up.txt";
 
 /// Where to connect.
@@ -33,9 +33,9 @@ pub enum Credentials {
     Token(String),
     /// A token with what is known of it. When it ends, so does the connection.
     TokenDetails(TokenDetails),
-    /// Tokens that a function of the game's gets, whenever one is needed.
+    /// A function of the game gets tokens, whenever one is needed.
     Callback(TokenCallback),
-    /// Tokens that a GET of this URL gives, whenever one is needed. The wished client id is added to its query as
+    /// A GET of this URL gets tokens, whenever one is needed. The client id that the options ask for is added to its query as
     /// `clientId`; the answer is a token as text or JWT, or token details or a signed token request as JSON.
     TokenUrl(String),
 }
@@ -54,7 +54,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a client is made with (`TO3`). What is secret in it is not shown in debug output.
+/// What a client is made with (`TO3`). Debug output does not show what is secret in it.
+///
+/// Fill in what you need and end with `..ClientOptions::new(…)`: then a new field breaks nothing.
+// More than 15 fields: one for each option of the specification that the client has.
 #[derive(Clone, PartialEq)]
 pub struct ClientOptions {
     /// Where to connect. Defaults to Ably's cloud.
@@ -95,7 +98,7 @@ pub struct ClientOptions {
     /// What [`Client::recovery_key`](crate::Client::recovery_key) of an earlier client gave, to go on with its connection
     /// (`RTN16`). Defaults to none.
     pub recover: Option<String>,
-    /// Further parameters of the WebSocket's URL, which stand over the client's own (`RTC1f`). Defaults to none.
+    /// Further parameters of the WebSocket's URL, which take the place of the client's own (`RTC1f`). Defaults to none.
     pub transport_params: BTreeMap<SmolStr, String>,
     /// How long things take.
     pub timing: Timing,
@@ -151,7 +154,7 @@ impl ClientOptions {
         }
     }
 
-    /// Whether a new token can be had when one is refused or ends.
+    /// Whether the credentials give a new token when one is refused or ends.
     pub(crate) fn can_renew(&self) -> bool {
         match self.credentials {
             Credentials::Callback(_) | Credentials::TokenUrl(_) => true,
@@ -162,6 +165,8 @@ impl ClientOptions {
 }
 
 /// How long things take. The defaults are the specification's (`TO3l`).
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Longest wait for an answer of the server. Defaults to 10 s (`TO3l11`).

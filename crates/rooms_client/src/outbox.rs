@@ -18,7 +18,7 @@ use rooms_protocol::{ChannelName, ClientId, ErrorCode, ErrorInfo, Frame, Message
 /// Why an entry is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Somebody asked for it and is told the outcome.
+    /// The game asked for it, and an event tells the outcome.
     Operation(OperationId),
     /// Presence is entered again (`RTP17i`).
     Reentry,
@@ -38,7 +38,7 @@ impl Purpose {
 pub(crate) struct Entry {
     /// Why it is sent.
     pub(crate) purpose: Purpose,
-    /// How far it may be carried.
+    /// What becomes of it where the line is lost.
     pub(crate) lifetime: Lifetime,
     /// The frame. Its `msg_serial` is set while it is pending.
     pub(crate) frame: Frame,
@@ -64,11 +64,11 @@ impl Entry {
 pub(crate) struct Taken {
     /// The entry.
     pub(crate) entry: Entry,
-    /// One per message, as far as the server told.
+    /// One per message, as far as the server told them.
     pub(crate) serials: Vec<Option<MessageSerial>>,
 }
 
-/// All that is on its way.
+/// All that is on its way to the server.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limit: usize,
@@ -79,7 +79,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// An empty one that takes `limit` entries.
+    /// An empty outbox that takes `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -218,7 +218,7 @@ impl Outbox {
         self.pending.drain(..number).collect()
     }
 
-    /// The line is gone: takes out what was meant for that line alone.
+    /// The line is gone: takes out what was meant for that line only.
     fn take_volatile(&mut self) -> Vec<Entry> {
         take_if(&mut self.pending, |entry| entry.lifetime == Lifetime::Volatile)
     }
@@ -229,7 +229,7 @@ impl Outbox {
     }
 
     /// A new connection takes the place of the old one: numbers start anew, and what is pending is to be sent again
-    /// (`RTN15c7`, `RTN19a2`). Takes out what was meant for the old connection alone.
+    /// (`RTN15c7`, `RTN19a2`). Takes out what was meant for the old connection only.
     fn start_over(&mut self) -> Vec<Entry> {
         self.next = MsgSerial::default();
         let mut again = VecDeque::new();
@@ -288,7 +288,7 @@ impl Outbox {
     /// given, if one was.
     pub(crate) fn has_presence(&self, channel: &ChannelName, is_about: impl Fn(Option<&ClientId>) -> bool) -> bool {
         let entries = self.pending.iter().chain(&self.held).filter(|entry| entry.is_presence_of(channel));
-        entries.flat_map(|entry| &entry.frame.presence).any(|word| is_about(word.client_id.as_ref()))
+        entries.flat_map(|entry| &entry.frame.presence).any(|message| is_about(message.client_id.as_ref()))
     }
 
     /// Takes everything out, in the order of sending (`RTN7e`).

@@ -27,13 +27,13 @@ pub enum Output {
         /// The frame.
         frame: Frame,
     },
-    /// Send what is left and close the socket. Nothing more is said about it.
+    /// Send what is left and close the socket. No further output names it.
     Shut {
         /// The socket.
         transport: TransportId,
     },
     /// Get a token, from the callback or the URL of the credentials, or a request for one that is signed with their key.
-    /// The answer goes to [`handle_token`](Client::handle_token); one that comes too late is ignored.
+    /// The answer goes to [`handle_token`](crate::Client::handle_token); one that comes too late is ignored.
     NeedToken {
         /// Names the answer.
         request: RequestId,
@@ -41,7 +41,7 @@ pub enum Output {
         params: TokenParams,
     },
     /// POST a signed token request as JSON, without credentials. The token details that come back go to
-    /// [`handle_token`](Client::handle_token).
+    /// [`handle_token`](crate::Client::handle_token).
     ExchangeToken {
         /// Names the answer.
         request: RequestId,
@@ -50,7 +50,7 @@ pub enum Output {
         /// The request, as JSON.
         body: String,
     },
-    /// Send a request over HTTP. The answer goes to [`handle_http`](Client::handle_http).
+    /// Send a request over HTTP. The answer goes to [`handle_http`](crate::Client::handle_http).
     Http {
         /// Names the answer.
         request: RequestId,
@@ -58,7 +58,7 @@ pub enum Output {
         http: HttpRequest,
     },
     /// GET the URL. Whether an answer came that holds `yes` goes to
-    /// [`handle_connectivity`](Client::handle_connectivity).
+    /// [`handle_connectivity`](crate::Client::handle_connectivity).
     CheckConnectivity {
         /// Names the answer.
         request: RequestId,

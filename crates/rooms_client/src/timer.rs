@@ -9,7 +9,7 @@ use web_time::Instant;
 
 use rooms_protocol::ChannelName;
 
-/// Longest time that a timer is set for; keeps sums with an [`Instant`] from overflowing, whatever a server announces.
+/// Longest time that a timer is set for. It keeps sums with an [`Instant`] from overflowing, whatever a server announces.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What happens by itself, and when.
@@ -31,7 +31,7 @@ pub(crate) enum Timer {
     Token,
     /// When to renew the token.
     Renewal,
-    /// When to stop waiting for word whether the internet can be reached (`RTN17j`).
+    /// When to stop waiting for the answer whether the internet can be reached (`RTN17j`).
     Connectivity,
     /// When to stop waiting for a channel to be attached or detached (`RTL4f`, `RTL5f`).
     ChannelAnswer(ChannelName),
@@ -55,7 +55,7 @@ impl Timers {
         self.due.insert(timer, at);
     }
 
-    /// Has `timer` due after this time at the latest.
+    /// Makes `timer` due after this time at the latest.
     pub(crate) fn hasten(&mut self, timer: Timer, now: Instant, after: Duration) {
         if self.due.get(&timer).is_none_or(|at| *at > now + after) {
             self.start(timer, now, after);
@@ -81,7 +81,7 @@ impl Timers {
         self.stop(&Timer::ChannelRetry(channel.clone()));
     }
 
-    /// Stops the timers of all channels; without a line none of them means anything (`RTL13c`).
+    /// Stops the timers of all channels; without a line they have no meaning (`RTL13c`).
     pub(crate) fn stop_channels(&mut self) {
         let is_channel = |timer: &Timer| matches!(timer, Timer::ChannelAnswer(_) | Timer::ChannelRetry(_));
         self.due.retain(|timer, _| !is_channel(timer));

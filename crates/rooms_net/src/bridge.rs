@@ -16,19 +16,19 @@
 //!   dropped and counted, and an [`Event::Overflow`] stands in their place.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 //!
-//! Who opens the bridge's tap with [`watch_frames`](Bridge::watch_frames) gets copies of the frames, without what is secret in
-//! them. Closed, as it is at first, nothing is copied.
+//! [`watch_frames`](Bridge::watch_frames) opens the bridge's tap, which then copies frames without what is secret in them. The
+//! tap is closed at first, and then nothing is copied.
 //!
-//! In a browser the background task runs on the page's event loop, and does what the page's state asks for: it reconnects
-//! at once when the network is back or the page awakes with a dead line, and says goodbye when the page ends.
+//! In a browser the background task runs on the page's event loop and follows the page's state: it reconnects at once when the
+//! network is back or the page awakes with a dead line, and says goodbye to the server when the page ends.
 //!
-//! The background task holds a [`BridgeEnd`]. Whoever takes one by [`Bridge::pair`] does the task's work by hand, with the
-//! same queues and the same bounds: so a simulation replaces the thread, the socket and the clock, and nothing else.
+//! The background task holds a [`BridgeBackend`]. Whoever takes one with [`Bridge::pair`] does the task's work by hand, with
+//! the same queues and the same bounds. So a simulation replaces the thread, the socket and the clock, and nothing else.
 
+mod backend;
 mod driver;
-mod end;
-mod errands;
-mod page;
+mod http;
+mod page_events;
 mod queue;
 mod runtime;
 
@@ -39,11 +39,11 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use self::{driver::Driver, queue::EventReceiver, runtime::Task};
 pub use self::{
-    end::BridgeEnd,
+    backend::BridgeBackend,
     runtime::{Runtime, now},
 };
+use self::{driver::Driver, queue::EventReceiver, runtime::Task};
 use crate::transport::Connector;
 pub use rooms_client::driver::{FrameDirection, FrameTap, TAP_CAPACITY, TappedFrame, TrafficSnapshot};
 use rooms_client::{Client, ClientOptions, Command, Event};
@@ -80,12 +80,12 @@ pub struct Bridge {
     events: EventReceiver,
     traffic: Arc<Traffic>,
     tap: FrameTap,
-    /// `None` where somebody drives the other end by hand.
+    /// `None` where somebody drives the backend by hand.
     _task: Option<Task>,
 }
 
 impl Bridge {
-    /// Starts the background task. It connects when it is told to, by [`Command::Connect`].
+    /// Starts the background task. It connects when it gets a [`Command::Connect`].
     ///
     /// # Errors
     /// [`BridgeError::Start`] where the system gives no thread.
@@ -95,19 +95,19 @@ impl Bridge {
         runtime: &Runtime,
         seed: u64,
     ) -> Result<Self, BridgeError> {
-        let (bridge, end) = Self::pair();
-        let task = runtime.spawn(Driver::new(Client::new(options, seed), connector, end).run())?;
+        let (bridge, backend) = Self::pair();
+        let task = runtime.spawn(Driver::new(Client::new(options, seed), connector, backend).run())?;
         Ok(Self { _task: Some(task), ..bridge })
     }
 
-    /// A bridge without a background task, and the end that the task would hold.
-    pub fn pair() -> (Self, BridgeEnd) {
+    /// A bridge without a background task, and the backend that the task would hold.
+    pub fn pair() -> (Self, BridgeBackend) {
         let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
         let (outbox, events) = queue::pair();
         let traffic = Arc::new(Traffic::default());
         let tap = FrameTap::default();
-        let end = BridgeEnd::new(inbox, outbox, Arc::clone(&traffic), tap.clone());
-        (Self { commands, events, traffic, tap, _task: None }, end)
+        let backend = BridgeBackend::new(inbox, outbox, Arc::clone(&traffic), tap.clone());
+        (Self { commands, events, traffic, tap, _task: None }, backend)
     }
 
     /// Hands a command over.
@@ -122,7 +122,7 @@ impl Bridge {
     }
 
     /// How many commands can be handed over now.
-    pub fn room(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.commands.capacity()
     }
 
@@ -136,12 +136,12 @@ impl Bridge {
         self.traffic.snapshot(self.events.waiting())
     }
 
-    /// Has frames copied from now on, or no more.
+    /// Copies frames from now on, or stops doing so.
     pub fn watch_frames(&self, watch: bool) {
         self.tap.set_open(watch);
     }
 
-    /// Takes the copies of frames that wait, and how many found no room since the last time.
+    /// Takes the copies of frames that wait, and how many were dropped since the last time, since too many waited.
     pub fn take_frames(&self) -> (impl Iterator<Item = TappedFrame> + use<>, u64) {
         let (frames, missed) = self.tap.take();
         (frames.into_iter(), missed)
@@ -161,16 +161,6 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn received(&self, bytes: usize) {
-        self.frames_in.fetch_add(1, Relaxed);
-        self.bytes_in.fetch_add(bytes as u64, Relaxed);
-    }
-
-    fn sent(&self, bytes: usize) {
-        self.frames_out.fetch_add(1, Relaxed);
-        self.bytes_out.fetch_add(bytes as u64, Relaxed);
-    }
-
     fn snapshot(&self, events_waiting: usize) -> TrafficSnapshot {
         TrafficSnapshot {
             frames_in: self.frames_in.load(Relaxed),

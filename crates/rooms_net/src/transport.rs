@@ -19,10 +19,10 @@ use tokio::sync::mpsc;
 
 use rooms_protocol::{ErrorInfo, WireFrame};
 
-/// Most items that wait in each direction of a link. A socket that is read or written slower than that waits in turn.
+/// Most items that wait in each direction of a link. Where more come, the sender waits.
 pub const LINK_CAPACITY: usize = 256;
 
-/// What a socket tells.
+/// An event of a socket.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
     /// The socket is open.
@@ -40,7 +40,7 @@ pub enum Incoming {
 pub struct Link {
     /// Frames to send. Closed once the socket is gone.
     pub outgoing: mpsc::Sender<WireFrame>,
-    /// What the socket tells. Ends once the socket is gone.
+    /// Events of the socket. Ends once the socket is gone.
     pub incoming: mpsc::Receiver<Incoming>,
 }
 
@@ -49,7 +49,7 @@ pub struct Link {
 pub struct LinkEnd {
     /// Frames to send.
     pub outgoing: mpsc::Receiver<WireFrame>,
-    /// Where to tell what the socket does.
+    /// Where events of the socket go.
     pub incoming: mpsc::Sender<Incoming>,
 }
 

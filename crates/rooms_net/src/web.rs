@@ -1,15 +1,15 @@
 //! What the layers share to live in a browser: timers and listeners that own their closures.
 //!
-//! Everything here takes itself off when it is dropped, so that nothing is left behind in the page.
+//! Everything here removes itself when it is dropped, so that nothing is left behind in the page.
 
+mod hidden_frames;
 mod listener;
-mod ticks;
 mod timeout;
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Event, Window};
 
-pub use self::{listener::Listener, ticks::Ticks, timeout::Timeout};
+pub use self::{hidden_frames::Ticks, listener::Listener, timeout::Timeout};
 
 /// The window of the page, unless this runs in a worker.
 pub fn window() -> Option<Window> {
@@ -30,8 +30,8 @@ pub fn show_address(address: &str) {
     }
 }
 
-/// Tells the page an event of its window.
-pub fn tell_page(kind: &str) {
+/// Dispatches an event of this kind at the window of the page.
+pub fn dispatch_page_event(kind: &str) {
     if let (Some(window), Ok(event)) = (window(), Event::new(kind)) {
         // Fails for an event that is under way, and this one is new.
         let _ = window.dispatch_event(&event);

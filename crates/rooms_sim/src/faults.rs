@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// How the way between one client and the relay is when nothing goes wrong.
+/// The link between one client and the relay while nothing goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkConditions {
     /// Time that everything takes, each way. Defaults to 20 ms.
@@ -30,7 +30,7 @@ impl Default for LinkConditions {
     }
 }
 
-/// A way of the traffic.
+/// A direction of the traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// From the client to the relay.
@@ -54,15 +54,15 @@ pub enum Fault {
     Truncate(Direction),
     /// The socket breaks, and none can be had for this time.
     Refuse(Duration),
-    /// Nothing gets through for this time, nor does a new socket, and nobody is told: the client is cut off from the relay
-    /// by a partition of the network. What was sent meanwhile over a socket that still stands arrives afterwards.
+    /// Nothing gets through for this time, not even a new socket, and neither end learns of it: a partition of the network
+    /// separates the client from the relay. What was sent meanwhile over a socket that still stands arrives afterwards.
     Isolate(Duration),
     /// The client's process stands still for this time, as one that was sent SIGSTOP, or a page that a browser froze: it
     /// reads nothing, sends nothing, and its timers do not run. The relay goes on sending.
     Freeze(Duration),
 }
 
-/// A fault without its particulars.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// [`Fault::Cut`].
@@ -81,7 +81,7 @@ pub enum FaultKind {
     Isolate,
     /// [`Fault::Freeze`], for up to 20 s: beyond a host's lease.
     Freeze,
-    /// The relay starts anew with nothing in its memory, after up to 5 s.
+    /// The relay restarts with an empty memory, after up to 5 s.
     RestartRelay,
 }
 
@@ -89,7 +89,7 @@ impl FaultKind {
     /// All that lose nothing for good: a client that comes back in time has all messages.
     pub const LINES: [Self; 6] = [Self::Cut, Self::CutAfter, Self::Stall, Self::Delay, Self::Truncate, Self::Refuse];
 
-    /// All there are. A relay that starts anew has forgotten what was said, so not everything is kept.
+    /// All kinds. A relay that restarts has forgotten all messages, so not everything is kept.
     pub const ALL: [Self; 9] = [
         Self::Cut,
         Self::CutAfter,
@@ -119,7 +119,7 @@ impl FaultKind {
     }
 }
 
-/// A fault with particulars that were drawn at random.
+/// A fault whose details were drawn at random.
 pub(super) enum Rolled {
     Line(Fault),
     RestartRelay(Duration),

@@ -10,7 +10,7 @@ pub(super) enum Halt {
     No,
     /// Until then.
     Until(Instant),
-    /// Until somebody says so.
+    /// Until somebody ends it.
     UntilTold,
 }
 
@@ -36,7 +36,7 @@ impl Halt {
         };
     }
 
-    /// Ends it if its time is over; tells whether it did.
+    /// Ends it if its time is over, and returns whether it did.
     pub(super) fn end_if_over(&mut self, now: Instant) -> bool {
         let over = self.end().is_some_and(|end| end <= now);
         if over {

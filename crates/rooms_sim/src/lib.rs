@@ -28,6 +28,7 @@ extern crate browser_test;
 mod faults;
 mod halt;
 mod net;
+mod socket;
 mod wire;
 
 pub use self::{

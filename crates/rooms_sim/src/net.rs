@@ -13,10 +13,13 @@ use self::agenda::Agenda;
 use super::{
     faults::{Direction, FaultPlan, LinkConditions},
     halt::Halt,
-    wire::{Parcel, SocketId, Wire},
+    socket::{Parcel, SocketId},
+    wire::Wire,
 };
-use rooms_client::driver::{FrameDirection, FrameTap, TrafficSnapshot};
-use rooms_client::{Client, ClientOptions, Command, Credentials, Endpoint, Event, HttpRequest, HttpResponse, Output};
+use rooms_client::{
+    Client, ClientOptions, Command, Credentials, Endpoint, Event, HttpRequest, HttpResponse, TokenAnswer,
+    driver::{Action, FrameTap, Pump, TrafficSnapshot},
+};
 use rooms_protocol::{DEVELOPMENT_KEY, ErrorCode, ErrorInfo, Format, Timestamp};
 use rooms_relay::{ConnectRequest, Hub, HubConfig, HubStats, RestRequest};
 
@@ -31,8 +34,8 @@ pub struct ClientIndex(usize);
 ///
 /// Hand commands in with [`command`](Self::command), let time pass with [`step`](Self::step),
 /// [`advance_to`](Self::advance_to), [`run_for`](Self::run_for) or [`run_until`](Self::run_until), and take events out
-/// with [`take_events`](Self::take_events). Whoever has timers of its own lets time pass to the earlier of those and
-/// [`next_at`](Self::next_at).
+/// with [`take_events`](Self::take_events). A caller that has timers of its own lets time pass to the earlier of
+/// those and [`next_at`](Self::next_at).
 #[derive(Debug)]
 pub struct SimNet {
     start: Instant,
@@ -51,7 +54,7 @@ pub struct SimNet {
 
 #[derive(Debug)]
 struct Node {
-    client: Client,
+    pump: Pump,
     link: LinkConditions,
     /// Until when the client gets no socket.
     refused_until: Instant,
@@ -61,22 +64,19 @@ struct Node {
     isolated: Halt,
     /// The process stands still.
     frozen: Halt,
-    /// The process is no more.
+    /// The process has ended.
     dead: bool,
-    traffic: TrafficSnapshot,
-    /// Where its frames are shown.
-    tap: FrameTap,
 }
 
 impl Node {
     /// When it acts by itself next.
     fn next_at(&self) -> Option<Instant> {
-        let timeout = self.client.poll_timeout().filter(|_| !self.frozen.is_on() && !self.dead);
+        let timeout = self.pump.poll_timeout().filter(|_| !self.frozen.is_on() && !self.dead);
         [timeout, self.isolated.end(), self.frozen.end()].into_iter().flatten().min()
     }
 
     fn is_due(&self, at: Instant) -> bool {
-        !self.dead && !self.frozen.is_on() && self.client.poll_timeout().is_some_and(|due| due <= at)
+        !self.dead && !self.frozen.is_on() && self.pump.poll_timeout().is_some_and(|due| due <= at)
     }
 }
 
@@ -89,7 +89,7 @@ impl SimNet {
     /// A relay with this configuration and nobody on it.
     pub fn with_relay(seed: u64, config: HubConfig) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // The one look at a clock: an `Instant` cannot be had otherwise. Only distances from it matter.
+        // The only read of a clock: there is no other way to make an `Instant`. Only distances from it matter.
         let now = Instant::now();
         Self {
             start: now,
@@ -112,10 +112,10 @@ impl SimNet {
         ClientOptions { client_id: Some(client_id.into()), ..ClientOptions::new(endpoint, credentials) }
     }
 
-    /// Adds a client, which does nothing before it is told to connect.
+    /// Adds a client, which does nothing before a [`Command::Connect`].
     pub fn add_client(&mut self, options: ClientOptions) -> ClientIndex {
         self.nodes.push(Node {
-            client: Client::new(options, self.rng.random()),
+            pump: Pump::new(Client::new(options, self.rng.random()), FrameTap::default()),
             link: LinkConditions::default(),
             refused_until: self.now,
             events: Vec::new(),
@@ -123,33 +123,31 @@ impl SimNet {
             isolated: Halt::No,
             frozen: Halt::No,
             dead: false,
-            traffic: TrafficSnapshot::default(),
-            tap: FrameTap::default(),
         });
         ClientIndex(self.nodes.len() - 1)
     }
 
     /// Shows a client's frames at this tap from now on.
     pub fn set_tap(&mut self, client: ClientIndex, tap: FrameTap) {
-        self.nodes[client.0].tap = tap;
+        self.nodes[client.0].pump.set_tap(tap);
     }
 
     /// Hands a command to a client. One that was [killed](Self::kill) takes none.
     pub fn command(&mut self, client: ClientIndex, command: Command) {
         if !self.nodes[client.0].dead {
-            self.nodes[client.0].client.handle_command(command, self.now);
+            self.nodes[client.0].pump.handle_command(command, self.now);
             self.drain_client(client.0);
         }
     }
 
-    /// Takes what the client told since the last time.
+    /// Takes the client's events since the last time.
     pub fn take_events(&mut self, client: ClientIndex) -> Vec<Event> {
         std::mem::take(&mut self.nodes[client.0].events)
     }
 
     /// A client, to look at.
     pub fn client(&self, client: ClientIndex) -> &Client {
-        &self.nodes[client.0].client
+        self.nodes[client.0].pump.client()
     }
 
     /// All clients.
@@ -159,7 +157,7 @@ impl SimNet {
 
     /// What went over a client's line so far.
     pub fn traffic(&self, client: ClientIndex) -> TrafficSnapshot {
-        self.nodes[client.0].traffic
+        self.nodes[client.0].pump.traffic()
     }
 
     /// How much the relay holds.
@@ -184,7 +182,7 @@ impl SimNet {
         all.into_iter().flatten().min().map(|at| at.max(self.now))
     }
 
-    /// Lets time pass until the next thing happens, and lets it happen. Says whether anything did.
+    /// Lets time pass until the next thing happens, and lets it happen. Returns whether anything happened.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_at() else { return false };
         self.now = at;
@@ -203,7 +201,7 @@ impl SimNet {
         } else {
             for index in self.agenda.due(at) {
                 if self.nodes[index].is_due(at) {
-                    self.nodes[index].client.handle_timeout(at);
+                    self.nodes[index].pump.handle_timeout(at);
                     self.drain_client(index);
                 }
             }
@@ -224,7 +222,7 @@ impl SimNet {
         self.advance_to(self.now + time);
     }
 
-    /// Lets things happen until `condition` holds, no longer than `limit`. Says whether it came to hold.
+    /// Lets things happen until `condition` holds, no longer than `limit`. Returns whether it holds in the end.
     pub fn run_until(&mut self, mut condition: impl FnMut(&Self) -> bool, limit: Duration) -> bool {
         let end = self.now + limit;
         while !condition(self) {
@@ -264,28 +262,14 @@ impl SimNet {
         let now = self.now;
         let Some(socket) = self.wire.get_mut(id) else { return };
         let (index, transport) = (socket.client, socket.transport);
-        let node = &mut self.nodes[index];
+        let pump = &mut self.nodes[index].pump;
         match parcel {
-            Parcel::Opened => node.client.handle_opened(transport, now),
-            Parcel::Frame(wire) => {
-                node.traffic.frames_in += 1;
-                node.traffic.bytes_in += wire.len() as u64;
-                match wire.decode() {
-                    Ok(frame) => {
-                        node.tap.show(FrameDirection::In, &frame, wire.len(), now);
-                        node.client.handle_frame(transport, frame, now);
-                    }
-                    Err(error) => {
-                        node.tap.show_malformed(&error, wire.len(), now);
-                        node.traffic.malformed += 1;
-                        node.client.handle_malformed(transport, &error, now);
-                    }
-                }
-            }
-            Parcel::Ping => node.client.handle_activity(transport, now),
+            Parcel::Opened => pump.handle_opened(transport, now),
+            Parcel::Frame(wire) => pump.handle_frame(transport, &wire, now),
+            Parcel::Ping => pump.handle_activity(transport, now),
             Parcel::Gone => {
                 let reason = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the simulated socket is gone");
-                node.client.handle_closed(transport, Some(reason), now);
+                pump.handle_closed(transport, Some(reason), now);
             }
             Parcel::Dial(_) => {}
         }
@@ -293,55 +277,67 @@ impl SimNet {
     }
 
     fn drain_client(&mut self, index: usize) {
-        while let Some(output) = self.nodes[index].client.poll_output() {
-            match output {
-                Output::Open { transport, url } => {
-                    let id = self.wire.add(index, transport, self.now);
-                    self.nodes[index].socket = Some(id);
-                    self.nodes[index].traffic.sockets += 1;
-                    let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
-                    self.send(id, Direction::Up, Parcel::Dial(query));
-                }
-                Output::Send { transport, frame } => {
-                    if let Some(id) = self.wire.of_client(index, transport) {
-                        let node = &mut self.nodes[index];
-                        let copy = node.tap.is_open().then(|| frame.clone());
-                        let wire = node.client.format().encode(frame);
-                        if let Some(copy) = copy {
-                            node.tap.show(FrameDirection::Out, &copy, wire.len(), self.now);
-                        }
-                        node.traffic.frames_out += 1;
-                        node.traffic.bytes_out += wire.len() as u64;
+        while let Some(action) = self.nodes[index].pump.poll_action(self.now) {
+            self.run_action(index, action);
+        }
+        let node = &mut self.nodes[index];
+        node.events.extend(std::iter::from_fn(|| node.pump.poll_event()));
+        self.agenda.set(index, node.next_at());
+    }
+
+    /// Does what a client wants done.
+    fn run_action(&mut self, index: usize, action: Action) {
+        match action {
+            Action::Open { transport, url } => {
+                let id = self.wire.add(index, transport, self.now);
+                self.nodes[index].socket = Some(id);
+                let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+                self.send(id, Direction::Up, Parcel::Dial(query));
+            }
+            // Every simulated socket has capacity.
+            Action::Transmit => {
+                while let Some(wire) = self.nodes[index].pump.poll_frame() {
+                    if let Some(id) = self.nodes[index].socket {
                         self.send(id, Direction::Up, Parcel::Frame(wire));
                     }
                 }
-                Output::Shut { transport } => {
-                    if let Some(id) = self.wire.of_client(index, transport) {
-                        self.close(id, Direction::Up);
-                    }
-                }
-                // Nobody issues tokens here, and the simulated network is all there is.
-                Output::NeedToken { request, .. } | Output::ExchangeToken { request, .. } => {
-                    let error = ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, "nobody issues tokens");
-                    self.nodes[index].client.handle_token(request, Err(error), self.now);
-                }
-                // HTTP takes no time here and meets no faults.
-                Output::Http { request, http } => {
-                    let answer = self.hub.rest(&rest_request(http), self.now);
-                    let link = answer.header("link").unwrap_or_default().to_owned();
-                    let response =
-                        HttpResponse { status: answer.status, link, body: answer.body, ..HttpResponse::default() };
-                    self.nodes[index].client.handle_http(request, Ok(response), self.now);
-                    self.drain_hub();
-                }
-                Output::CheckConnectivity { request, .. } => {
-                    self.nodes[index].client.handle_connectivity(request, true, self.now);
+            }
+            Action::Shut { transport } => {
+                if let Some(id) = self.wire.of_client(index, transport) {
+                    self.close(id, Direction::Up);
                 }
             }
+            // A simulated client has no game's server to ask.
+            Action::NeedToken { request, .. } => {
+                let error = ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, "nobody issues tokens");
+                self.nodes[index].pump.handle_token(request, Err(error), self.now);
+            }
+            Action::SignToken { request } => {
+                let (time, nonce) = (WALL_START.plus(self.elapsed()), self.rng.random());
+                self.nodes[index].pump.sign_token(request, time, nonce, self.now);
+            }
+            // HTTP takes no time here and meets no faults.
+            Action::ExchangeToken { request, url, body } => {
+                let headers = vec![("Content-Type", "application/json".to_owned())];
+                let http = HttpRequest { url, headers, body: Some(body) };
+                let answer = self.hub.rest(&rest_request(http), self.now);
+                let content_type = answer.header("content-type").unwrap_or_default();
+                let answer = TokenAnswer::from_response(answer.status, "", content_type, &answer.body);
+                self.nodes[index].pump.handle_token(request, answer, self.now);
+            }
+            Action::Http { request, http } => {
+                let answer = self.hub.rest(&rest_request(http), self.now);
+                let link = answer.header("link").unwrap_or_default().to_owned();
+                let response =
+                    HttpResponse { status: answer.status, link, body: answer.body, ..HttpResponse::default() };
+                self.nodes[index].pump.handle_http(request, Ok(response), self.now);
+                self.drain_hub();
+            }
+            // The simulated network is all there is.
+            Action::CheckConnectivity { request, .. } => {
+                self.nodes[index].pump.handle_connectivity(request, true, self.now);
+            }
         }
-        let node = &mut self.nodes[index];
-        node.events.extend(std::iter::from_fn(|| node.client.poll_event()));
-        self.agenda.set(index, node.next_at());
     }
 
     fn drain_hub(&mut self) {
@@ -367,7 +363,7 @@ impl SimNet {
         }
     }
 
-    /// Does to a slow reader what the relay's listener does.
+    /// Cuts off a slow reader, as the relay's listener does.
     fn cut_off_if_slow(&mut self, id: SocketId, link: rooms_relay::LinkId) {
         let (frames, bytes) = self.wire.backlog(id, self.now);
         let limits = &self.config.limits;
@@ -377,11 +373,11 @@ impl SimNet {
         }
     }
 
-    /// The socket behind a link, and how its client asked to be written to.
+    /// The socket behind a link, and the encoding that its client asked for.
     fn format_of_link(&mut self, link: rooms_relay::LinkId) -> Option<(SocketId, Format)> {
         let id = self.wire.of_link(link)?;
         let client = self.wire.get_mut(id)?.client;
-        Some((id, self.nodes[client].client.format()))
+        Some((id, self.nodes[client].pump.client().format()))
     }
 
     fn send(&mut self, id: SocketId, direction: Direction, parcel: Parcel) {

@@ -1,7 +1,7 @@
-//! Sockets between clients and the relay, and what is on its way through them.
+//! All sockets between clients and the relay, and what is on its way through them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -9,106 +9,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
-use super::faults::{Direction, Fault, LinkConditions};
+use crate::{
+    faults::{Direction, Fault, LinkConditions},
+    socket::{Lane, Parcel, Socket, SocketId},
+};
 use rooms_client::TransportId;
 use rooms_protocol::WireFrame;
 use rooms_relay::LinkId;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SocketId(u64);
-
-/// What arrives at one end of a socket.
-#[derive(Debug)]
-pub(super) enum Parcel {
-    /// At the relay: a client wants a connection, with this query.
-    Dial(String),
-    /// At the client: the socket is open.
-    Opened,
-    /// One frame.
-    Frame(WireFrame),
-    /// At the client: a WebSocket ping.
-    Ping,
-    /// The other end is gone.
-    Gone,
-}
-
-impl Parcel {
-    /// What it counts towards bandwidth and the relay's queue.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Frame(wire) => wire.len(),
-            Self::Dial(_) | Self::Opened | Self::Ping | Self::Gone => 0,
-        }
-    }
-}
-
-/// One socket.
-#[derive(Debug)]
-pub(super) struct Socket {
-    /// Which client has it.
-    pub(super) client: usize,
-    /// What the client calls it.
-    pub(super) transport: TransportId,
-    /// What the relay calls it, once it knows of it.
-    pub(super) link: Option<LinkId>,
-    up: Lane,
-    down: Lane,
-    /// After how many frames more it breaks.
-    frames_left: Option<u32>,
-}
-
-/// One direction of a socket.
-#[derive(Debug)]
-struct Lane {
-    /// When the last thing that was sent arrives; nothing overtakes it.
-    last: Instant,
-    /// Nothing more can be sent.
-    cut: bool,
-    /// What arrives is thrown away.
-    deaf: bool,
-    /// The next frame is cut short.
-    truncate: bool,
-    /// When a narrow link has sent all that it was given.
-    busy_until: Instant,
-    /// What a narrow link has not sent yet: when it will have, and how many bytes that is.
-    waiting: VecDeque<(Instant, usize)>,
-    /// Frames that are held up, and their bytes.
-    held: (usize, usize),
-}
-
-impl Lane {
-    fn new(now: Instant) -> Self {
-        let waiting = VecDeque::new();
-        Self { last: now, cut: false, deaf: false, truncate: false, busy_until: now, waiting, held: (0, 0) }
-    }
-
-    /// When so many bytes have left the sender.
-    fn depart(&mut self, bytes: usize, link: LinkConditions, now: Instant) -> Instant {
-        let Some(bandwidth) = link.bandwidth else { return now };
-        let takes = Duration::from_secs_f64(bytes as f64 / f64::from(bandwidth.get()));
-        self.busy_until = self.busy_until.max(now) + takes;
-        self.waiting.push_back((self.busy_until, bytes));
-        self.busy_until
-    }
-
-    /// Frames and bytes that have not left the sender.
-    fn backlog(&mut self, now: Instant) -> (usize, usize) {
-        while self.waiting.front().is_some_and(|(left, _)| *left <= now) {
-            self.waiting.pop_front();
-        }
-        let waiting: usize = self.waiting.iter().map(|(_, bytes)| bytes).sum();
-        (self.waiting.len() + self.held.0, waiting + self.held.1)
-    }
-}
-
-impl Socket {
-    fn lane(&mut self, direction: Direction) -> &mut Lane {
-        match direction {
-            Direction::Up => &mut self.up,
-            Direction::Down => &mut self.down,
-        }
-    }
-}
 
 /// All sockets, and all that is on its way.
 #[derive(Debug, Default)]
@@ -234,7 +141,7 @@ impl Wire {
         self.held.insert(key, (id, direction, parcel));
     }
 
-    /// Lets go on what was held up; it arrives from `from` on.
+    /// Ends the delay: what was held up arrives from `from` on.
     pub(super) fn release(&mut self, client: usize, direction: Direction, from: Instant) {
         if !self.holds.remove(&(client, direction)) {
             return;
@@ -261,7 +168,7 @@ impl Wire {
         now: Instant,
         rng: &mut ChaCha8Rng,
     ) {
-        // A socket that is given up before anybody answered never was.
+        // A socket that is closed before the relay answered never existed for the relay.
         if self.held.values().any(|(of, _, parcel)| *of == id && matches!(parcel, Parcel::Dial(_))) {
             self.held.retain(|_, (of, ..)| *of != id);
             return self.remove(id);

@@ -29,7 +29,7 @@ fn tell_page_of_the_first_frame(mut frames: Local<u32>) {
     if *frames <= DRAWN {
         *frames += 1;
         if *frames == DRAWN {
-            web::tell_page("bevy-rooms:running");
+            web::dispatch_page_event("bevy-rooms:running");
         }
     }
 }

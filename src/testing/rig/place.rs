@@ -11,7 +11,7 @@ use web_time::Instant;
 
 use super::{SimClock, recorder};
 use crate::{
-    bridge::{Bridge, BridgeEnd},
+    bridge::{Bridge, BridgeBackend},
     client::ClientOptions,
     plugin::{Clock, Connect, RoomsPlugin, Transport},
     session::{Generation, PlayerId},
@@ -52,13 +52,13 @@ pub(super) struct Place {
 }
 
 /// What the plugin leaves when it connects.
-type Asked = Arc<Mutex<Option<(ClientOptions, BridgeEnd)>>>;
+type Asked = Arc<Mutex<Option<(ClientOptions, BridgeBackend)>>>;
 
 /// The line from an app to the net.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) client: ClientIndex,
-    end: BridgeEnd,
+    backend: BridgeBackend,
     /// Whether the client was told to close since the app is gone.
     closing: bool,
 }
@@ -92,8 +92,8 @@ impl Place {
             player: Some(self.program.player.clone()),
             generation: Some(Generation(self.processes * GENERATIONS_PER_PROCESS)),
             transport: Transport::driven(move |options| {
-                let (bridge, end) = Bridge::pair();
-                *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((options, end));
+                let (bridge, backend) = Bridge::pair();
+                *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((options, backend));
                 bridge
             }),
             clock: Clock::Custom(Arc::new(move || time.now())),
@@ -122,20 +122,20 @@ impl Place {
     /// Gives the app the client that it asked for, if it did.
     pub(super) fn connect(&mut self, net: &mut SimNet) -> Option<ClientIndex> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (options, end) = asked?;
+        let (options, backend) = asked?;
         let client = net.add_client(options);
-        net.set_tap(client, end.tap().clone());
-        self.line = Some(Line { client, end, closing: false });
+        net.set_tap(client, backend.tap().clone());
+        self.line = Some(Line { client, backend, closing: false });
         Some(client)
     }
 
     /// Hands the app's commands to its client.
     pub(super) fn take_commands(&mut self, net: &mut SimNet) {
         let Some(line) = &mut self.line else { return };
-        while let Some(command) = line.end.poll_command() {
+        while let Some(command) = line.backend.poll_command() {
             net.command(line.client, command);
         }
-        if line.end.is_ended() && !std::mem::replace(&mut line.closing, true) {
+        if line.backend.is_ended() && !std::mem::replace(&mut line.closing, true) {
             net.command(line.client, crate::client::Command::Close);
         }
     }
@@ -143,9 +143,9 @@ impl Place {
     /// Hands what the client tells to the app, as far as the bridge has room.
     pub(super) fn take_events(&mut self, net: &mut SimNet) {
         let Some(line) = &mut self.line else { return };
-        net.take_events(line.client).into_iter().for_each(|event| line.end.tell(event));
-        line.end.flush();
-        line.end.set_traffic(&net.traffic(line.client));
+        net.take_events(line.client).into_iter().for_each(|event| line.backend.emit(event));
+        line.backend.flush();
+        line.backend.set_traffic(&net.traffic(line.client));
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bevy_rooms::{
-    bridge::{Bridge, BridgeEnd},
+    bridge::{Bridge, BridgeBackend},
     client::{ClientOptions, Command},
     plugin::{Clock, Transport},
     prelude::*,
@@ -19,8 +19,8 @@ pub struct Line {
     net: SimNet,
     now: Arc<Mutex<Instant>>,
     /// The clients that apps asked for and that are not on the network yet.
-    asked: Arc<Mutex<Vec<(ClientOptions, BridgeEnd)>>>,
-    clients: Vec<(ClientIndex, BridgeEnd)>,
+    asked: Arc<Mutex<Vec<(ClientOptions, BridgeBackend)>>>,
+    clients: Vec<(ClientIndex, BridgeBackend)>,
 }
 
 impl Line {
@@ -34,8 +34,8 @@ impl Line {
         let (asked, now) = (Arc::clone(&self.asked), Arc::clone(&self.now));
         RoomsPlugin {
             transport: Transport::driven(move |options| {
-                let (bridge, end) = Bridge::pair();
-                asked.lock().unwrap().push((options, end));
+                let (bridge, backend) = Bridge::pair();
+                asked.lock().unwrap().push((options, backend));
                 bridge
             }),
             clock: Clock::Custom(Arc::new(move || *now.lock().unwrap())),
@@ -50,22 +50,22 @@ impl Line {
     pub fn pass(&mut self, duration: Duration) {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());
         let net = &mut self.net;
-        self.clients.extend(asked.into_iter().map(|(options, end)| (net.add_client(options), end)));
-        self.clients.retain_mut(|(client, end)| {
-            while let Some(command) = end.poll_command() {
+        self.clients.extend(asked.into_iter().map(|(options, backend)| (net.add_client(options), backend)));
+        self.clients.retain_mut(|(client, backend)| {
+            while let Some(command) = backend.poll_command() {
                 net.command(*client, command);
             }
-            let ended = end.is_ended();
+            let ended = backend.is_ended();
             if ended {
                 net.command(*client, Command::Close);
             }
             !ended
         });
         net.run_for(duration);
-        for (client, end) in &mut self.clients {
-            net.take_events(*client).into_iter().for_each(|event| end.tell(event));
-            end.flush();
-            end.set_traffic(&net.traffic(*client));
+        for (client, backend) in &mut self.clients {
+            net.take_events(*client).into_iter().for_each(|event| backend.emit(event));
+            backend.flush();
+            backend.set_traffic(&net.traffic(*client));
         }
         *self.now.lock().unwrap() = net.now();
     }

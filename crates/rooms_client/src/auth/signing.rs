@@ -1,4 +1,4 @@
-//! Requests for tokens that are signed with an API key, so that the key itself stays where it is (`RSA9`).
+//! Requests for tokens that are signed with an API key, so that the key itself does not leave the client (`RSA9`).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,4 +1,4 @@
-//! Tokens: what they say about themselves, what is asked for, and how an answer is read (`TD`, `TK`, `TE`, `RSA4f`).
+//! Tokens: what is known of one, what a request for one asks, and how an answer is read (`TD`, `TK`, `TE`, `RSA4f`).
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub struct TokenDetails {
     /// What it allows, as JSON text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capability: Option<String>,
-    /// Whose it is; `*`: its holder may be anybody; none: its holder is nobody in particular.
+    /// Whose it is. `*` means that its holder may take any name, `None` that its holder has no name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
 }
@@ -36,7 +36,7 @@ impl TokenDetails {
         Self { token: token.into(), ..Self::default() }
     }
 
-    /// How long it lives, as far as its issuer told.
+    /// How long it is valid, as far as its issuer told.
     pub(crate) fn lifetime(&self) -> Option<Duration> {
         let millis = self.expires?.0.checked_sub(self.issued?.0)?;
         Some(Duration::from_millis(u64::try_from(millis).ok()?))
@@ -53,9 +53,10 @@ impl fmt::Debug for TokenDetails {
     }
 }
 
-/// What the client would have in its token (`TK1`).
+/// What the client asks to have in its token (`TK1`).
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TokenParams {
     /// Whose the token is to be, where the options name somebody (`RSA7d`).
     pub client_id: Option<ClientId>,
@@ -70,7 +71,7 @@ pub struct TokenParams {
 pub struct TokenRequest {
     /// The key's name, `APP.KEYID`.
     pub key_name: String,
-    /// All other members, which are the server's business and go to it as they came.
+    /// All other fields, which go to the server as they came.
     #[serde(flatten)]
     pub rest: serde_json::Map<String, Value>,
 }
@@ -140,6 +141,35 @@ impl TokenAnswer {
     }
 }
 
+impl TokenAnswer {
+    /// Reads an answer over HTTP that should hold a token, from a token URL or a server of the protocol.
+    ///
+    /// # Errors
+    /// What the server told of its refusal, or else its status; or what the answer should have been.
+    pub fn from_response(status: u16, status_text: &str, content_type: &str, body: &[u8]) -> Result<Self, ErrorInfo> {
+        if (200..300).contains(&status) {
+            return Self::from_http(content_type, body);
+        }
+        let told = serde_json::from_slice::<Refusal>(body).ok();
+        Err(told.map_or_else(
+            || {
+                ErrorInfo::new(
+                    ErrorCode::AUTH_CALLBACK_FAILED,
+                    status,
+                    format!("the answer was {status} {status_text}"),
+                )
+            },
+            |refusal| refusal.error,
+        ))
+    }
+}
+
+/// How a server of the protocol refuses over HTTP.
+#[derive(Deserialize)]
+struct Refusal {
+    error: ErrorInfo,
+}
+
 /// Checks what can be known of a token before the server sees it.
 pub(crate) fn check_token(details: &TokenDetails) -> Result<(), ErrorInfo> {
     check_size(&details.token)?;
@@ -162,7 +192,7 @@ pub type TokenFuture = Pin<Box<dyn Future<Output = Result<TokenAnswer, ErrorInfo
 #[cfg(target_arch = "wasm32")]
 pub type TokenFuture = Pin<Box<dyn Future<Output = Result<TokenAnswer, ErrorInfo>>>>;
 
-/// A function of the game's that gets tokens, such as by asking the game's own server. It runs on the background task
+/// A function of the game that gets tokens, for example from the game's own server. It runs on the background task
 /// and must not block; a result with the status 403 ends the connection for good (`RSA4d`).
 #[derive(Clone)]
 pub struct TokenCallback(Arc<dyn Fn(TokenParams) -> TokenFuture + Send + Sync>);
@@ -258,6 +288,16 @@ mod tests {
         ] {
             assert_eq!(code(TokenAnswer::from_http(kind, body)), ErrorCode::AUTH_CALLBACK_FAILED, "{kind} {body:?}");
         }
+    }
+
+    #[test]
+    fn an_error_that_the_server_tells_is_kept_and_a_bare_status_too() {
+        let told = br#"{"error":{"code":40300,"statusCode":403,"message":"no"}}"#;
+        let error = TokenAnswer::from_response(403, "Forbidden", "application/json", told).unwrap_err();
+        assert_eq!((error.code, error.status_code), (ErrorCode(40300), 403));
+        let error = TokenAnswer::from_response(403, "Forbidden", "text/html", b"<p>no</p>").unwrap_err();
+        assert_eq!((error.code, error.status_code), (ErrorCode::AUTH_CALLBACK_FAILED, 403));
+        assert_eq!(TokenAnswer::from_response(200, "OK", "text/plain", b"abc"), Ok("abc".to_owned().into()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Encryption of a channel's payloads, which the server never sees in the clear (`RSL5`, `RSL6`).
 //!
 //! Owns keys and the two encoding steps that encryption adds. A payload is AES in CBC mode with PKCS#7 padding, behind
-//! the random vector that it was begun with; so equal payloads look different. That hides a payload and does not prove
-//! who wrote it: who may publish is the server's business.
+//! the random vector that it was begun with, so equal payloads look different. That hides a payload, and does not prove
+//! who wrote it: the server decides who may publish.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use rooms_protocol::{Data, DataError, Format, Message, PresenceMessage};
 /// Bytes of the vector in front of the encrypted payload: one block (`RSL5c`).
 const VECTOR_BYTES: usize = 16;
 
-/// What the steps of all ciphers begin with.
+/// The beginning of every cipher's encoding step.
 const STEP: &str = "cipher+";
 
 /// Keys come with or without padding.
@@ -32,7 +32,7 @@ type Vector = [u8; VECTOR_BYTES];
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CipherParams {
-    /// The secret that all who share the channel have.
+    /// The secret that everybody on the channel shares.
     pub key: CipherKey,
 }
 
@@ -187,8 +187,8 @@ impl<'a> From<&'a mut Message> for Payload<'a> {
 }
 
 impl<'a> From<&'a mut PresenceMessage> for Payload<'a> {
-    fn from(word: &'a mut PresenceMessage) -> Self {
-        Self { data: &mut word.data, encoding: &mut word.encoding }
+    fn from(message: &'a mut PresenceMessage) -> Self {
+        Self { data: &mut message.data, encoding: &mut message.encoding }
     }
 }
 

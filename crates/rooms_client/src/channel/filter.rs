@@ -1,10 +1,10 @@
-//! Picking messages out of what a channel carries.
+//! Selecting messages of a channel.
 
 use serde_json::Value;
 
 use rooms_protocol::{ClientId, Message};
 
-/// Which messages of a channel somebody wants; a message has to meet all that is set (`RTL7b`, `RTL22`, `MFI2`).
+/// Which messages of a channel are wanted. A message must meet all that is set (`RTL7b`, `RTL22`, `MFI2`).
 /// Defaults to all messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageFilter {

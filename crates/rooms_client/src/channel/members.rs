@@ -1,4 +1,4 @@
-//! Who is on a channel: the map of members, kept by order of words and by syncs (`RTP2`, `RTP18`, `RTP19`).
+//! Who is on a channel: the map of members, kept by the order of presence messages and by syncs (`RTP2`, `RTP18`, `RTP19`).
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ pub(crate) struct Members {
 
 #[derive(Debug)]
 struct Member {
-    /// The last word, with its action as stored: `Present`, or `Absent` for one that left while a sync runs.
-    word: PresenceMessage,
+    /// The last presence message, with its action as stored: `Present`, or `Absent` for one that left while a sync runs.
+    message: PresenceMessage,
     /// Whether the game was told of the member.
     announced: bool,
     /// Whether the running sync has not yet shown the member.
@@ -33,10 +33,10 @@ struct Sync {
     id: Option<String>,
 }
 
-/// What came of a page of a sync.
+/// What a page of a sync changed.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Page {
-    /// What to tell the game.
+pub(crate) struct SyncPage {
+    /// The presence messages that the game gets.
     pub(crate) news: Vec<PresenceMessage>,
     /// Whether it was the last page.
     pub(crate) complete: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Page {
 impl Members {
     /// Who is there.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &PresenceMessage> {
-        self.entries.values().map(|member| &member.word).filter(|word| word.action == PresenceAction::Present)
+        self.entries.values().map(|member| &member.message).filter(|message| message.action == PresenceAction::Present)
     }
 
     /// How many entries are kept, with those that left while a sync runs.
@@ -58,14 +58,14 @@ impl Members {
         self.sync.is_some()
     }
 
-    /// Takes words in, and gives those that are news (`RTP2`).
-    pub(crate) fn apply(&mut self, words: Vec<PresenceMessage>) -> Vec<PresenceMessage> {
-        words.into_iter().filter_map(|word| self.apply_one(word)).collect()
+    /// Applies presence messages, and returns those that are news (`RTP2`).
+    pub(crate) fn apply(&mut self, messages: Vec<PresenceMessage>) -> Vec<PresenceMessage> {
+        messages.into_iter().filter_map(|message| self.apply_one(message)).collect()
     }
 
-    fn apply_one(&mut self, word: PresenceMessage) -> Option<PresenceMessage> {
-        let key = word.member_key()?;
-        let comes = match word.action {
+    fn apply_one(&mut self, message: PresenceMessage) -> Option<PresenceMessage> {
+        let key = message.member_key()?;
+        let comes = match message.action {
             PresenceAction::Enter | PresenceAction::Update | PresenceAction::Present => true,
             PresenceAction::Leave => false,
             PresenceAction::Absent | PresenceAction::Unknown(_) => return None,
@@ -73,33 +73,33 @@ impl Members {
         let syncing = self.sync.is_some();
         let Some(member) = self.entries.get_mut(&key) else {
             let stored = if comes { PresenceAction::Present } else { PresenceAction::Absent };
-            // A leave of somebody unknown matters only while a sync runs, whose pages may still name the member.
+            // A leave of an unknown member matters only while a sync runs, since its pages may still name the member.
             if (comes || syncing) && self.entries.len() < MAX_MEMBERS {
-                let kept = PresenceMessage { action: stored, ..word.clone() };
-                self.entries.insert(key, Member { word: kept, announced: comes, stale: false });
-                return comes.then_some(word);
+                let kept = PresenceMessage { action: stored, ..message.clone() };
+                self.entries.insert(key, Member { message: kept, announced: comes, stale: false });
+                return comes.then_some(message);
             }
             return None;
         };
         // A sync repeats members with the id that is already held; they are shown all the same.
         member.stale &= !comes;
-        if !word.is_newer_than(&member.word) {
+        if !message.is_newer_than(&member.message) {
             return None;
         }
         if comes {
             member.announced = true;
-            member.word = PresenceMessage { action: PresenceAction::Present, ..word.clone() };
-            Some(word)
+            member.message = PresenceMessage { action: PresenceAction::Present, ..message.clone() };
+            Some(message)
         } else if syncing {
-            member.word = PresenceMessage { action: PresenceAction::Absent, ..word };
+            member.message = PresenceMessage { action: PresenceAction::Absent, ..message };
             None
         } else {
             self.entries.remove(&key);
-            Some(word)
+            Some(message)
         }
     }
 
-    /// A sync begins: whoever it does not show has left (`RTP19`).
+    /// A sync begins: a member that it does not show has left (`RTP19`).
     pub(crate) fn start_sync(&mut self) {
         self.sync = Some(Sync { id: None });
         for member in self.entries.values_mut() {
@@ -107,13 +107,13 @@ impl Members {
         }
     }
 
-    /// Takes in one page of a sync; `serial` is its cursor (`RTP18`). Members that left go at `time`.
+    /// Applies one page of a sync; `serial` is its cursor (`RTP18`). Members that left get a leave at `time`.
     pub(crate) fn apply_page(
         &mut self,
         serial: Option<&ChannelSerial>,
-        words: Vec<PresenceMessage>,
+        messages: Vec<PresenceMessage>,
         time: Option<Timestamp>,
-    ) -> Page {
+    ) -> SyncPage {
         let (id, cursor) = serial.map_or((None, ""), |serial| match serial.as_str().split_once(':') {
             Some((id, cursor)) => (Some(id), cursor),
             None => (None, ""),
@@ -125,40 +125,45 @@ impl Members {
                 self.sync = Some(Sync { id: id.map(str::to_owned) });
             }
         }
-        let mut news = self.apply(words);
+        let mut news = self.apply(messages);
         let complete = cursor.is_empty();
         if complete {
             news.extend(self.end_sync(time));
         }
-        Page { news, complete }
+        SyncPage { news, complete }
     }
 
     fn end_sync(&mut self, time: Option<Timestamp>) -> Vec<PresenceMessage> {
         self.sync = None;
         let mut left = Vec::new();
         self.entries.retain(|_, member| {
-            let absent = member.word.action == PresenceAction::Absent;
+            let absent = member.message.action == PresenceAction::Absent;
             if absent && member.announced {
-                left.push(PresenceMessage { action: PresenceAction::Leave, ..member.word.clone() });
+                left.push(PresenceMessage { action: PresenceAction::Leave, ..member.message.clone() });
             } else if !absent && member.stale {
-                left.push(made_up_leave(&member.word, time));
+                left.push(made_up_leave(&member.message, time));
             }
             !absent && !member.stale
         });
         left
     }
 
-    /// The channel has no members (`RTP19a`); those that are held left at `time`.
+    /// The channel has no members (`RTP19a`): returns a leave at `time` for each that was known.
     pub(crate) fn clear_with_leaves(&mut self, time: Option<Timestamp>) -> Vec<PresenceMessage> {
         self.sync = None;
         let announced = std::mem::take(&mut self.entries).into_values().filter(|member| member.announced);
-        announced.map(|member| made_up_leave(&member.word, time)).collect()
+        announced.map(|member| made_up_leave(&member.message, time)).collect()
     }
 }
 
-/// The leave of a member that nobody said goodbye for: without an id, at the time of the frame that showed it.
-fn made_up_leave(word: &PresenceMessage, time: Option<Timestamp>) -> PresenceMessage {
-    PresenceMessage { id: None, action: PresenceAction::Leave, timestamp: time.or(word.timestamp), ..word.clone() }
+/// The leave of a member for whom the server sent none: without an id, at the time of the frame that showed it.
+fn made_up_leave(message: &PresenceMessage, time: Option<Timestamp>) -> PresenceMessage {
+    PresenceMessage {
+        id: None,
+        action: PresenceAction::Leave,
+        timestamp: time.or(message.timestamp),
+        ..message.clone()
+    }
 }
 
 #[cfg(test)]
@@ -185,10 +190,10 @@ mod tests {
     }
 
     fn names(members: &Members) -> Vec<&str> {
-        members.iter().filter_map(|word| word.client_id.as_ref()).map(ClientId::as_str).collect()
+        members.iter().filter_map(|message| message.client_id.as_ref()).map(ClientId::as_str).collect()
     }
 
-    fn page(members: &mut Members, serial: &str, words: Vec<PresenceMessage>) -> Page {
+    fn page(members: &mut Members, serial: &str, words: Vec<PresenceMessage>) -> SyncPage {
         members.apply_page(Some(&serial.into()), words, Some(Timestamp(99)))
     }
 
@@ -232,9 +237,9 @@ mod tests {
         let mut members = Members::default();
         members.apply(vec![ada(Enter, 0), bob(Enter, 0)]);
         members.start_sync();
-        assert_eq!(page(&mut members, "s1:next", vec![ada(Present, 0)]), Page { news: vec![], complete: false });
+        assert_eq!(page(&mut members, "s1:next", vec![ada(Present, 0)]), SyncPage { news: vec![], complete: false });
         let gone = PresenceMessage { id: None, timestamp: Some(Timestamp(99)), ..bob(Leave, 0) };
-        assert_eq!(page(&mut members, "s1:", vec![]), Page { news: vec![gone], complete: true });
+        assert_eq!(page(&mut members, "s1:", vec![]), SyncPage { news: vec![gone], complete: true });
         assert_eq!(names(&members), ["ada"]);
     }
 
@@ -293,7 +298,7 @@ mod tests {
         members.apply(vec![bob(Enter, 0)]);
         let whole = members.apply_page(None, vec![ada(Present, 0)], None);
         assert!(whole.complete);
-        assert_eq!(whole.news.iter().map(|word| word.action).collect::<Vec<_>>(), [Present, Leave]);
+        assert_eq!(whole.news.iter().map(|message| message.action).collect::<Vec<_>>(), [Present, Leave]);
         assert_eq!(names(&members), ["ada"]);
     }
 

@@ -1,10 +1,10 @@
 //! What can be asked of the client at any time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
-use super::{Client, parts::own_client_id};
+use super::{Client, parts::own_client_id, stats::ClientStats};
 use crate::{
     command::ChannelOptions,
     event::{ChannelState, ConnectionState},
@@ -13,26 +13,6 @@ use crate::{
 use rooms_protocol::{
     ChannelName, ChannelSerial, ClientId, ConnectionId, ConnectionKey, ErrorInfo, Flags, Format, PresenceMessage,
 };
-
-/// What a client holds and has done, for diagnostics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClientStats {
-    /// How often the client was connected, after the first time.
-    pub reconnects: u64,
-    /// Publishes and presence operations that wait for the line or their channel.
-    pub queued: usize,
-    /// Publishes and presence operations that wait for an acknowledgement.
-    pub pending: usize,
-    /// Channels that are known.
-    pub channels: usize,
-    /// Members that are known, over all channels.
-    pub members: usize,
-    /// Frames that could not be read.
-    pub malformed: u64,
-    /// The round trip that was measured last.
-    pub round_trip: Option<Duration>,
-}
 
 impl Client {
     /// How the driver is to write this client's frames.
@@ -89,8 +69,8 @@ impl Client {
             pending: self.outbox.pending(),
             channels: self.channels.len(),
             members: self.channels.member_count(),
-            malformed: self.connection.liveness.malformed(),
-            round_trip: self.connection.liveness.round_trip(),
+            malformed: self.connection.liveness().malformed(),
+            round_trip: self.connection.liveness().round_trip(),
         }
     }
 

@@ -73,7 +73,7 @@ impl Client {
             Step::Fail(reason) => self.fail(reason, now),
             Step::Closing => {
                 self.end_auth(&closed_error(), now);
-                self.connection.liveness.fail_pings(&closed_error(), &mut self.base.at(now));
+                self.connection.liveness_mut().fail_pings(&closed_error(), &mut self.base.at(now));
             }
             Step::Close(reason) => self.close(reason, now),
         }
@@ -105,7 +105,7 @@ impl Client {
             self.outbox.resend(welcome.resumed, welcome.is_first, reason, &mut self.base.effects);
         }
         self.auth.on_authenticated(&mut self.base.effects);
-        self.connection.liveness.send_wanted_pings(&mut self.base.at(now));
+        self.connection.liveness_mut().send_wanted_pings(&mut self.base.at(now));
     }
 
     /// The line is gone while connected: begins to connect again at once (`RTN15a`).
@@ -129,7 +129,7 @@ impl Client {
         let (channels, mut cx) = self.channels_at(now);
         channels.suspend_all(reason, &mut cx);
         self.auth.end_authorize(reason, &mut self.base.effects);
-        self.connection.liveness.fail_pings(reason, &mut self.base.at(now));
+        self.connection.liveness_mut().fail_pings(reason, &mut self.base.at(now));
         self.outbox.fail_all(reason, &mut self.base.effects);
     }
 
@@ -156,7 +156,7 @@ impl Client {
     /// Whatever waits for the connection has failed.
     fn end_operations(&mut self, reason: &ErrorInfo, now: Instant) {
         self.end_auth(reason, now);
-        self.connection.liveness.fail_pings(reason, &mut self.base.at(now));
+        self.connection.liveness_mut().fail_pings(reason, &mut self.base.at(now));
         self.outbox.fail_all(reason, &mut self.base.effects);
     }
 

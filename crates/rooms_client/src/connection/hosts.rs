@@ -119,3 +119,46 @@ impl Hosts {
 pub(super) fn may_stand_elsewhere(reason: &ErrorInfo) -> bool {
     reason.code == ErrorCode::DISCONNECTED || reason.is_server_trouble() || !(400..500).contains(&reason.status_code)
 }
+
+#[cfg(test)]
+mod tests {
+    use web_time::Instant;
+
+    use super::*;
+    use crate::context::Base;
+
+    fn trouble() -> ErrorInfo {
+        ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "trouble")
+    }
+
+    fn checked(base: &mut Base) -> Option<RequestId> {
+        std::iter::from_fn(|| base.effects.poll_output()).find_map(|output| match output {
+            Output::CheckConnectivity { request, .. } => Some(request),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn every_fallback_host_is_tried_once_after_one_check_of_the_internet() {
+        let (mut base, now, mut hosts) = (Base::for_test(|_| {}), Instant::now(), Hosts::default());
+        hosts.begin(&mut base.at(now));
+        assert_eq!(hosts.on_failed(trouble(), &mut base.at(now)), HostStep::Stay);
+        assert!(hosts.is_checking() && hosts.current().is_none());
+        let request = checked(&mut base).unwrap();
+        assert_eq!(hosts.on_connectivity(request, true, &mut base.at(now)), HostStep::Open);
+        let first = hosts.current().map(str::to_owned);
+        assert_eq!(hosts.on_failed(trouble(), &mut base.at(now)), HostStep::Open);
+        assert!(first.is_some() && hosts.current() != first.as_deref() && checked(&mut base).is_none());
+        assert_eq!(hosts.on_failed(trouble(), &mut base.at(now)), HostStep::NoneLeft(trouble()));
+    }
+
+    #[test]
+    fn without_the_internet_no_other_host_is_tried() {
+        let (mut base, now, mut hosts) = (Base::for_test(|_| {}), Instant::now(), Hosts::default());
+        hosts.begin(&mut base.at(now));
+        let _ = hosts.on_failed(trouble(), &mut base.at(now));
+        assert_eq!(hosts.on_connectivity(RequestId(99), false, &mut base.at(now)), HostStep::Stay, "another question");
+        assert_eq!(hosts.on_connectivity_timeout(&mut base.at(now)), HostStep::NoneLeft(trouble()));
+        assert_eq!(hosts.on_connectivity_timeout(&mut base.at(now)), HostStep::Stay, "it was answered");
+    }
+}

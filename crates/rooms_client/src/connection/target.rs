@@ -1,4 +1,4 @@
-//! Where a connection goes: the URL of the WebSocket with its parameters (`RTN2`), and whether it may go there.
+//! Where a connection goes: the URL of the WebSocket with its parameters (`RTN2`), and whether that is allowed.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -19,13 +19,13 @@ const AGENT: &str = concat!("bevy_rooms/", env!("CARGO_PKG_VERSION"));
 /// A checked place to connect to.
 #[derive(Clone)]
 pub(crate) struct Target {
-    /// The first host, without parameters of ours.
+    /// The first host, without the client's parameters.
     url: Url,
     /// The hosts to try when the first fails, in no order (`REC2`).
     pub(crate) fallbacks: Vec<String>,
     /// The parameters that are the same each time.
     query: Vec<(&'static str, String)>,
-    /// Parameters that stand over all others (`RTC1f1`).
+    /// Parameters that take the place of all others (`RTC1f1`).
     overrides: Vec<(String, String)>,
 }
 

@@ -1,7 +1,7 @@
 //! A tap on the line: copies of the frames that pass, for whoever watches.
 //!
-//! Owns what a copy holds, and how many wait. Closed, it costs a look at one atomic per frame. Secrets are taken out before a
-//! copy leaves the background task.
+//! Owns the copies, and bounds how many wait. A closed tap costs one atomic read per frame. Secrets are removed before a copy
+//! leaves the background task.
 
 use std::{
     collections::VecDeque,
@@ -19,15 +19,15 @@ use rooms_protocol::{ConnectionKey, DecodeError, Frame};
 /// Most copies that wait for the ECS: ten seconds of a busy room at 50 frames a second.
 pub const TAP_CAPACITY: usize = 512;
 
-/// What stands where a secret was.
+/// The text in place of a secret.
 const HIDDEN: &str = "(hidden)";
 
 /// Which way a frame went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrameDirection {
-    /// From the server to us.
+    /// From the server to the client.
     In,
-    /// From us to the server.
+    /// From the client to the server.
     Out,
 }
 
@@ -56,19 +56,19 @@ struct Shared {
 }
 
 impl FrameTap {
-    /// Whether somebody watches. Where nobody does, make no copy.
+    /// Whether the tap is open. Where it is closed, make no copy.
     pub fn is_open(&self) -> bool {
         self.0.open.load(Relaxed)
     }
 
-    /// Shows a frame to whoever watches; does nothing where nobody does.
+    /// Copies a frame, if the tap is open.
     pub fn show(&self, direction: FrameDirection, frame: &Frame, bytes: usize, at: Instant) {
         if self.is_open() {
             self.push(TappedFrame { at, direction, bytes, content: Ok(Box::new(without_secrets(frame))) });
         }
     }
 
-    /// Shows that something came which could not be read.
+    /// Notes that something came which could not be read, if the tap is open.
     pub fn show_malformed(&self, error: &DecodeError, bytes: usize, at: Instant) {
         if self.is_open() {
             self.push(TappedFrame { at, direction: FrameDirection::In, bytes, content: Err(error.to_string()) });
@@ -84,12 +84,12 @@ impl FrameTap {
         }
     }
 
-    /// Opens or closes the tap. What waits in a closed one can still be taken.
+    /// Opens or closes the tap. Copies that wait in a closed tap can still be taken.
     pub fn set_open(&self, open: bool) {
         self.0.open.store(open, Relaxed);
     }
 
-    /// Takes what waits, and how many copies found no room since the last time.
+    /// Takes the copies that wait, and how many were dropped since the last time, since too many waited.
     pub fn take(&self) -> (VecDeque<TappedFrame>, u64) {
         let frames = mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         (frames, self.0.missed.swap(0, Relaxed))

@@ -13,7 +13,7 @@ pub struct TrafficSnapshot {
     pub bytes_out: u64,
     /// Frames that could not be read.
     pub malformed: u64,
-    /// Events that were dropped since nobody took them in time.
+    /// Events that were dropped, since the game did not take them in time.
     pub dropped: u64,
     /// Sockets that were opened; all but the first are reconnects.
     pub sockets: u64,

@@ -93,3 +93,49 @@ pub(crate) fn may_do_better_elsewhere(answer: &Result<HttpResponse, ErrorInfo>) 
     let of_cloudfront = response.server.eq_ignore_ascii_case("cloudfront") && response.status >= 400;
     of_cloudfront || (500..=504).contains(&response.status)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::context::Base;
+
+    #[test]
+    fn requests_begin_with_the_host_that_stood_in_for_a_while() {
+        let (mut base, now, mut routes) = (Base::for_test(|_| {}), Instant::now(), Routes::default());
+        let mut route = routes.begin(None, &mut base.at(now));
+        assert_eq!(route.host(), None);
+        assert!(routes.next_host(&mut route, &base.at(now)));
+        let host = route.host().map(str::to_owned);
+        routes.on_answered(route, &base.at(now));
+        assert_eq!(routes.begin(None, &mut base.at(now)).host(), host.as_deref());
+        assert_eq!(
+            routes.begin(Some("d.example"), &mut base.at(now)).host(),
+            Some("d.example"),
+            "the line comes first"
+        );
+        let later = now + base.options.timing.fallback_retry + Duration::from_secs(1);
+        assert_eq!(routes.begin(None, &mut base.at(later)).host(), None);
+    }
+
+    #[test]
+    fn a_route_ends_after_its_retries_or_its_time() {
+        let (mut base, now) = (Base::for_test(|options| options.http_max_retries = 1), Instant::now());
+        let mut routes = Routes::default();
+        let mut route = routes.begin(None, &mut base.at(now));
+        assert!(routes.next_host(&mut route, &base.at(now)));
+        assert!(!routes.next_host(&mut route, &base.at(now)));
+        let mut route = routes.begin(None, &mut base.at(now));
+        let late = now + base.options.timing.http_retry_duration;
+        assert!(!routes.next_host(&mut route, &base.at(late)));
+    }
+
+    #[test]
+    fn only_a_host_in_trouble_sends_a_request_on() {
+        let answer =
+            |status, server: &str| Ok(HttpResponse { status, server: server.to_owned(), ..HttpResponse::default() });
+        assert!(may_do_better_elsewhere(&answer(503, "")) && may_do_better_elsewhere(&answer(403, "CloudFront")));
+        assert!(!may_do_better_elsewhere(&answer(404, "")) && !may_do_better_elsewhere(&answer(200, "CloudFront")));
+    }
+}

@@ -1,217 +1,195 @@
 //! The background task: owns the client and its socket, and carries frames, commands, events and time between them.
 
-use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
-    BridgeEnd, FrameDirection,
-    errands::{Answer, Errands},
-    page::{Page, PageEvent},
+    BridgeBackend,
+    http::{Answer, Requests, signing_inputs},
+    page_events::{PageEvent, PageEvents},
     runtime,
 };
 use crate::transport::{Connector, Incoming, Link};
-use rooms_client::{Client, Command, Output, TransportId};
-use rooms_protocol::{Format, WireFrame};
+use rooms_client::{
+    Client, Command, TransportId,
+    driver::{Action, Pump},
+};
+use rooms_protocol::{ErrorInfo, WireFrame};
 
 /// Longest time for the goodbye when the ECS side is gone.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The background task's state.
 pub(super) struct Driver<C> {
-    client: Client,
-    /// How the client writes its frames.
-    format: Format,
+    pump: Pump,
     connector: C,
     socket: Option<Socket>,
-    errands: Errands,
-    page: Page,
-    end: BridgeEnd,
+    requests: Requests,
+    page_events: PageEvents,
+    backend: BridgeBackend,
 }
 
-/// The current socket, and the frames that it has not taken yet. The client's outbox bounds them.
+/// The current socket.
 struct Socket {
     transport: TransportId,
     link: Link,
-    pending: VecDeque<WireFrame>,
 }
 
 /// What woke the task.
 enum Wake {
     Command(Option<Command>),
     Incoming(Option<Incoming>),
-    SocketHasRoom,
-    EcsHasRoom,
-    Errand(Option<Answer>),
+    SocketHasCapacity,
+    EcsHasCapacity,
+    Answer(Option<Answer>),
     Page(PageEvent),
     Timeout,
 }
 
 impl<C: Connector> Driver<C> {
-    pub(super) fn new(client: Client, connector: C, end: BridgeEnd) -> Self {
-        let format = client.format();
-        let errands = Errands::new(&client.options().credentials);
-        Self { client, format, connector, socket: None, errands, page: Page::listen(), end }
+    pub(super) fn new(client: Client, connector: C, backend: BridgeBackend) -> Self {
+        let requests = Requests::new(&client.options().credentials);
+        let pump = Pump::new(client, backend.tap().clone());
+        Self { pump, connector, socket: None, requests, page_events: PageEvents::listen(), backend }
     }
 
-    /// Runs until the ECS side is gone, then says goodbye.
+    /// Runs until the ECS side is gone, then says goodbye to the server.
     pub(super) async fn run(mut self) {
         loop {
-            self.pump();
+            self.run_actions();
             match self.wait().await {
-                Wake::Command(Some(command)) => self.client.handle_command(command, runtime::now()),
+                Wake::Command(Some(command)) => self.pump.handle_command(command, runtime::now()),
                 Wake::Command(None) => break,
-                Wake::Incoming(incoming) => self.take_in(incoming),
-                Wake::Errand(answer) => self.take_answer(answer),
-                Wake::Page(event) => self.take_page_event(event),
-                Wake::Timeout => self.client.handle_timeout(runtime::now()),
-                // The next pump moves what waited.
-                Wake::SocketHasRoom | Wake::EcsHasRoom => {}
+                Wake::Incoming(incoming) => self.on_incoming(incoming),
+                Wake::Answer(answer) => self.on_answer(answer),
+                Wake::Page(event) => self.on_page_event(event),
+                Wake::Timeout => self.pump.handle_timeout(runtime::now()),
+                // The next round moves what waited.
+                Wake::SocketHasCapacity | Wake::EcsHasCapacity => {}
             }
         }
-        self.client.handle_command(Command::Close, runtime::now());
-        self.pump();
+        self.pump.handle_command(Command::Close, runtime::now());
+        self.run_actions();
         if let Some(socket) = self.socket.take() {
-            runtime::within(GOODBYE, socket.finish()).await;
+            runtime::within(GOODBYE, socket.finish(self.pump)).await;
         }
     }
 
     async fn wait(&mut self) -> Wake {
-        let deadline = self.client.poll_timeout();
-        let (ecs_room, events_wait) = (self.end.events.room(), self.end.events.is_waiting());
-        let (incoming, outgoing, has_pending) = match &mut self.socket {
-            Some(socket) => (Some(&mut socket.link.incoming), Some(&socket.link.outgoing), !socket.pending.is_empty()),
-            None => (None, None, false),
+        let deadline = self.pump.poll_timeout();
+        let (ecs_capacity, events_wait) = (self.backend.events.capacity(), self.backend.events.is_waiting());
+        let has_frames = self.pump.has_frames();
+        let (incoming, outgoing) = match &mut self.socket {
+            Some(socket) => (Some(&mut socket.link.incoming), Some(&socket.link.outgoing)),
+            None => (None, None),
         };
         tokio::select! {
-            command = self.end.commands.recv() => Wake::Command(command),
+            command = self.backend.commands.recv() => Wake::Command(command),
             item = next(incoming) => Wake::Incoming(item),
-            () = has_room(outgoing), if has_pending => Wake::SocketHasRoom,
-            answer = self.errands.next() => Wake::Errand(answer),
-            event = self.page.next() => Wake::Page(event),
-            () = ecs_room.notified(), if events_wait => Wake::EcsHasRoom,
+            () = has_capacity(outgoing), if has_frames => Wake::SocketHasCapacity,
+            answer = self.requests.next() => Wake::Answer(answer),
+            event = self.page_events.next() => Wake::Page(event),
+            () = ecs_capacity.notified(), if events_wait => Wake::EcsHasCapacity,
             () = runtime::sleep_until(deadline) => Wake::Timeout,
         }
     }
 
-    fn take_in(&mut self, incoming: Option<Incoming>) {
+    fn on_incoming(&mut self, incoming: Option<Incoming>) {
         let Some(transport) = self.socket.as_ref().map(|socket| socket.transport) else { return };
         let now = runtime::now();
         match incoming {
-            Some(Incoming::Opened) => self.client.handle_opened(transport, now),
-            Some(Incoming::Frame(wire)) => {
-                self.end.traffic.received(wire.len());
-                match wire.decode() {
-                    Ok(frame) => {
-                        self.end.tap.show(FrameDirection::In, &frame, wire.len(), now);
-                        self.client.handle_frame(transport, frame, now);
-                    }
-                    Err(error) => {
-                        self.end.tap.show_malformed(&error, wire.len(), now);
-                        self.end.traffic.malformed.fetch_add(1, Relaxed);
-                        self.client.handle_malformed(transport, &error, now);
-                    }
-                }
-            }
-            Some(Incoming::Activity) => self.client.handle_activity(transport, now),
-            Some(Incoming::Closed(reason)) => self.socket_closed(transport, reason),
-            None => self.socket_closed(transport, None),
+            Some(Incoming::Opened) => self.pump.handle_opened(transport, now),
+            Some(Incoming::Frame(wire)) => self.pump.handle_frame(transport, &wire, now),
+            Some(Incoming::Activity) => self.pump.handle_activity(transport, now),
+            Some(Incoming::Closed(reason)) => self.on_socket_closed(transport, reason),
+            None => self.on_socket_closed(transport, None),
         }
     }
 
-    fn take_answer(&mut self, answer: Option<Answer>) {
+    fn on_answer(&mut self, answer: Option<Answer>) {
+        let now = runtime::now();
         match answer {
-            Some(Answer::Token(request, answer)) => self.client.handle_token(request, answer, runtime::now()),
-            Some(Answer::Http(request, answer)) => self.client.handle_http(request, answer, runtime::now()),
-            Some(Answer::Connectivity(request, up)) => self.client.handle_connectivity(request, up, runtime::now()),
-            // The driver holds a sender itself, so the errands never end before it.
+            Some(Answer::Token(request, answer)) => self.pump.handle_token(request, answer, now),
+            Some(Answer::Http(request, answer)) => self.pump.handle_http(request, answer, now),
+            Some(Answer::Connectivity(request, up)) => self.pump.handle_connectivity(request, up, now),
+            // `Requests` holds a sender itself, so the channel never ends before it.
             None => {}
         }
     }
 
-    fn take_page_event(&mut self, event: PageEvent) {
+    fn on_page_event(&mut self, event: PageEvent) {
         let now = runtime::now();
         match event {
-            PageEvent::Online => self.client.handle_network(true, now),
-            PageEvent::Offline => self.client.handle_network(false, now),
+            PageEvent::Online => self.pump.handle_network(true, now),
+            PageEvent::Offline => self.pump.handle_network(false, now),
             // With its connection key it resumes when it comes back. An open socket would keep it out of the cache.
-            PageEvent::Shelved => self.client.shelve(now),
-            PageEvent::Awake => self.client.check_line(now),
-            PageEvent::Leaving => self.client.handle_command(Command::Close, now),
+            PageEvent::Shelved => self.pump.shelve(now),
+            PageEvent::Awake => self.pump.check_line(now),
+            PageEvent::Leaving => self.pump.handle_command(Command::Close, now),
         }
     }
 
-    fn socket_closed(&mut self, transport: TransportId, reason: Option<rooms_protocol::ErrorInfo>) {
+    fn on_socket_closed(&mut self, transport: TransportId, reason: Option<ErrorInfo>) {
         self.socket = None;
-        self.client.handle_closed(transport, reason, runtime::now());
+        self.pump.handle_closed(transport, reason, runtime::now());
     }
 
-    /// Does what the client wants done, and moves events and frames on as far as there is room.
-    fn pump(&mut self) {
-        while let Some(output) = self.client.poll_output() {
-            match output {
-                Output::Open { transport, url } => {
-                    self.end.traffic.sockets.fetch_add(1, Relaxed);
+    /// Does what the client wants done, and moves events and frames on as far as there is capacity.
+    fn run_actions(&mut self) {
+        while let Some(action) = self.pump.poll_action(runtime::now()) {
+            match action {
+                Action::Open { transport, url } => {
                     let link = self.connector.open(&url);
-                    self.socket = Some(Socket { transport, link, pending: VecDeque::new() });
+                    self.socket = Some(Socket { transport, link });
                 }
-                Output::Send { transport, frame } => {
-                    if let Some(socket) = self.socket.as_mut().filter(|socket| socket.transport == transport) {
-                        let copy = self.end.tap.is_open().then(|| frame.clone());
-                        let wire = self.format.encode(frame);
-                        self.end.traffic.sent(wire.len());
-                        if let Some(copy) = copy {
-                            self.end.tap.show(FrameDirection::Out, &copy, wire.len(), runtime::now());
-                        }
-                        socket.pending.push_back(wire);
-                    }
+                // All frames of this round go out together, below.
+                Action::Transmit => {}
+                Action::Shut { .. } => {
+                    // What was sent just before, such as a goodbye, goes out where the socket has capacity.
+                    self.transmit();
+                    self.socket = None;
                 }
-                Output::NeedToken { request, params } => self.errands.get_token(request, params),
-                Output::ExchangeToken { request, url, body } => self.errands.exchange(request, url, body),
-                Output::Http { request, http } => self.errands.send(request, http),
-                Output::CheckConnectivity { request, url } => self.errands.check_connectivity(request, url),
-                Output::Shut { transport } => {
-                    if self.socket.as_ref().is_some_and(|socket| socket.transport == transport) {
-                        self.shut();
-                    }
-                }
+                Action::NeedToken { request, params } => self.requests.get_token(request, params),
+                Action::SignToken { request } => match signing_inputs() {
+                    Ok((time, nonce)) => self.pump.sign_token(request, time, nonce, runtime::now()),
+                    Err(error) => self.pump.handle_token(request, Err(error), runtime::now()),
+                },
+                Action::ExchangeToken { request, url, body } => self.requests.exchange(request, url, body),
+                Action::Http { request, http } => self.requests.send(request, http),
+                Action::CheckConnectivity { request, url } => self.requests.check_connectivity(request, url),
             }
         }
-        if let Some(socket) = &mut self.socket {
-            socket.flush();
+        self.transmit();
+        self.backend.set_traffic(&self.pump.traffic());
+        while let Some(event) = self.pump.poll_event() {
+            self.backend.emit(event);
         }
-        while let Some(event) = self.client.poll_event() {
-            self.end.tell(event);
-        }
-        self.end.flush();
+        self.backend.flush();
     }
 
-    /// Gives the socket up. What was sent just before, such as a goodbye, goes out where the socket has room.
-    fn shut(&mut self) {
-        if let Some(mut socket) = self.socket.take() {
-            socket.flush();
+    /// Hands frames over as far as the socket has capacity.
+    fn transmit(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        while self.pump.has_frames() {
+            match socket.link.outgoing.try_reserve() {
+                Ok(permit) => {
+                    if let Some(wire) = self.pump.poll_frame() {
+                        permit.send(wire);
+                    }
+                }
+                Err(TrySendError::Full(())) => return,
+                // A socket that is gone says so as its last event.
+                Err(TrySendError::Closed(())) => return self.pump.discard_frames(),
+            }
         }
     }
 }
 
 impl Socket {
-    /// Hands frames over as far as the socket has room.
-    fn flush(&mut self) {
-        while let Some(wire) = self.pending.pop_front() {
-            if let Err(refused) = self.link.outgoing.try_send(wire) {
-                match refused {
-                    mpsc::error::TrySendError::Full(wire) => self.pending.push_front(wire),
-                    // A socket that is gone says so as its last word.
-                    mpsc::error::TrySendError::Closed(_) => self.pending.clear(),
-                }
-                return;
-            }
-        }
-    }
-
     /// Sends what waits and sees the socket to its end.
-    async fn finish(mut self) {
-        while let Some(wire) = self.pending.pop_front() {
+    async fn finish(mut self, mut pump: Pump) {
+        while let Some(wire) = pump.poll_frame() {
             if self.link.outgoing.send(wire).await.is_err() {
                 return;
             }
@@ -221,7 +199,7 @@ impl Socket {
     }
 }
 
-/// The next word of the socket; never, where there is none.
+/// The next event of the socket; never, where there is none.
 async fn next(incoming: Option<&mut mpsc::Receiver<Incoming>>) -> Option<Incoming> {
     match incoming {
         Some(incoming) => incoming.recv().await,
@@ -230,9 +208,9 @@ async fn next(incoming: Option<&mut mpsc::Receiver<Incoming>>) -> Option<Incomin
 }
 
 /// Resolves when the socket takes a frame, or is gone.
-async fn has_room(outgoing: Option<&mpsc::Sender<WireFrame>>) {
+async fn has_capacity(outgoing: Option<&mpsc::Sender<WireFrame>>) {
     match outgoing {
-        // The permit is given back at once: the next flush takes it.
+        // The permit is given back at once: the next round takes it.
         Some(outgoing) => drop(outgoing.reserve().await),
         None => std::future::pending().await,
     }

@@ -1,4 +1,4 @@
-//! Events on their way to the ECS: a bounded channel, a bounded backlog, and a plain word about what did not fit.
+//! Events on their way to the ECS: a bounded channel, a bounded backlog, and a count of what did not fit.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,22 +13,23 @@ const CAPACITY: usize = 1024;
 /// Messages and presence that wait behind it while the game stalls: two minutes of a busy room more.
 const BACKLOG: usize = 4096;
 
-/// The backlog in which changes of connection and channels find room still; a line that flaps makes few a second.
+/// The length of the backlog up to which changes of connection and channels are still taken. A line that keeps breaking makes
+/// few of them a second.
 const BACKLOG_FOR_CHANGES: usize = 2 * BACKLOG;
 
 /// A queue's two ends.
 pub(super) fn pair() -> (EventSender, EventReceiver) {
     let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
-    let room = Arc::new(Notify::new());
-    let sender = EventSender { sender, room: Arc::clone(&room), backlog: VecDeque::new() };
-    (sender, EventReceiver { receiver, room })
+    let capacity = Arc::new(Notify::new());
+    let sender = EventSender { sender, capacity: Arc::clone(&capacity), backlog: VecDeque::new() };
+    (sender, EventReceiver { receiver, capacity })
 }
 
 /// The background task's end. Never waits.
 #[derive(Debug)]
 pub(super) struct EventSender {
     sender: Sender<Event>,
-    room: Arc<Notify>,
+    capacity: Arc<Notify>,
     backlog: VecDeque<Event>,
 }
 
@@ -45,14 +46,14 @@ impl EventSender {
         } else if let Some(Event::Overflow { dropped }) = self.backlog.back_mut() {
             *dropped += 1;
         } else {
-            // In the place of what is missing, so that whoever reads on knows what came after it.
+            // In the place of what is missing, so that the reader knows what came after it.
             self.backlog.push_back(Event::Overflow { dropped: 1 });
         }
         self.flush();
         fits
     }
 
-    /// Moves what waits into the channel as far as there is room.
+    /// Moves what waits into the channel as far as there is capacity.
     pub(super) fn flush(&mut self) {
         while let Some(event) = self.backlog.pop_front() {
             match self.sender.try_send(event) {
@@ -67,14 +68,14 @@ impl EventSender {
         }
     }
 
-    /// Whether events wait for room.
+    /// Whether events wait for capacity.
     pub(super) fn is_waiting(&self) -> bool {
         !self.backlog.is_empty()
     }
 
     /// Tells when the ECS took events.
-    pub(super) fn room(&self) -> Arc<Notify> {
-        Arc::clone(&self.room)
+    pub(super) fn capacity(&self) -> Arc<Notify> {
+        Arc::clone(&self.capacity)
     }
 }
 
@@ -82,7 +83,7 @@ impl EventSender {
 #[derive(Debug)]
 pub(super) struct EventReceiver {
     receiver: Receiver<Event>,
-    room: Arc<Notify>,
+    capacity: Arc<Notify>,
 }
 
 impl EventReceiver {
@@ -91,7 +92,7 @@ impl EventReceiver {
         let waiting = self.receiver.len();
         if waiting > 0 {
             self.receiver.try_iter().take(waiting).for_each(take);
-            self.room.notify_one();
+            self.capacity.notify_one();
         }
     }
 
@@ -149,7 +150,7 @@ mod tests {
     fn what_is_missing_is_told_in_its_place() {
         let (mut sender, mut receiver) = pair();
         assert_eq!((0..CAPACITY + BACKLOG + 7).filter(|number| !sender.push(numbered(*number))).count(), 7);
-        // Room for the next, behind what waits still.
+        // Capacity for the next event, behind what still waits.
         let mut events = taken(&mut receiver);
         sender.flush();
         assert!(sender.push(numbered(9_999)));

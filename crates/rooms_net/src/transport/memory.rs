@@ -23,7 +23,7 @@ pub struct MemoryConnector {
 impl Connector for MemoryConnector {
     fn open(&mut self, url: &str) -> Link {
         let (link, end) = Link::pair();
-        // The queue of a fresh link has room, so neither send can fail.
+        // The queue of a new link has capacity, so neither send can fail.
         if let Err(refused) = self.sockets.try_send(MemorySocket { url: url.to_owned(), end }) {
             let error = ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "nobody accepts sockets in this process");
             let _ = refused.into_inner().end.incoming.try_send(Incoming::Closed(Some(error)));

@@ -80,16 +80,16 @@ struct Socket {
     socket: WebSocket,
     /// Why it has closed, once it has.
     over: mpsc::Receiver<Option<ErrorInfo>>,
-    ears: Rc<Ears>,
+    callbacks: Rc<Callbacks>,
     _on_open: Closure<dyn FnMut()>,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
     _on_close: Closure<dyn FnMut(CloseEvent)>,
 }
 
-/// What the closures tell to whom.
-struct Ears {
+/// What the closures call.
+struct Callbacks {
     incoming: mpsc::Sender<Incoming>,
-    /// Takes the first word only, which is the reason.
+    /// Takes the first message only, which is the reason.
     over: mpsc::Sender<Option<ErrorInfo>>,
     opened: Notify,
 }
@@ -98,32 +98,32 @@ impl Socket {
     fn open(url: &str, incoming: &mpsc::Sender<Incoming>) -> Result<Self, ErrorInfo> {
         let socket = WebSocket::new(url).map_err(|thrown| not_opened(&thrown))?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let (tell_over, over) = mpsc::channel(1);
-        let ears = Rc::new(Ears { incoming: incoming.clone(), over: tell_over, opened: Notify::new() });
+        let (over_sender, over) = mpsc::channel(1);
+        let callbacks = Rc::new(Callbacks { incoming: incoming.clone(), over: over_sender, opened: Notify::new() });
         let on_open = Closure::<dyn FnMut()>::new({
-            let ears = Rc::clone(&ears);
-            move || ears.open()
+            let callbacks = Rc::clone(&callbacks);
+            move || callbacks.open()
         });
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let ears = Rc::clone(&ears);
-            move |event: MessageEvent| ears.hear_message(&event.data())
+            let callbacks = Rc::clone(&callbacks);
+            move |event: MessageEvent| callbacks.on_message(&event.data())
         });
         let on_close = Closure::<dyn FnMut(CloseEvent)>::new({
-            let ears = Rc::clone(&ears);
-            move |event: CloseEvent| ears.end(reason_of(&event))
+            let callbacks = Rc::clone(&callbacks);
+            move |event: CloseEvent| callbacks.end(reason_of(&event))
         });
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
         OPEN_SOCKETS.fetch_add(1, Relaxed);
-        Ok(Self { socket, over, ears, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+        Ok(Self { socket, over, callbacks, _on_open: on_open, _on_message: on_message, _on_close: on_close })
     }
 
     /// Carries frames until the socket has closed, and returns why it did.
     async fn carry(&mut self, outgoing: &mut mpsc::Receiver<WireFrame>) -> Option<ErrorInfo> {
         tokio::select! {
             reason = self.over.recv() => return reason.flatten(),
-            () = write(&self.socket, &self.ears, outgoing) => {}
+            () = write(&self.socket, &self.callbacks, outgoing) => {}
         }
         let _ = self.socket.close_with_code(NORMAL_CLOSURE);
         tokio::select! {
@@ -153,30 +153,30 @@ impl Drop for Socket {
     }
 }
 
-impl Ears {
+impl Callbacks {
     fn open(&self) {
-        self.hear(Incoming::Opened);
+        self.emit(Incoming::Opened);
         self.opened.notify_one();
     }
 
-    fn hear_message(&self, data: &JsValue) {
+    fn on_message(&self, data: &JsValue) {
         // Measured before it is copied.
         let too_large = |length: u32| (length > MAX_INCOMING).then(|| failed(format!("{length} bytes in one frame")));
         if let Some(text) = data.dyn_ref::<JsString>() {
             match too_large(text.length()) {
-                None => self.hear(Incoming::Frame(WireFrame::Text(text.into()))),
+                None => self.emit(Incoming::Frame(WireFrame::Text(text.into()))),
                 reason => self.end(reason),
             }
         } else if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
             match too_large(buffer.byte_length()) {
-                None => self.hear(Incoming::Frame(WireFrame::Binary(Uint8Array::new(buffer).to_vec()))),
+                None => self.emit(Incoming::Frame(WireFrame::Binary(Uint8Array::new(buffer).to_vec()))),
                 reason => self.end(reason),
             }
         }
     }
 
-    fn hear(&self, incoming: Incoming) {
-        // What follows a frame that found no room must not overtake it: nothing is heard after the end.
+    fn emit(&self, incoming: Incoming) {
+        // Nothing may overtake a frame that did not fit, so nothing follows after the end.
         if self.over.capacity() > 0 && self.incoming.try_send(incoming).is_err() {
             self.end(Some(failed(format!("{LINK_CAPACITY} frames wait and nobody takes them"))));
         }
@@ -188,10 +188,10 @@ impl Ears {
 }
 
 /// Gives frames to the browser until there will be no more.
-async fn write(socket: &WebSocket, ears: &Ears, outgoing: &mut mpsc::Receiver<WireFrame>) {
-    ears.opened.notified().await;
+async fn write(socket: &WebSocket, callbacks: &Callbacks, outgoing: &mut mpsc::Receiver<WireFrame>) {
+    callbacks.opened.notified().await;
     loop {
-        // Nothing is taken before there is room for it: this may be given up wherever it waits.
+        // Takes nothing before there is capacity for it, since this may be dropped wherever it waits.
         while socket.buffered_amount() > HIGH_WATER {
             Timeout::after(DRAIN_CHECK).await;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::{Event, EventTarget};
 
-/// A listener that is taken off when this is dropped.
+/// A listener that is removed when this is dropped.
 pub struct Listener {
     target: EventTarget,
     kind: &'static str,
@@ -13,9 +13,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Calls `hear` with each event of this kind.
-    pub fn new(target: &EventTarget, kind: &'static str, hear: impl FnMut(Event) + 'static) -> Self {
-        let callback = Closure::<dyn FnMut(Event)>::new(hear);
+    /// Calls `on_event` with each event of this kind.
+    pub fn new(target: &EventTarget, kind: &'static str, on_event: impl FnMut(Event) + 'static) -> Self {
+        let callback = Closure::<dyn FnMut(Event)>::new(on_event);
         // Only fails where options of several listeners contradict each other, and there are none.
         let _ = target.add_event_listener_with_callback(kind, callback.as_ref().unchecked_ref());
         Self { target: target.clone(), kind, callback }

@@ -1,4 +1,4 @@
-//! What goes wrong on the simulated network, when it is told to or by itself.
+//! What goes wrong on the simulated network, on request or by itself.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 use rooms_relay::Hub;
 
 impl SimNet {
-    /// Sets how the way of a client is from now on.
+    /// Sets the conditions of a client's link from now on.
     pub fn set_link(&mut self, client: ClientIndex, link: LinkConditions) {
         self.nodes[client.0].link = link;
     }
@@ -22,7 +22,7 @@ impl SimNet {
         self.inflict(client, Fault::Cut);
     }
 
-    /// Lets something go wrong for a client. Without a socket only [`Fault::Refuse`], [`Fault::Isolate`] and
+    /// Makes something go wrong for a client. Without a socket only [`Fault::Refuse`], [`Fault::Isolate`] and
     /// [`Fault::Freeze`] do anything.
     pub fn inflict(&mut self, client: ClientIndex, fault: Fault) {
         let node = &mut self.nodes[client.0];
@@ -50,7 +50,7 @@ impl SimNet {
         self.apply_halts(client.0);
     }
 
-    /// Lets a client's process stand still until it is [thawed](Self::thaw). As [`Fault::Freeze`], without an end.
+    /// Makes a client's process stand still until it is [thawed](Self::thaw). As [`Fault::Freeze`], without an end.
     pub fn freeze(&mut self, client: ClientIndex) {
         self.nodes[client.0].frozen = Halt::UntilTold;
         self.apply_halts(client.0);
@@ -67,8 +67,8 @@ impl SimNet {
         self.nodes[client.0].frozen.is_on()
     }
 
-    /// Ends a client's process without a word. What it has sent still arrives, then the relay learns that the socket is
-    /// gone, as the operating system closes it.
+    /// Ends a client's process without a goodbye. What it has sent still arrives; then the relay learns that the socket is
+    /// gone, since the operating system closes it.
     pub fn kill(&mut self, client: ClientIndex) {
         let node = &mut self.nodes[client.0];
         node.dead = true;
@@ -80,7 +80,7 @@ impl SimNet {
         self.apply_halts(client.0);
     }
 
-    /// Lets things go wrong by themselves from now on; `None` ends it.
+    /// Makes things go wrong by themselves from now on; `None` ends that.
     pub fn set_faults(&mut self, plan: Option<FaultPlan>) {
         self.plan = plan.map(|plan| {
             let at = self.now + plan.wait(&mut self.rng);
@@ -88,7 +88,7 @@ impl SimNet {
         });
     }
 
-    /// The relay starts anew with nothing in its memory, and takes sockets again after `down`.
+    /// The relay restarts with an empty memory, and takes sockets again after `down`.
     pub fn restart_relay(&mut self, down: Duration) {
         let wall = WALL_START.plus(self.elapsed());
         self.hub = Hub::new(self.config.clone(), self.rng.random(), self.now, wall);
@@ -96,7 +96,7 @@ impl SimNet {
         self.wire.lose_relay(self.now + LinkConditions::default().latency);
     }
 
-    /// Ends what is over.
+    /// Ends the halts whose time is over.
     pub(super) fn end_halts(&mut self) {
         for index in self.agenda.due(self.now) {
             let node = &mut self.nodes[index];
@@ -108,7 +108,7 @@ impl SimNet {
         }
     }
 
-    /// Holds up what is to be held up for a client, and nothing else.
+    /// Delays what a client's halts delay, and nothing else.
     fn apply_halts(&mut self, index: usize) {
         let node = &self.nodes[index];
         self.agenda.set(index, node.next_at());

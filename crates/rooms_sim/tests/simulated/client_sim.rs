@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rooms_client::{
-    ChannelOptions, ChannelState, Command, ConnectionState, Event, HistoryOf, HistoryPage, HistoryQuery, Lifetime,
-    MemberQuery, OperationId, PresenceCommand,
+    ChannelOptions, ChannelState, ClientOptions, Command, ConnectionState, Event, HistoryOf, HistoryPage, HistoryQuery,
+    Lifetime, MemberQuery, OperationId, PresenceCommand,
 };
 use rooms_protocol::{ChannelName, Message};
 use rooms_sim::{ClientIndex, Fault, FaultKind, FaultPlan, SimNet};
@@ -369,4 +369,21 @@ fn what_is_published_over_http_is_heard_and_members_can_be_asked_for() {
     });
     let names: Vec<_> = answer.expect("an answer").into_iter().filter_map(|word| word.client_id).collect();
     assert_eq!(names, ["ada".into()]);
+}
+
+#[test]
+fn a_client_that_signs_token_requests_gets_a_token_of_the_relay() {
+    for query_time in [false, true] {
+        let mut net = SimNet::new(11);
+        let options = ClientOptions { use_token_auth: true, query_time, ..SimNet::options("ada") };
+        let ada = net.add_client(options);
+        net.command(ada, Command::Connect);
+        assert!(net.run_until(|net| net.client(ada).state() == ConnectionState::Connected, 5 * SECOND));
+        let authorization = net.client(ada).http_authorization().unwrap();
+        assert!(authorization.starts_with("Bearer "), "it shows a token, not its key");
+        net.command(ada, Command::Authorize { operation: OperationId(1) });
+        net.run_for(SECOND);
+        let is_outcome = |event: &Event| matches!(event, Event::Authorized { outcome: Ok(()), .. });
+        assert!(net.take_events(ada).iter().any(is_outcome), "the relay takes a new token on the standing line");
+    }
 }

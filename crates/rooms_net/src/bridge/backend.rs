@@ -1,4 +1,4 @@
-//! The other end of a bridge: what the background task holds, or whoever does its work by hand.
+//! The backend of a bridge: the background task holds it, or whoever does its work by hand.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -7,13 +7,13 @@ use tokio::sync::mpsc::{self, error::TryRecvError};
 use super::{FrameTap, Traffic, TrafficSnapshot, queue::EventSender};
 use rooms_client::{Command, Event};
 
-/// The other end of a [`Bridge`](super::Bridge): commands come out of it, and events go in.
+/// The backend of a [`Bridge`](super::Bridge): commands come out of it, and events go in.
 ///
-/// Who holds it owns the [`Client`](rooms_client::Client). Nothing here waits: take the commands with
-/// [`poll_command`](Self::poll_command), hand every event to [`tell`](Self::tell), and call [`flush`](Self::flush) now and
-/// then, so that what waited moves on when the ECS made room. Once [`is_ended`](Self::is_ended), close the client.
+/// Its holder owns the [`Client`](rooms_client::Client). Nothing here waits: take the commands with
+/// [`poll_command`](Self::poll_command), hand every event to [`emit`](Self::emit), and call [`flush`](Self::flush) now and
+/// then, so that waiting events move on when the ECS took some. Once [`is_ended`](Self::is_ended), close the client.
 #[derive(Debug)]
-pub struct BridgeEnd {
+pub struct BridgeBackend {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: EventSender,
     pub(super) traffic: Arc<Traffic>,
@@ -21,7 +21,7 @@ pub struct BridgeEnd {
     ended: bool,
 }
 
-impl BridgeEnd {
+impl BridgeBackend {
     pub(super) fn new(
         commands: mpsc::Receiver<Command>,
         events: EventSender,
@@ -48,24 +48,25 @@ impl BridgeEnd {
         self.ended
     }
 
-    /// Queues an event for the ECS. Where there is no room it is dropped and counted, and an [`Event::Overflow`] follows.
-    pub fn tell(&mut self, event: Event) {
+    /// Queues an event for the ECS. Where the queue is full, the event is dropped and counted, and an [`Event::Overflow`]
+    /// takes its place.
+    pub fn emit(&mut self, event: Event) {
         if !self.events.push(event) {
             self.traffic.dropped.fetch_add(1, Relaxed);
         }
     }
 
-    /// Where to show the frames that pass.
+    /// The tap that shows the frames that pass.
     pub fn tap(&self) -> &FrameTap {
         &self.tap
     }
 
-    /// Moves on what waited for room.
+    /// Moves waiting events on, as far as there is capacity.
     pub fn flush(&mut self) {
         self.events.flush();
     }
 
-    /// Tells the ECS what went over the line so far. What was dropped and what waits is counted here already.
+    /// Tells the ECS what went over the line so far. Events that were dropped or that wait are counted here already.
     pub fn set_traffic(&self, counted: &TrafficSnapshot) {
         let traffic = &self.traffic;
         for (counter, value) in [
@@ -90,10 +91,10 @@ mod tests {
 
     #[test]
     fn commands_and_events_cross_without_a_task() {
-        let (mut bridge, mut end) = Bridge::pair();
+        let (mut bridge, mut backend) = Bridge::pair();
         bridge.send(Command::Connect).unwrap();
-        assert_eq!((end.poll_command(), end.poll_command()), (Some(Command::Connect), None));
-        end.tell(Event::RoundTrip(Duration::ZERO));
+        assert_eq!((backend.poll_command(), backend.poll_command()), (Some(Command::Connect), None));
+        backend.emit(Event::RoundTrip(Duration::ZERO));
         let mut events = Vec::new();
         bridge.receive(|event| events.push(event));
         assert_eq!(events, [Event::RoundTrip(Duration::ZERO)]);
@@ -101,27 +102,27 @@ mod tests {
 
     #[test]
     fn what_was_commanded_before_the_end_is_still_taken() {
-        let (bridge, mut end) = Bridge::pair();
+        let (bridge, mut backend) = Bridge::pair();
         bridge.send(Command::Ping).unwrap();
         drop(bridge);
-        assert_eq!((end.poll_command(), end.is_ended()), (Some(Command::Ping), false));
-        assert_eq!((end.poll_command(), end.is_ended()), (None, true));
+        assert_eq!((backend.poll_command(), backend.is_ended()), (Some(Command::Ping), false));
+        assert_eq!((backend.poll_command(), backend.is_ended()), (None, true));
     }
 
     #[test]
     fn commands_that_nobody_takes_come_back() {
-        let (bridge, end) = Bridge::pair();
+        let (bridge, backend) = Bridge::pair();
         (0..COMMAND_CAPACITY).for_each(|_| bridge.send(Command::Ping).unwrap());
         assert!(matches!(bridge.send(Command::Ping), Err(SendRefused::Full(Command::Ping))));
-        drop(end);
+        drop(backend);
         assert!(matches!(bridge.send(Command::Ping), Err(SendRefused::Ended(Command::Ping))));
     }
 
     #[test]
     fn the_figures_of_the_line_are_the_ones_that_were_told() {
-        let (bridge, end) = Bridge::pair();
+        let (bridge, backend) = Bridge::pair();
         let told = TrafficSnapshot { frames_in: 3, bytes_out: 70, sockets: 2, ..TrafficSnapshot::default() };
-        end.set_traffic(&told);
+        backend.set_traffic(&told);
         assert_eq!(bridge.traffic(), told);
     }
 }

@@ -12,20 +12,20 @@ const CAPACITY: usize = 16;
 
 /// The page, as long as it is listened to.
 #[derive(Debug)]
-pub(in crate::bridge) struct Page {
+pub(in crate::bridge) struct PageEvents {
     events: mpsc::Receiver<PageEvent>,
     /// Keeps the channel open in a worker, which has no page to listen to.
-    _tell: mpsc::Sender<PageEvent>,
+    _sender: mpsc::Sender<PageEvent>,
     _listeners: Vec<Listener>,
 }
 
-impl Page {
+impl PageEvents {
     /// Listens to the page; in a worker there is none.
     pub(in crate::bridge) fn listen() -> Self {
-        let (tell, events) = mpsc::channel(CAPACITY);
+        let (sender, events) = mpsc::channel(CAPACITY);
         let mut listeners = Vec::new();
         if let Ok(window) = js_sys::global().dyn_into::<Window>() {
-            let on = |kind, says: fn(&Event) -> Option<PageEvent>| listen(&window, kind, says, &tell);
+            let on = |kind, reads: fn(&Event) -> Option<PageEvent>| listen(&window, kind, reads, &sender);
             listeners.extend([
                 on("online", |_| Some(PageEvent::Online)),
                 on("offline", |_| Some(PageEvent::Offline)),
@@ -33,17 +33,17 @@ impl Page {
                 on("pageshow", |event| is_persisted(event).then_some(PageEvent::Awake)),
             ]);
             if let Some(document) = window.document() {
-                let on = |kind, says: fn(&Event) -> Option<PageEvent>| listen(&document, kind, says, &tell);
+                let on = |kind, reads: fn(&Event) -> Option<PageEvent>| listen(&document, kind, reads, &sender);
                 listeners.extend([
                     on("visibilitychange", |event| is_visible(event).then_some(PageEvent::Awake)),
                     on("resume", |_| Some(PageEvent::Awake)),
                 ]);
             }
         }
-        Self { events, _tell: tell, _listeners: listeners }
+        Self { events, _sender: sender, _listeners: listeners }
     }
 
-    /// What the page says next.
+    /// The next event of the page.
     pub(in crate::bridge) async fn next(&mut self) -> PageEvent {
         match self.events.recv().await {
             Some(event) => event,
@@ -63,18 +63,18 @@ fn is_visible(event: &Event) -> bool {
     document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
 }
 
-/// Passes on what an event says.
+/// Passes on what an event means.
 fn listen(
     target: &EventTarget,
     kind: &'static str,
-    says: fn(&Event) -> Option<PageEvent>,
-    tell: &mpsc::Sender<PageEvent>,
+    reads: fn(&Event) -> Option<PageEvent>,
+    sender: &mpsc::Sender<PageEvent>,
 ) -> Listener {
-    let tell = tell.clone();
+    let sender = sender.clone();
     Listener::new(target, kind, move |event| {
-        if let Some(event) = says(&event) {
+        if let Some(event) = reads(&event) {
             // Where the driver is that far behind, what waits already makes it look after its line.
-            let _ = tell.try_send(event);
+            let _ = sender.try_send(event);
         }
     })
 }

@@ -1,19 +1,18 @@
-//! What the client has the driver find out beside the socket: tokens, and whether the internet can be reached.
+//! Requests beside the socket: tokens, requests over HTTP, and whether the internet can be reached.
 
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ehttp::{Request, Response};
 use tokio::sync::{mpsc, oneshot};
 use web_time::{SystemTime, UNIX_EPOCH};
 
 use super::runtime;
 use rooms_client::{
-    Credentials, HttpRequest, HttpResponse, RequestId, TokenAnswer, TokenCallback, TokenParams, TokenRequest,
+    Credentials, HttpRequest, HttpResponse, RequestId, TokenAnswer, TokenCallback, TokenParams, driver::NONCE_BYTES,
 };
 use rooms_protocol::{ErrorCode, ErrorInfo, Timestamp};
 
-/// Most answers that wait to be taken in. The client has no more errands under way; what comes too late is dropped.
+/// Most answers that wait to be taken in. The client has no more requests under way; it ignores answers that come too late.
 const ANSWER_CAPACITY: usize = 16;
 
 /// Longest time for one HTTP request (`TO3l4`).
@@ -22,41 +21,35 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much later an answer is given up than the request itself, which tells better what was wrong.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Random bytes of a token request's nonce, which make more than the 16 characters that `RSA9c` asks for.
-const NONCE_BYTES: usize = 18;
-
-/// What came of an errand.
+/// The answer to a request.
 pub(super) enum Answer {
-    /// For [`Client::handle_token`](rooms_client::Client::handle_token).
+    /// For [`Pump::handle_token`](rooms_client::driver::Pump::handle_token).
     Token(RequestId, Result<TokenAnswer, ErrorInfo>),
-    /// For [`Client::handle_http`](rooms_client::Client::handle_http).
+    /// For [`Pump::handle_http`](rooms_client::driver::Pump::handle_http).
     Http(RequestId, Result<HttpResponse, ErrorInfo>),
-    /// For [`Client::handle_connectivity`](rooms_client::Client::handle_connectivity).
+    /// For [`Pump::handle_connectivity`](rooms_client::driver::Pump::handle_connectivity).
     Connectivity(RequestId, bool),
 }
 
-/// Where tokens come from.
+/// What gives tokens.
 enum Source {
     Callback(TokenCallback),
     Url(String),
-    /// The client signs for itself.
-    Key(String),
     Nowhere,
 }
 
-/// Runs errands and collects what comes of them.
-pub(super) struct Errands {
+/// Runs requests and collects the answers.
+pub(super) struct Requests {
     source: Source,
     done: mpsc::Sender<Answer>,
     answers: mpsc::Receiver<Answer>,
 }
 
-impl Errands {
+impl Requests {
     pub(super) fn new(credentials: &Credentials) -> Self {
         let source = match credentials {
             Credentials::Callback(callback) => Source::Callback(callback.clone()),
             Credentials::TokenUrl(url) => Source::Url(url.clone()),
-            Credentials::Key(key) => Source::Key(key.clone()),
             _ => Source::Nowhere,
         };
         let (done, answers) = mpsc::channel(ANSWER_CAPACITY);
@@ -81,9 +74,6 @@ impl Errands {
             Source::Url(url) => {
                 let get = Request::get(with_params(url, &params));
                 self.fetch(get, move |fetched| Answer::Token(request, fetched.and_then(|response| read(&response))));
-            }
-            Source::Key(key) => {
-                let _ = self.done.try_send(Answer::Token(request, sign(key, &params).map(TokenAnswer::from)));
             }
             Source::Nowhere => {
                 let error = failed(401, "these credentials give no tokens".to_owned());
@@ -124,7 +114,7 @@ impl Errands {
         });
     }
 
-    /// Asks whether the internet can be reached.
+    /// Finds out whether the internet can be reached.
     pub(super) fn check_connectivity(&self, request: RequestId, url: String) {
         self.fetch(Request::get(url), move |fetched| {
             let up = fetched.is_ok_and(|response| response.ok && response.text().is_some_and(|t| t.contains("yes")));
@@ -136,7 +126,7 @@ impl Errands {
         let done = self.done.clone();
         let (give, fetched) = oneshot::channel();
         ehttp::fetch(request.with_timeout(Some(HTTP_TIMEOUT)), move |fetched| {
-            // Where nobody waits any more the answer is of no use.
+            // Where the receiver is gone, nobody needs the answer.
             let _ = give.send(fetched);
         });
         runtime::run_aside(async move {
@@ -152,14 +142,15 @@ impl Errands {
     }
 }
 
-/// A request for a token, signed now unless the wishes name another time.
-fn sign(key: &str, params: &TokenParams) -> Result<TokenRequest, ErrorInfo> {
+/// The machine's time and random bytes, to sign a token request with.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub(super) fn signing_inputs() -> Result<(Timestamp, [u8; NONCE_BYTES]), ErrorInfo> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|error| failed(401, format!("the system gives no random bytes: {error}")))?;
-    let timestamp = params
-        .timestamp
-        .unwrap_or_else(|| Timestamp::default().plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
-    TokenRequest::sign(key, params, timestamp, &BASE64_URL_SAFE_NO_PAD.encode(nonce))
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((Timestamp::default().plus(time), nonce))
 }
 
 /// No answer came: another server of the protocol may give one.
@@ -167,7 +158,7 @@ fn out_of_reach(error: ErrorInfo) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::DISCONNECTED, 503, error.message)
 }
 
-/// The URL with what is wished for the token in its query.
+/// The URL with what the token is to be in its query.
 fn with_params(url: &str, params: &TokenParams) -> String {
     match (url::Url::parse(url), &params.client_id) {
         (Ok(mut url), Some(id)) => {
@@ -182,20 +173,8 @@ fn with_params(url: &str, params: &TokenParams) -> String {
 
 /// Reads an answer that should hold a token.
 fn read(response: &Response) -> Result<TokenAnswer, ErrorInfo> {
-    if response.ok {
-        return TokenAnswer::from_http(response.content_type().unwrap_or_default(), &response.bytes);
-    }
-    let told = response.text().and_then(|text| serde_json::from_str::<Refusal>(text).ok());
-    Err(told.map_or_else(
-        || failed(response.status, format!("the answer was {} {}", response.status, response.status_text)),
-        |refusal| refusal.error,
-    ))
-}
-
-/// How a server of the protocol says no over HTTP.
-#[derive(serde::Deserialize)]
-struct Refusal {
-    error: ErrorInfo,
+    let content_type = response.content_type().unwrap_or_default();
+    TokenAnswer::from_response(response.status, &response.status_text, content_type, &response.bytes)
 }
 
 fn failed(status: u16, why: String) -> ErrorInfo {
@@ -206,17 +185,6 @@ fn failed(status: u16, why: String) -> ErrorInfo {
 mod tests {
     use super::*;
 
-    fn response(status: u16, kind: &str, body: &str) -> Response {
-        Response {
-            url: String::new(),
-            ok: status < 300,
-            status,
-            status_text: String::new(),
-            headers: ehttp::Headers::new(&[("Content-Type", kind)]),
-            bytes: body.into(),
-        }
-    }
-
     #[test]
     fn the_wished_client_id_takes_the_place_of_one_in_the_url() {
         let mut params = TokenParams::default();
@@ -226,15 +194,5 @@ mod tests {
             with_params("https://x.example/t?a=1&clientId=eve", &params),
             "https://x.example/t?a=1&clientId=ada+%26+bob"
         );
-    }
-
-    #[test]
-    fn an_error_that_the_server_tells_is_kept_and_a_bare_status_too() {
-        let told = r#"{"error":{"code":40300,"statusCode":403,"message":"no"}}"#;
-        let error = read(&response(403, "application/json", told)).unwrap_err();
-        assert_eq!((error.code, error.status_code), (ErrorCode(40300), 403));
-        let error = read(&response(403, "text/html", "<p>no</p>")).unwrap_err();
-        assert_eq!((error.code, error.status_code), (ErrorCode::AUTH_CALLBACK_FAILED, 403));
-        assert_eq!(read(&response(200, "text/plain", "abc")), Ok("abc".to_owned().into()));
     }
 }

@@ -1,16 +1,16 @@
-//! What the web page around the game says of itself: whether it is seen, on the network, or about to go.
+//! Events of the web page around the game: whether it is visible, has a network, or is about to end.
 //!
-//! Owns the listeners. What follows from an event is the driver's part. A program that is in no page hears nothing.
+//! Owns the listeners. The driver decides what follows from an event. A program outside a page gets no events.
 
 #[cfg(target_arch = "wasm32")]
 mod web;
 
 #[cfg(target_arch = "wasm32")]
-pub(super) use self::web::Page;
+pub(super) use self::web::PageEvents;
 
-/// What a page says.
+/// An event of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a page says these"))]
+#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a page has these events"))]
 pub(super) enum PageEvent {
     /// The network is there again.
     Online,
@@ -24,18 +24,18 @@ pub(super) enum PageEvent {
     Leaving,
 }
 
-/// No page.
+/// A program outside a page has no page events.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
-pub(super) struct Page;
+pub(super) struct PageEvents;
 
 #[cfg(not(target_arch = "wasm32"))]
-impl Page {
+impl PageEvents {
     pub(super) fn listen() -> Self {
         Self
     }
 
-    /// Nothing is ever said.
+    /// Never resolves.
     pub(super) async fn next(&mut self) -> PageEvent {
         std::future::pending().await
     }
