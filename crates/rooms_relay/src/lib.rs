@@ -29,6 +29,7 @@ mod error;
 mod http;
 mod hub;
 mod limits;
+mod moment;
 mod random;
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 mod server;

@@ -236,13 +236,6 @@ impl Limits {
         })
     }
 
-    pub(super) fn check_members(&self, members: usize) -> Result<(), ErrorInfo> {
-        let most = self.members_per_channel;
-        check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
-            format!("a channel may have {most} members; wait until one leaves")
-        })
-    }
-
     pub(super) fn check_connections(&self, connections: usize) -> Result<(), ErrorInfo> {
         let most = self.connections;
         check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 429, || {
@@ -258,6 +251,18 @@ impl Limits {
     }
 }
 
+/// Refuses more than `most` members of one channel.
+pub(super) fn check_members(members: usize, most: usize) -> Result<(), ErrorInfo> {
+    check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
+        format!("a channel may have {most} members; wait until one leaves")
+    })
+}
+
+/// The error for more messages in a second than `what` carries.
+pub(super) fn rate_exceeded(code: ErrorCode, what: &str) -> ErrorInfo {
+    ErrorInfo::new(code, 429, format!("the {what} carries more messages a second than it may; send fewer"))
+}
+
 fn check(fits: bool, code: ErrorCode, status: u16, message: impl FnOnce() -> String) -> Result<(), ErrorInfo> {
     if fits { Ok(()) } else { Err(ErrorInfo::new(code, status, message())) }
 }
@@ -271,7 +276,7 @@ pub(super) struct RateMeter {
 
 impl RateMeter {
     /// Whether `amount` more would still fit into the current second.
-    pub(super) fn has_room(&self, amount: usize, limit: Option<u32>, now: Instant) -> bool {
+    pub(super) fn has_capacity(&self, amount: usize, limit: Option<u32>, now: Instant) -> bool {
         let Some(limit) = limit else { return true };
         let used = if self.is_over(now) { 0 } else { self.count };
         used.saturating_add(amount) <= usize::try_from(limit).unwrap_or(usize::MAX)
@@ -322,13 +327,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_has_room_again_in_the_next_second() {
+    fn a_rate_has_capacity_again_in_the_next_second() {
         let now = Instant::now();
         let mut meter = RateMeter::default();
-        assert!(meter.has_room(3, Some(3), now));
+        assert!(meter.has_capacity(3, Some(3), now));
         meter.count(3, now);
-        assert!(!meter.has_room(1, Some(3), now + Duration::from_millis(999)));
-        assert!(meter.has_room(1, Some(3), now + Duration::from_secs(1)));
-        assert!(meter.has_room(usize::MAX, None, now));
+        assert!(!meter.has_capacity(1, Some(3), now + Duration::from_millis(999)));
+        assert!(meter.has_capacity(1, Some(3), now + Duration::from_secs(1)));
+        assert!(meter.has_capacity(usize::MAX, None, now));
     }
 }

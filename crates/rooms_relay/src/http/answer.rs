@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::http::{
-    RestRequest, RestResponse,
+use super::{
     call::{JSON, MSGPACK, answer_format},
+    message::{RestRequest, RestResponse},
 };
 use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
 

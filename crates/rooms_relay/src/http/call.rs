@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 use url::form_urlencoded;
 
-use crate::{Credentials, http::RestRequest};
+use super::message::RestRequest;
+use crate::auth::Credentials;
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Format, msgpack};
 
 /// The media type of MessagePack.

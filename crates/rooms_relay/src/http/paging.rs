@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::http::Call;
+use super::call::Call;
 use rooms_protocol::{ChannelSerial, ErrorCode, ErrorInfo, Timestamp};
 
 /// Items in a page unless the request says otherwise (documented by Ably).

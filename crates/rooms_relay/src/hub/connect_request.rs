@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use url::form_urlencoded;
 
 use crate::{auth::Credentials, limits::HEARTBEAT_INTERVALS};
-use rooms_protocol::{ClientId, ConnectionKey, Format};
+use rooms_protocol::{ClientId, ConnectionKey, ErrorCode, ErrorInfo, Format, PROTOCOL_VERSION};
+
+/// The first protocol version whose connections resume by key alone, as they do here.
+const OLDEST_VERSION: u32 = 2;
 
 /// The query of a connecting client. Unknown parameters are skipped; values that make no sense count as not given,
 /// except where the hub refuses them with an error.
@@ -64,6 +67,29 @@ impl ConnectRequest {
     pub(crate) fn idle_interval(&self, default: Duration) -> Duration {
         let (shortest, longest) = HEARTBEAT_INTERVALS;
         self.heartbeat_interval.map_or(default, |asked| asked.clamp(shortest, longest))
+    }
+
+    /// Refuses what the relay does not speak.
+    ///
+    /// # Errors
+    /// 40002 for an unknown version, 40003 for an unknown format.
+    pub(crate) fn check_protocol(&self) -> Result<(), ErrorInfo> {
+        let version = self.version.as_ref().map_or(Some(u32::from(PROTOCOL_VERSION)), |text| text.parse().ok());
+        if version.is_none_or(|version| version < OLDEST_VERSION) {
+            return Err(ErrorInfo::new(
+                ErrorCode::UNSUPPORTED_VERSION,
+                400,
+                "this relay speaks version 6 of the protocol; the parameter v must be 2 or more",
+            ));
+        }
+        match self.format.as_deref().map(Format::from_name) {
+            Some(None) => Err(ErrorInfo::new(
+                ErrorCode::INVALID_PARAMETER,
+                400,
+                "this relay speaks JSON and MessagePack; connect with format=json or format=msgpack",
+            )),
+            None | Some(Some(_)) => Ok(()),
+        }
     }
 
     /// How the client is written to: as it asked, or else in JSON.
@@ -129,5 +155,11 @@ mod tests {
         let request = ConnectRequest::from_query("heartbeatInterval=5000&remainPresentFor=soon");
         assert_eq!(request.heartbeat_interval, Some(Duration::from_secs(5)));
         assert_eq!(request.remain_present_for, None);
+    }
+
+    #[test]
+    fn a_request_does_not_show_its_credentials_in_debug_output() {
+        let debug = format!("{:?}", ConnectRequest::from_query("key=app.id:insecure&access_token=insecure"));
+        assert!(!debug.contains("insecure"), "{debug}");
     }
 }

@@ -7,7 +7,13 @@ use rooms_protocol::Frame;
 
 /// One transport to the hub, such as a socket. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkId(pub(crate) u64);
+pub struct LinkId(u64);
+
+impl LinkId {
+    pub(crate) fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// What the driver has to do next.
 #[derive(Clone, Debug)]
@@ -34,11 +40,11 @@ pub enum Output {
 
 /// What there is to do, in order. The driver empties it after each input.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Outputs {
     queue: VecDeque<Output>,
 }
 
-impl Outbox {
+impl Outputs {
     pub(crate) fn send(&mut self, link: LinkId, frame: Frame) {
         self.send_shared(link, Arc::new(frame.into()));
     }

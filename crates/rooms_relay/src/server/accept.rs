@@ -79,8 +79,17 @@ impl Listener for GuardedListener {
             log::debug!("cannot turn off Nagle's algorithm for {addr}: {error}");
         }
         let deadline = Box::pin(tokio::time::sleep(self.handshake_timeout));
-        let patience = self.handshake_timeout;
-        (GuardedStream { stream, gate: Gate::default(), patience, deadline: Some(deadline), _permit: permit }, addr)
+        let timeout = self.handshake_timeout;
+        (
+            GuardedStream {
+                stream,
+                signal: HandshakeSignal::default(),
+                timeout,
+                deadline: Some(deadline),
+                _permit: permit,
+            },
+            addr,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -91,35 +100,35 @@ impl Listener for GuardedListener {
 /// Says that a socket became a WebSocket, so that its time does not run out, or that it made a request, which gives it
 /// as much time again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gate(Arc<Signs>);
+pub(super) struct HandshakeSignal(Arc<Flags>);
 
 #[derive(Debug, Default)]
-struct Signs {
-    is_open: AtomicBool,
-    is_renewed: AtomicBool,
+struct Flags {
+    is_upgraded: AtomicBool,
+    is_extended: AtomicBool,
 }
 
-impl Gate {
-    pub(super) fn open(&self) {
-        self.0.is_open.store(true, Ordering::Relaxed);
+impl HandshakeSignal {
+    pub(super) fn upgraded(&self) {
+        self.0.is_upgraded.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn renew(&self) {
-        self.0.is_renewed.store(true, Ordering::Relaxed);
+    pub(super) fn extend(&self) {
+        self.0.is_extended.store(true, Ordering::Relaxed);
     }
 
-    fn take_renewal(&self) -> bool {
-        self.0.is_renewed.swap(false, Ordering::Relaxed)
+    fn take_extension(&self) -> bool {
+        self.0.is_extended.swap(false, Ordering::Relaxed)
     }
 
-    fn is_open(&self) -> bool {
-        self.0.is_open.load(Ordering::Relaxed)
+    fn is_upgraded(&self) -> bool {
+        self.0.is_upgraded.load(Ordering::Relaxed)
     }
 }
 
-impl Connected<IncomingStream<'_, GuardedListener>> for Gate {
+impl Connected<IncomingStream<'_, GuardedListener>> for HandshakeSignal {
     fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
-        stream.io().gate.clone()
+        stream.io().signal.clone()
     }
 }
 
@@ -127,9 +136,9 @@ impl Connected<IncomingStream<'_, GuardedListener>> for Gate {
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     stream: TcpStream,
-    gate: Gate,
+    signal: HandshakeSignal,
     /// How long it may take to become a WebSocket, or to make its next request.
-    patience: Duration,
+    timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -138,18 +147,18 @@ impl GuardedStream {
     /// A file that goes out slowly, but goes, has its time.
     fn note_progress(&self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
-            self.gate.renew();
+            self.signal.extend();
         }
     }
 }
 
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.gate.is_open() {
+        if self.signal.is_upgraded() {
             self.deadline = None;
         }
-        if self.gate.take_renewal() {
-            let until = Instant::now() + self.patience;
+        if self.signal.take_extension() {
+            let until = Instant::now() + self.timeout;
             if let Some(deadline) = self.deadline.as_mut() {
                 deadline.as_mut().reset(until);
             }

@@ -15,9 +15,9 @@ pub(super) const INDEX: &str = "index.html";
 
 /// A folder of files.
 #[derive(Clone, Debug)]
-pub(super) struct Pages(ServeDir);
+pub(super) struct StaticFiles(ServeDir);
 
-impl Pages {
+impl StaticFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self(ServeDir::new(folder).precompressed_gzip())
     }

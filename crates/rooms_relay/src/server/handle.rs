@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::mpsc as std_mpsc, thread};
 
 use tokio::sync::oneshot;
 
-use super::{Relay, RelayConfig, RelayError, address::url};
+use super::{address::url, config::RelayConfig, error::RelayError, relay::Relay};
 
 /// A relay on a thread of its own. Stops when dropped, telling its clients.
 #[derive(Debug)]

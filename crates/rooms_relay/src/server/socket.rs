@@ -36,39 +36,39 @@ const BATCH: usize = 64;
 
 /// What a new socket needs to know.
 #[derive(Clone, Debug)]
-pub(super) struct Door {
+pub(super) struct SocketContext {
     /// The way to the hub.
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) limits: Limits,
 }
 
 /// Serves one WebSocket to its end.
-pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door) {
-    let (outgoing, queue) = queue(&door.limits, request.wire_format());
-    let idle = request.idle_interval(door.limits.max_idle_interval);
+pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: SocketContext) {
+    let (outgoing, queue) = queue(&context.limits, request.wire_format());
+    let idle = request.idle_interval(context.limits.max_idle_interval);
     // The client is pinged twice in that time. One that is gone without a word, as where the power went, is taken for gone then,
     // and not when the system gives its socket up, a quarter of an hour later.
     let patience = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
     let (opened, link) = oneshot::channel();
     let open = Input::Open { request: Box::new(request), outgoing, opened };
-    if door.inbox.send(open).await.is_err() {
+    if context.inbox.send(open).await.is_err() {
         return;
     }
     let Ok(link) = link.await else { return };
     log::debug!("{link:?} opened");
-    exchange(socket, queue, link, patience, &door).await;
+    exchange(socket, queue, link, patience, &context).await;
     log::debug!("{link:?} closed");
     // An error means that the relay is gone.
-    let _ = door.inbox.send(Input::Closed { link }).await;
+    let _ = context.inbox.send(Input::Closed { link }).await;
 }
 
 /// Reads and writes until one side ends it.
-async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, patience: Option<Duration>, door: &Door) {
+async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, patience: Option<Duration>, context: &SocketContext) {
     let (sink, mut stream) = socket.split();
     let Queue { items, format, waiting, cut } = queue;
     let mut writing = std::pin::pin!(write(sink, items, format, waiting));
     tokio::select! {
-        () = read(&mut stream, link, patience, door) => return,
+        () = read(&mut stream, link, patience, context) => return,
         () = &mut writing => {}
         // The other end says to cut it off, or is gone because the link is to be closed.
         cut = cut => match cut {
@@ -81,7 +81,7 @@ async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, patience: Optio
     let _ = timeout(CLOSE_GRACE, rest).await;
 }
 
-async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, patience: Option<Duration>, door: &Door) {
+async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, patience: Option<Duration>, context: &SocketContext) {
     loop {
         let next = match patience {
             Some(patience) => timeout(patience, stream.next()).await,
@@ -100,10 +100,10 @@ async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, patience: Optio
             Err(error) => return log::debug!("{link:?} failed: {error}"),
         };
         let input = match decoded {
-            Ok(frame) => Input::Frame { link, frame: Box::new(bounded(frame, door.limits.messages_per_frame)) },
+            Ok(frame) => Input::Frame { link, frame: Box::new(bounded(frame, context.limits.messages_per_frame)) },
             Err(error) => Input::Malformed { link, error },
         };
-        if door.inbox.send(input).await.is_err() {
+        if context.inbox.send(input).await.is_err() {
             return;
         }
     }

@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use crate::{
     ApiKey,
     auth::{
-        check_grantable,
+        identity::check_grantable,
         token::{CLOCK_SKEW, DEFAULT_TTL, Grant, MAX_TTL},
     },
     error::invalid_credentials,

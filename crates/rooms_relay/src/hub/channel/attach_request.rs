@@ -5,23 +5,16 @@ use std::{collections::BTreeMap, time::Duration};
 use smol_str::SmolStr;
 use url::form_urlencoded;
 
-use crate::limits::{MAX_CHANNEL_NAME, MAX_REWIND};
-use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
-
-/// The param that names modes.
-pub(crate) const MODES: &str = "modes";
-
-/// Names of the modes in `params.modes`, in the order in which clients list them. The relay grants the first five.
-const MODE_NAMES: [(&str, Flags); 8] = [
-    ("presence", Flags::PRESENCE),
-    ("publish", Flags::PUBLISH),
-    ("subscribe", Flags::SUBSCRIBE),
-    ("presence_subscribe", Flags::PRESENCE_SUBSCRIBE),
-    ("annotation_publish", Flags::ANNOTATION_PUBLISH),
-    ("annotation_subscribe", Flags::empty()),
-    ("object_subscribe", Flags::empty()),
-    ("object_publish", Flags::empty()),
-];
+use super::{
+    attach::Attachment,
+    key::ChannelKey,
+    modes::{MODES, mode_names, parse_modes},
+};
+use crate::{
+    hub::output::LinkId,
+    limits::{MAX_CHANNEL_NAME, MAX_REWIND},
+};
+use rooms_protocol::{ChannelName, ChannelSerial, ErrorCode, ErrorInfo, Flags, Frame};
 
 /// What an ATTACH without modes is granted, and the most that one with modes is (`RTL4l`).
 ///
@@ -133,7 +126,9 @@ impl AttachOptions {
         }
         let flags = frame.flags.unwrap_or_default();
         let asked = match param(MODES).filter(|text| !text.is_empty()) {
-            Some(text) => Some(parse_modes(text)?),
+            Some(text) => {
+                Some(parse_modes(text).ok_or_else(|| invalid_param("modes names a mode that does not exist"))?)
+            }
             None => Some(flags.modes()).filter(|modes| !modes.is_empty()),
         };
         let asked = asked.map_or(DEFAULT_MODES, |modes| modes & DEFAULT_MODES);
@@ -150,17 +145,16 @@ impl AttachOptions {
     }
 }
 
-fn parse_modes(text: &str) -> Result<Flags, ErrorInfo> {
-    text.split(',').try_fold(Flags::empty(), |modes, name| {
-        let known = MODE_NAMES.iter().find(|(known, _)| *known == name.trim());
-        known.map(|&(_, mode)| modes | mode).ok_or_else(|| invalid_param("modes names a mode that does not exist"))
-    })
-}
-
-/// The names of modes, as `params.modes` tells them.
-pub(crate) fn mode_names(modes: Flags) -> String {
-    let granted = MODE_NAMES.iter().filter(|(_, mode)| !mode.is_empty() && modes.contains(*mode));
-    granted.map(|&(name, _)| name).collect::<Vec<_>>().join(",")
+/// An ATTACH that was checked, as far as its client and its connection go.
+pub(crate) struct AttachRequest<'a> {
+    pub(crate) link: LinkId,
+    /// The name that the client uses.
+    pub(crate) name: ChannelName,
+    pub(crate) key: ChannelKey,
+    pub(crate) options: AttachOptions,
+    /// The channel serial that the client has.
+    pub(crate) serial: Option<&'a ChannelSerial>,
+    pub(crate) attachment: Attachment,
 }
 
 fn invalid_param(message: &str) -> ErrorInfo {

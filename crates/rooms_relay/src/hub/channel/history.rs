@@ -18,11 +18,18 @@ const WORD_OVERHEAD: usize = 256;
 
 /// One page of a list.
 #[derive(Debug)]
-pub(crate) struct Page<T> {
+pub(crate) struct LogPage<T> {
     /// What is on it.
     pub(crate) items: Vec<T>,
     /// The cursor of the next; `None` on the last.
     pub(crate) next: Option<String>,
+}
+
+impl<T> LogPage<T> {
+    /// The page of a channel that is not in memory.
+    pub(crate) fn empty() -> Self {
+        Self { items: Vec::new(), next: None }
+    }
 }
 
 /// One page of `items`, which come in the order of their places, oldest first. `after` is the place where the page
@@ -32,7 +39,7 @@ fn page<K: Ord + Copy, T>(
     query: &HistoryQuery,
     after: Option<K>,
     cursor: impl Fn(K) -> String,
-) -> Page<T> {
+) -> LogPage<T> {
     let limit = query.paging.limit;
     let mut chosen: Vec<(K, T)> = match query.direction {
         Direction::Forwards => {
@@ -45,11 +52,11 @@ fn page<K: Ord + Copy, T>(
     let has_more = chosen.len() > limit;
     chosen.truncate(limit);
     let next = chosen.last().filter(|_| has_more).map(|(place, _)| cursor(*place));
-    Page { items: chosen.into_iter().map(|(_, item)| item).collect(), next }
+    LogPage { items: chosen.into_iter().map(|(_, item)| item).collect(), next }
 }
 
 /// One page of a channel's messages. `node` is the relay that gave the serials.
-pub(crate) fn messages(log: &ReplayLog, query: &HistoryQuery, node: &str) -> Result<Page<Message>, ErrorInfo> {
+pub(crate) fn messages(log: &ReplayLog, query: &HistoryQuery, node: &str) -> Result<LogPage<Message>, ErrorInfo> {
     let after = query.paging.cursor.as_deref().map(|cursor| parse_place(cursor, node)).transpose()?;
     let until = match &query.until {
         Some(serial) => Some(
@@ -63,9 +70,9 @@ pub(crate) fn messages(log: &ReplayLog, query: &HistoryQuery, node: &str) -> Res
         .flat_map(|(position, frame)| (0..frame.frame().messages.len()).map(move |index| ((position, index), frame)));
     let wanted = places.filter(|(_, frame)| frame.frame().timestamp.is_some_and(|time| query.includes(time)));
     let cursor = |(position, index): (Position, usize)| format!("{}:{index}", position.channel_serial(node).as_str());
-    let Page { items, next } = page(wanted.map(|(place, frame)| (place, (place.1, frame))), query, after, cursor);
+    let LogPage { items, next } = page(wanted.map(|(place, frame)| (place, (place.1, frame))), query, after, cursor);
     let items = items.into_iter().filter_map(|(index, frame)| frame.frame().complete_message(index)).collect();
-    Ok(Page { items, next })
+    Ok(LogPage { items, next })
 }
 
 fn parse_place(cursor: &str, node: &str) -> Result<(Position, usize), ErrorInfo> {
@@ -135,12 +142,12 @@ impl PresenceLog {
     }
 
     /// One page of the words.
-    pub(crate) fn page(&self, query: &HistoryQuery) -> Result<Page<PresenceMessage>, ErrorInfo> {
+    pub(crate) fn page(&self, query: &HistoryQuery) -> Result<LogPage<PresenceMessage>, ErrorInfo> {
         let parse = |cursor: &str| cursor.parse::<u64>().map_err(|_| bad_cursor());
         let after = query.paging.cursor.as_deref().map(parse).transpose()?;
         let wanted = self.words.iter().filter(|kept| kept.word.timestamp.is_some_and(|time| query.includes(time)));
-        let Page { items, next } =
+        let LogPage { items, next } =
             page(wanted.map(|kept| (kept.number, &kept.word)), query, after, |number| number.to_string());
-        Ok(Page { items: items.into_iter().cloned().collect(), next })
+        Ok(LogPage { items: items.into_iter().cloned().collect(), next })
     }
 }

@@ -10,23 +10,23 @@ use rooms_protocol::{Action, ErrorInfo, Frame, MsgSerial, PublishResult};
 
 /// What became of one frame.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
+pub(crate) enum Outcome {
     /// Its messages are on the channel, under these serials.
     Published(PublishResult),
     /// It was taken, and there are no serials to tell.
-    Taken,
+    Accepted,
     /// It was refused, all of it.
     Refused(ErrorInfo),
 }
 
-impl Answer {
+impl Outcome {
     /// The frame that tells the client.
     pub(crate) fn to_frame(&self, serial: MsgSerial) -> Frame {
         let action = if matches!(self, Self::Refused(_)) { Action::Nack } else { Action::Ack };
         let mut frame = Frame { msg_serial: Some(serial), count: Some(1), ..Frame::new(action) };
         match self {
             Self::Published(result) => frame.res = vec![result.clone()],
-            Self::Taken => {}
+            Self::Accepted => {}
             Self::Refused(error) => frame.error = Some(Box::new(error.clone())),
         }
         frame
@@ -36,34 +36,34 @@ impl Answer {
     fn weight(&self) -> usize {
         match self {
             Self::Published(result) => 1 + result.serials.len(),
-            Self::Taken | Self::Refused(_) => 1,
+            Self::Accepted | Self::Refused(_) => 1,
         }
     }
 }
 
 /// The latest answers of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct AnswerLog {
+pub(crate) struct AckLog {
     /// The number of the next new frame.
     next: MsgSerial,
-    kept: VecDeque<(MsgSerial, Answer)>,
+    kept: VecDeque<(MsgSerial, Outcome)>,
     weight: usize,
 }
 
-impl AnswerLog {
+impl AckLog {
     /// The answer to a frame that was answered before, `None` for a new one.
     ///
     /// Of frames too old to be remembered it is known only that they were taken care of.
-    pub(crate) fn earlier(&self, serial: MsgSerial) -> Option<&Answer> {
+    pub(crate) fn earlier(&self, serial: MsgSerial) -> Option<&Outcome> {
         if serial >= self.next {
             return None;
         }
         let index = self.kept.binary_search_by_key(&serial, |(serial, _)| *serial).ok();
-        Some(index.and_then(|index| self.kept.get(index)).map_or(&Answer::Taken, |(_, answer)| answer))
+        Some(index.and_then(|index| self.kept.get(index)).map_or(&Outcome::Accepted, |(_, answer)| answer))
     }
 
     /// Remembers the answer to a new frame.
-    pub(crate) fn record(&mut self, serial: MsgSerial, answer: Answer) {
+    pub(crate) fn record(&mut self, serial: MsgSerial, answer: Outcome) {
         self.next = serial.next();
         self.weight += answer.weight();
         self.kept.push_back((serial, answer));
@@ -84,30 +84,30 @@ impl AnswerLog {
 mod tests {
     use super::*;
 
-    fn published(count: usize) -> Answer {
-        Answer::Published(PublishResult { serials: vec![Some("s".into()); count] })
+    fn published(count: usize) -> Outcome {
+        Outcome::Published(PublishResult { serials: vec![Some("s".into()); count] })
     }
 
     #[test]
     fn a_frame_sent_again_gets_the_answer_it_got() {
-        let mut log = AnswerLog::default();
+        let mut log = AckLog::default();
         assert_eq!(log.earlier(MsgSerial(0)), None);
         log.record(MsgSerial(0), published(2));
-        log.record(MsgSerial(5), Answer::Taken);
+        log.record(MsgSerial(5), Outcome::Accepted);
         assert_eq!(log.earlier(MsgSerial(0)), Some(&published(2)));
-        assert_eq!(log.earlier(MsgSerial(5)), Some(&Answer::Taken));
+        assert_eq!(log.earlier(MsgSerial(5)), Some(&Outcome::Accepted));
         assert_eq!(log.earlier(MsgSerial(6)), None);
         assert_eq!(log.latest(), MsgSerial(5));
     }
 
     #[test]
     fn old_answers_are_forgotten_but_their_frames_still_count_as_seen() {
-        let mut log = AnswerLog::default();
+        let mut log = AckLog::default();
         for serial in 0..100 {
             log.record(MsgSerial(serial), published(100));
         }
         assert!(log.weight <= ANSWERS_KEPT && log.kept.len() < 11);
-        assert_eq!(log.earlier(MsgSerial(0)), Some(&Answer::Taken));
+        assert_eq!(log.earlier(MsgSerial(0)), Some(&Outcome::Accepted));
         assert_eq!(log.earlier(MsgSerial(99)), Some(&published(100)));
         log.record(MsgSerial(i64::MAX), published(ANSWERS_KEPT + 1));
         assert_eq!((log.weight, log.kept.len()), (0, 0), "an answer larger than the log is not kept");

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     LinkId, Principal,
-    hub::{channel::key::ChannelKey, connection::ack_log::AnswerLog},
+    hub::{channel::key::ChannelKey, connection::ack_log::AckLog},
     limits::RateMeter,
     random::random_text,
 };
@@ -29,13 +29,13 @@ const KEY_SEPARATOR: char = '!';
 pub(crate) type Secret = String;
 
 /// A connection: what a resume brings back.
-pub(crate) struct Connection {
+pub(crate) struct HubConnection {
     /// Who it is.
     pub(crate) principal: Principal,
     /// What carries it now.
     pub(crate) link: Option<LinkId>,
     /// What became of its frames.
-    pub(crate) answers: AnswerLog,
+    pub(crate) acks: AckLog,
     /// The channels that its link is attached to, by the name that the client uses.
     pub(crate) attached: BTreeMap<ChannelName, ChannelKey>,
     /// The channels on which it has members.
@@ -50,12 +50,12 @@ pub(crate) struct Connection {
     previous: Option<Secret>,
 }
 
-impl Connection {
+impl HubConnection {
     pub(crate) fn new(principal: Principal, secret: Secret) -> Self {
         Self {
             principal,
             link: None,
-            answers: AnswerLog::default(),
+            acks: AckLog::default(),
             attached: BTreeMap::new(),
             present_on: BTreeSet::new(),
             remain_present_for: Duration::ZERO,
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::{ApiKey, Identity};
 
-    fn connection(secret: &str) -> Connection {
-        Connection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
+    fn connection(secret: &str) -> HubConnection {
+        HubConnection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn a_serial_that_is_too_old_or_unknown_attaches_at_the_newest_and_says_so() {
     let old = world.attach(&client, "c")[0].channel_serial.clone();
     world.publish(&mut other, "c", &["a"]);
     world.pass(SECOND * 121);
-    let ahead = ChannelSerial::new("99999999999999-000@").as_str().to_owned() + &world.hub.node;
+    let ahead = ChannelSerial::new("99999999999999-000@").as_str().to_owned() + world.hub.channels.node();
     for serial in [old, Some("nonsense".into()), Some("".into()), Some(ahead.into())] {
         let again = world.connect("");
         let frames = world.attach_with(&again, "c", |frame| frame.channel_serial = serial.clone());
