@@ -24,18 +24,18 @@ pub struct Principal {
     pub identity: Identity,
     /// What it may do.
     pub capability: Arc<Capability>,
-    /// When its token runs out; `None` for a key.
+    /// When its token expires; `None` for a key.
     pub expires: Option<Timestamp>,
 }
 
 impl Principal {
-    /// Somebody who holds a key.
+    /// The holder of a key.
     pub(crate) fn of_key(key: &ApiKey, identity: Identity) -> Self {
         let capability = Arc::clone(key.capability());
         Self { app: key.app().clone(), key: key.name().into(), identity, capability, expires: None }
     }
 
-    /// What a connection of this principal may be and do with new credentials.
+    /// Who a connection of this principal is with new credentials, and what it may do.
     ///
     /// # Errors
     /// 40102 where they are somebody else's.

@@ -5,18 +5,18 @@ use std::fmt;
 /// A request as it came over HTTP.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RestRequest {
-    /// The method, in capitals, such as `GET`.
+    /// The method in upper case, such as `GET`.
     pub method: String,
-    /// Path and query as they stood in the request, with their escapes.
+    /// The path and the query with their escapes, as they came.
     pub target: String,
-    /// Names, in small letters, and values.
+    /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl fmt::Debug for RestRequest {
-    /// Leaves out headers, query and body, which may hold secrets.
+    /// Leaves out headers, query and body, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.target.split('?').next().unwrap_or_default();
         f.debug_struct("RestRequest").field("method", &self.method).field("path", &path).finish_non_exhaustive()
@@ -28,7 +28,7 @@ impl fmt::Debug for RestRequest {
 pub struct RestResponse {
     /// The HTTP status.
     pub status: u16,
-    /// Names, in small letters, and values.
+    /// Names in lower case, and values.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -42,7 +42,7 @@ impl RestResponse {
 }
 
 impl fmt::Debug for RestResponse {
-    /// Leaves out the body, which may hold a token.
+    /// Leaves out the body, which may contain a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RestResponse").field("status", &self.status).finish_non_exhaustive()
     }

@@ -10,10 +10,11 @@ use rooms_protocol::{ClientId, ConnectionKey, ErrorCode, ErrorInfo, Format, PROT
 /// The first protocol version whose connections resume by key alone, as they do here.
 const OLDEST_VERSION: u32 = 2;
 
-/// The query of a connecting client. Unknown parameters are skipped; values that make no sense count as not given,
-/// except where the hub refuses them with an error.
+/// The query of a client that connects. Unknown parameters are skipped. Values that make no sense count as not given, except
+/// where the hub refuses them with an error.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ConnectRequest {
     /// `v`: the protocol version, as sent.
     pub version: Option<String>,
@@ -23,13 +24,13 @@ pub struct ConnectRequest {
     pub key: Option<String>,
     /// `access_token`, or `accessToken` as the specification calls it: a token.
     pub access_token: Option<String>,
-    /// `clientId`: who the client wants to be.
+    /// `clientId`: who the client asks to be.
     pub client_id: Option<ClientId>,
     /// `echo=false`: the client does not want its own messages back.
     pub no_echo: bool,
-    /// `heartbeats=true`: liveness must show in frames, since the client does not see pings.
+    /// `heartbeats=true`: the relay sends HEARTBEAT frames, since the client does not see pings.
     pub heartbeats: bool,
-    /// `resume`, or else `recover`: the key of the connection to go on with.
+    /// `resume`, or else `recover`: the key of the connection to resume.
     pub resume: Option<ConnectionKey>,
     /// `heartbeatInterval`: the longest silence that the client wants from the server.
     pub heartbeat_interval: Option<Duration>,
@@ -38,7 +39,7 @@ pub struct ConnectRequest {
 }
 
 impl ConnectRequest {
-    /// Reads the query part of the address, with or without its `?`. Where a name comes twice, the last counts.
+    /// Reads the query of an address, with or without its `?`. If a name comes twice, the last one counts.
     pub fn from_query(query: &str) -> Self {
         let mut request = Self::default();
         let mut recover = None;
@@ -63,13 +64,13 @@ impl ConnectRequest {
         request
     }
 
-    /// The longest silence that the client gets from a relay with this `default`.
+    /// The longest silence that the relay promises the client. `default` applies if the client asks for none.
     pub(crate) fn idle_interval(&self, default: Duration) -> Duration {
         let (shortest, longest) = HEARTBEAT_INTERVALS;
         self.heartbeat_interval.map_or(default, |asked| asked.clamp(shortest, longest))
     }
 
-    /// Refuses what the relay does not speak.
+    /// Refuses a version or a format that the relay does not support.
     ///
     /// # Errors
     /// 40002 for an unknown version, 40003 for an unknown format.
@@ -92,12 +93,12 @@ impl ConnectRequest {
         }
     }
 
-    /// How the client is written to: as it asked, or else in JSON.
+    /// The format of frames to the client: the one that it asked for, or else JSON.
     pub fn wire_format(&self) -> Format {
         self.format.as_deref().and_then(Format::from_name).unwrap_or_default()
     }
 
-    /// What the client shows. Where it shows a key and a token, the key.
+    /// The credentials of the client. If there are a key and a token, the key.
     pub(crate) fn credentials(&self) -> Option<Credentials> {
         let key = self.key.clone().map(Credentials::Key);
         key.or_else(|| self.access_token.clone().map(Credentials::Token))
@@ -109,7 +110,7 @@ fn milliseconds(value: &str) -> Option<Duration> {
 }
 
 impl fmt::Debug for ConnectRequest {
-    /// Leaves out whatever is a secret.
+    /// Leaves out all secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectRequest")
             .field("version", &self.version)

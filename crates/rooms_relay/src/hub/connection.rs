@@ -75,11 +75,6 @@ impl Connections {
         self.by_id.get(id)
     }
 
-    /// A connection, to change it.
-    pub(crate) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut HubConnection> {
-        self.by_id.get_mut(id)
-    }
-
     /// The connection that `key` opens, in this app.
     pub(crate) fn opened_with(&self, key: &ConnectionKey, app: &AppId) -> Option<(ConnectionId, &HubConnection)> {
         let (id, secret) = split_key(key)?;
@@ -233,12 +228,40 @@ impl Connections {
         }
     }
 
+    /// Gives a connection new credentials.
+    pub(crate) fn set_principal(&mut self, id: &ConnectionId, principal: Principal) {
+        if let Some(connection) = self.by_id.get_mut(id) {
+            connection.principal = principal;
+        }
+    }
+
     /// Refuses one attachment more where a connection has as many as it may.
     ///
     /// # Errors
     /// 90010.
     pub(crate) fn check_attached(&self, id: &ConnectionId) -> Result<(), ErrorInfo> {
         self.limits.check_attached(self.by_id.get(id).map_or(0, |connection| connection.attached.len()))
+    }
+
+    /// Notes that a connection is attached to a channel under this name.
+    pub(crate) fn note_attached(&mut self, id: &ConnectionId, name: ChannelName, key: ChannelKey) {
+        if let Some(connection) = self.by_id.get_mut(id) {
+            connection.attached.insert(name, key);
+        }
+    }
+
+    /// Notes that a connection is no longer attached under this name.
+    pub(crate) fn note_detached(&mut self, id: &ConnectionId, name: &ChannelName) {
+        if let Some(connection) = self.by_id.get_mut(id) {
+            connection.attached.remove(name);
+        }
+    }
+
+    /// Notes that a connection has no members on a channel any more.
+    pub(crate) fn note_left(&mut self, id: &ConnectionId, key: &ChannelKey) {
+        if let Some(connection) = self.by_id.get_mut(id) {
+            connection.present_on.remove(key);
+        }
     }
 
     /// The channels on which a connection has members that its credentials, perhaps new ones, do not allow.

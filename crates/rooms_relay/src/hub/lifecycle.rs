@@ -100,17 +100,13 @@ impl Hub {
         if is_last {
             self.leave(&caller.id, &key, LeaveReason::Meant { latest }, moment);
         }
-        if let Some(connection) = self.connections.get_mut(&caller.id) {
-            connection.attached.remove(name);
-        }
+        self.connections.note_detached(&caller.id, name);
         self.channels.detach(caller.link, name, &key, moment.now, &mut self.effects.timers);
     }
 
     /// The members of a connection leave a channel.
     fn leave(&mut self, id: &ConnectionId, key: &ChannelKey, reason: LeaveReason, moment: Moment) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.present_on.remove(key);
-        }
+        self.connections.note_left(id, key);
         self.channels.leave(id, key, reason, moment, &mut self.effects);
     }
 
@@ -139,9 +135,7 @@ impl Hub {
         let token = frame.auth.as_ref().and_then(|auth| auth.access_token.clone());
         match self.authorizer.renew(&caller.principal, token, moment.wall) {
             Ok(principal) => {
-                if let Some(connection) = self.connections.get_mut(&caller.id) {
-                    connection.principal = principal.clone();
-                }
+                self.connections.set_principal(&caller.id, principal.clone());
                 self.connections.watch_token(&caller.id, moment, &mut self.effects.timers);
                 self.send_connected(caller.link, &caller.id, None, moment);
                 self.apply_capability(caller, &principal, moment);

@@ -1,4 +1,4 @@
-//! What the hub tells its driver to do.
+//! What the driver of the hub does next.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -26,19 +26,19 @@ pub enum Output {
         /// The frame, shared with its other receivers.
         frame: Arc<SharedFrame>,
     },
-    /// Send a WebSocket ping, since nothing else may have been sent for a while.
+    /// Send a WebSocket ping, since the link may have been silent for a while.
     Ping {
         /// Over which link.
         link: LinkId,
     },
-    /// Close a link when all before is sent. The hub has forgotten it already.
+    /// Close a link when everything before is sent. The hub has forgotten the link already.
     Close {
         /// Which link.
         link: LinkId,
     },
 }
 
-/// What there is to do, in order. The driver empties it after each input.
+/// What the driver does next, in order. It takes all of it after each input.
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
     queue: VecDeque<Output>,

@@ -1,4 +1,4 @@
-//! The hub's timers, kept in the order in which they run out.
+//! The hub's timers, in the order in which they expire.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,15 +14,15 @@ pub(crate) enum HubTimer {
     Heartbeat(LinkId),
     /// When to tell a client on which channels it missed messages.
     ReportGaps(LinkId),
-    /// When to let the members leave that a connection has on channels it is not attached to.
+    /// When the members leave that a connection has on channels it is not attached to.
     LeaveMembers(ConnectionId),
     /// When to forget a connection that has no link.
     ForgetConnection(ConnectionId),
     /// When to ask a client for a new token, so that it does not lose its connection.
     RequestToken(ConnectionId),
-    /// When the token of a connection runs out.
+    /// When the token of a connection expires.
     ExpireToken(ConnectionId),
-    /// When to drop what a channel keeps too long, and the channel if it idles.
+    /// When to drop what a channel kept long enough, and the channel if it is idle.
     TrimChannel(ChannelKey),
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Sets `timer` to run out at `at`, whatever it was set to before.
+    /// Sets `timer` to expire at `at`, whatever it was set to before.
     pub(crate) fn set(&mut self, timer: HubTimer, at: Instant) {
         self.stop(&timer);
         self.deadlines.insert(timer.clone(), at);
@@ -55,12 +55,12 @@ impl Timers {
         }
     }
 
-    /// When the next timer runs out.
+    /// When the next timer expires.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// Takes one timer that has run out.
+    /// Takes one timer that has expired.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<HubTimer> {
         if self.next()? > now {
             return None;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timers_run_out_in_order_and_once() {
+    fn timers_expire_in_order_and_once() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
         let (slow, fast) = (HubTimer::LeaveMembers("a".into()), HubTimer::ForgetConnection("a".into()));

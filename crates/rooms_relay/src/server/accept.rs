@@ -25,26 +25,26 @@ use tokio::{
 
 use crate::Limits;
 
-/// Sockets beyond the limit of connections: room to tell them so, and for plain HTTP.
+/// Sockets beyond the limit of connections, so that the relay can tell their clients so, and for plain HTTP.
 const SPARE_SOCKETS: usize = 64;
 
-/// Pause after the system refused to accept, most often for want of file descriptors: some may be free then.
+/// Pause after the system did not accept a socket. Most often it has no free file descriptor, and has one a little later.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Accepts no more sockets than it may hold; further ones wait in the system's queue.
+/// Accepts no more sockets than it may have. Further ones wait in the system's queue.
 #[derive(Debug)]
 pub(super) struct GuardedListener {
     listener: TcpListener,
     addr: SocketAddr,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
     handshake_timeout: Duration,
 }
 
 impl GuardedListener {
     pub(super) fn new(listener: TcpListener, addr: SocketAddr, limits: &Limits) -> Self {
         let sockets = limits.connections.saturating_add(SPARE_SOCKETS).min(Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(sockets));
-        Self { listener, addr, room, handshake_timeout: limits.handshake_timeout }
+        let capacity = Arc::new(Semaphore::new(sockets));
+        Self { listener, addr, capacity, handshake_timeout: limits.handshake_timeout }
     }
 
     async fn accept_stream(&self) -> (TcpStream, SocketAddr) {
@@ -71,10 +71,10 @@ impl Listener for GuardedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (GuardedStream, SocketAddr) {
-        // The semaphore is never closed; if it were, the socket would go without a permit.
-        let permit = Arc::clone(&self.room).acquire_owned().await.ok();
+        // The semaphore is never closed. If it were, the socket would have no permit.
+        let permit = Arc::clone(&self.capacity).acquire_owned().await.ok();
         let (stream, addr) = self.accept_stream().await;
-        // Frames are small and wanted at once.
+        // Frames are small, and players wait for them.
         if let Err(error) = stream.set_nodelay(true) {
             log::debug!("cannot turn off Nagle's algorithm for {addr}: {error}");
         }
@@ -97,8 +97,8 @@ impl Listener for GuardedListener {
     }
 }
 
-/// Says that a socket became a WebSocket, so that its time does not run out, or that it made a request, which gives it
-/// as much time again.
+/// Signals that a socket became a WebSocket, so that it does not time out, or that it made a request, which gives it the same
+/// time again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HandshakeSignal(Arc<Flags>);
 
@@ -132,7 +132,7 @@ impl Connected<IncomingStream<'_, GuardedListener>> for HandshakeSignal {
     }
 }
 
-/// A socket that fails to read when it is no WebSocket, and makes no request, in time.
+/// A socket whose reads fail if it neither becomes a WebSocket nor makes a request in time.
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     stream: TcpStream,
@@ -144,7 +144,7 @@ pub(super) struct GuardedStream {
 }
 
 impl GuardedStream {
-    /// A file that goes out slowly, but goes, has its time.
+    /// Gives a file that is sent slowly all the time that it needs.
     fn note_progress(&self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
             self.signal.extend();

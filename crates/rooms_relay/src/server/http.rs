@@ -1,4 +1,4 @@
-//! Requests over plain HTTP: handed to the hub, which answers them all.
+//! Requests over plain HTTP. The hub answers them all.
 
 use axum::{
     body::{Body, to_bytes},
@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use super::{actor::Input, socket::SocketContext};
 use crate::{RestRequest, RestResponse};
 
-/// How long a client may keep an idle line for its next request: less than the relay waits for one, so that a request
-/// does not meet a line that is being closed.
+/// How long a client may keep an idle socket for its next request: less than the relay waits for one, so that no request
+/// comes while the socket closes.
 const KEEP_ALIVE: &str = "timeout=5";
 
 /// Answers one request.

@@ -26,8 +26,8 @@ use super::{
 use crate::{ApiKey, Hub, HubConfig, TokenEndpoint};
 use rooms_protocol::Timestamp;
 
-/// Inputs that wait for the hub before sockets have to. Enough for a burst of all players of a large room, and with the
-/// largest frames still only a few hundred megabytes.
+/// How many events may wait for the hub before sockets have to wait. Enough for a burst of all players of a large room. With
+/// the largest frames it is still only a few hundred megabytes.
 const INBOX: usize = 256;
 
 /// A relay that listens. Clients are served while [`run`](Self::run) runs.
@@ -44,7 +44,7 @@ impl Relay {
     /// Starts to listen.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or should not be with these keys.
+    /// When the relay cannot listen on the address, or must not with these keys.
     pub async fn bind(config: RelayConfig) -> Result<Self, RelayError> {
         let RelayConfig { listen, hub, serve } = config.with_what_a_page_needs()?;
         if hub.keys.is_empty() {
@@ -82,16 +82,16 @@ impl Relay {
         url(self.addr)
     }
 
-    /// Where clients elsewhere on the network connect to, such as `ws://192.168.1.20:8787`: where it listens on all interfaces,
-    /// as far as the address is known.
+    /// Where clients elsewhere on the network connect to, such as `ws://192.168.1.20:8787`. `None` unless the relay listens on
+    /// all interfaces and knows its address.
     pub fn url_from_the_network(&self) -> Option<String> {
         let ip = self.addr.ip().is_unspecified().then(address_on_the_network)??;
         Some(url(SocketAddr::new(ip, self.addr.port())))
     }
 
-    /// Where players open the page that is [served](RelayConfig::serve); nowhere without one.
+    /// Where players open the page that is [served](RelayConfig::serve). `None` without one.
     ///
-    /// On all interfaces it is the address by which others on the network reach this machine, as far as that is known.
+    /// If the relay listens on all interfaces, it is the address by which others on the network reach this machine, if known.
     pub fn page(&self) -> Option<String> {
         self.serve.as_ref()?;
         let ip = match self.addr.ip() {
@@ -101,15 +101,15 @@ impl Relay {
         Some(format!("http://{}/", SocketAddr::new(ip, self.addr.port())))
     }
 
-    /// Serves clients until `shutdown` is done; then tells them and closes their sockets, in 3 seconds at most.
+    /// Serves clients until `shutdown` is done. Then it tells them and closes their sockets, in 3 seconds at most.
     ///
     /// # Errors
-    /// When the listener breaks.
+    /// When the listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RelayError> {
         let limits = self.config.limits.clone();
         let (inbox, inputs) = mpsc::channel(INBOX);
         let hub = Hub::new(self.config, self.seed, Instant::now(), wall_clock());
-        // Dropped with this future, whichever way it ends: that is what stops the actor.
+        // It is dropped with this future, however that ends, and stops the actor.
         let (stop, stopped) = oneshot::channel();
         let actor = tokio::spawn(Actor::new(hub, inputs).run(stopped));
         let listener = GuardedListener::new(self.listener, self.addr, &limits);

@@ -18,10 +18,10 @@ use super::{
 };
 use crate::ConnectRequest;
 
-/// Bytes that a socket reads at once. The default of 128 KiB each is much for a thousand small talkers.
+/// Bytes that a socket reads at once. The default of 128 KiB is too much for a thousand sockets with small frames.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// What somebody sees who comes with a browser.
+/// What a browser shows that opens the relay's address.
 const GREETING: &str = "This is a bevy_rooms relay: games meet here over WebSockets. Give its address to a game, with \
                         ws:// in front.\n";
 
@@ -32,14 +32,14 @@ pub(super) fn service(context: SocketContext, files: Option<StaticFiles>) -> Ser
     router.with_state(AppState { context, files }).into_make_service_with_connect_info()
 }
 
-/// What a request may lead to.
+/// What handlers of requests need.
 #[derive(Clone, Debug)]
 struct AppState {
     context: SocketContext,
     files: Option<StaticFiles>,
 }
 
-/// Lets a WebSocket in. Credentials are the hub's business, which answers in-band: a browser could not read more.
+/// Accepts a WebSocket. The hub checks credentials and answers in a frame, since a browser cannot read an HTTP error here.
 async fn handle_root(
     State(state): State<AppState>,
     ConnectInfo(signal): ConnectInfo<HandshakeSignal>,
@@ -62,7 +62,7 @@ async fn handle_root(
     })
 }
 
-/// Answers a request that is for no WebSocket: with a file where there is one, and else the hub does.
+/// Answers a request that is not for a WebSocket: with a file if there is one, or else as the hub does.
 async fn handle_request(
     State(state): State<AppState>,
     ConnectInfo(signal): ConnectInfo<HandshakeSignal>,

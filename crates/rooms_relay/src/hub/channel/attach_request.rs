@@ -16,9 +16,9 @@ use crate::{
 };
 use rooms_protocol::{ChannelName, ChannelSerial, ErrorCode, ErrorInfo, Flags, Frame};
 
-/// What an ATTACH without modes is granted, and the most that one with modes is (`RTL4l`).
+/// The modes of an ATTACH that names none, and the most that one with modes gets (`RTL4l`).
 ///
-/// Annotations themselves are refused; their mode is granted since SDKs expect it.
+/// The relay refuses annotations themselves, but grants their mode, since SDKs expect it.
 const DEFAULT_MODES: Flags = Flags::MODES.union(Flags::ANNOTATION_PUBLISH);
 
 /// A channel's name as clients write it, taken apart: `[?rewind=1]news` is the channel `news` with a param.
@@ -72,9 +72,9 @@ fn invalid_name(message: &str) -> ErrorInfo {
 /// How much of the past a new attachment asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rewind {
-    /// So many messages.
+    /// This many messages.
     Messages(usize),
-    /// All that are not older.
+    /// All messages that are not older.
     Span(Duration),
 }
 
@@ -94,18 +94,18 @@ impl Rewind {
 /// The params and modes of an ATTACH, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttachOptions {
-    /// What is asked for, of what the relay knows.
+    /// The modes that the client asked for, as far as the relay knows them.
     pub(crate) asked: Flags,
-    /// What is granted.
+    /// The modes that it gets.
     pub(crate) modes: Flags,
-    /// What to send of the past. Not on a channel that the client knew before.
+    /// What to send of the past. `None` on a channel that the client knew before.
     pub(crate) rewind: Option<Rewind>,
-    /// The params that the relay understood, as ATTACHED tells them back.
+    /// The params that the relay understood, as ATTACHED repeats them.
     pub(crate) params: BTreeMap<SmolStr, String>,
 }
 
 impl AttachOptions {
-    /// Reads the params of the name and of the frame; the frame's count more. Of the modes, those `allowed` are granted.
+    /// Reads the params of the name and of the frame. Those of the frame take precedence. Grants the modes that are `allowed`.
     ///
     /// # Errors
     /// 40003 for a value that makes no sense, 40160 where nothing of what was asked can be granted.
@@ -120,7 +120,7 @@ impl AttachOptions {
                 })?);
             params.insert(SmolStr::new_static("rewind"), text.clone());
         }
-        // Deltas are the server's choice, message by message; this one never makes any.
+        // The server chooses for each message whether it sends a delta. This one never does.
         if let Some(text) = param("delta").filter(|text| *text == "vcdiff") {
             params.insert(SmolStr::new_static("delta"), text.clone());
         }
@@ -145,7 +145,7 @@ impl AttachOptions {
     }
 }
 
-/// An ATTACH that was checked, as far as its client and its connection go.
+/// An ATTACH whose name, params, modes and credentials were checked.
 pub(crate) struct AttachRequest<'a> {
     pub(crate) link: LinkId,
     /// The name that the client uses.

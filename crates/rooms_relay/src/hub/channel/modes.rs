@@ -25,7 +25,7 @@ pub(crate) fn parse_modes(text: &str) -> Option<Flags> {
     })
 }
 
-/// The names of modes, as `params.modes` tells them.
+/// The names of modes, as `params.modes` lists them.
 pub(crate) fn mode_names(modes: Flags) -> String {
     let granted = MODE_NAMES.iter().filter(|(_, mode)| !mode.is_empty() && modes.contains(*mode));
     granted.map(|&(name, _)| name).collect::<Vec<_>>().join(",")

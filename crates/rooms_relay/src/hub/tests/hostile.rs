@@ -47,7 +47,7 @@ prop_compose! {
         for ((client, id), action) in clients.into_iter().zip(ids).zip(actions) {
             let client_id = client.map(Into::into);
             frame.messages.push(Message { id: id.clone(), client_id, ..Message::new("n", "d") });
-            frame.presence.push(PresenceMessage { id, action: action.into(), ..word(PresenceAction::Enter, client.unwrap_or_default(), "d") });
+            frame.presence.push(PresenceMessage { id, action: action.into(), ..presence_message(PresenceAction::Enter, client.unwrap_or_default(), "d") });
         }
         frame
     }

@@ -97,8 +97,14 @@ fn an_anonymous_client_publishes_as_nobody_and_enters_nowhere() {
     assert_eq!(world.take(client.link)[0].messages[0].client_id, None);
     let forged = Message { client_id: Some("ada".into()), ..Message::new("a", "x") };
     assert_eq!(error_code(&world.publish_messages(&mut client, "c", vec![forged])), Some(40012));
-    assert_eq!(error_code(&world.presence(&mut client, "c", word(PresenceAction::Enter, "", ""))), Some(91000));
-    assert_eq!(error_code(&world.presence(&mut client, "c", word(PresenceAction::Enter, "ada", ""))), Some(40012));
+    assert_eq!(
+        error_code(&world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "", ""))),
+        Some(91000)
+    );
+    assert_eq!(
+        error_code(&world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "ada", ""))),
+        Some(40012)
+    );
 }
 
 #[test]
@@ -108,7 +114,10 @@ fn a_client_id_cannot_be_forged_in_messages_or_presence() {
     world.attach(&ada, "c");
     let forged = Message { client_id: Some("bob".into()), ..Message::new("a", "x") };
     assert_eq!(error_code(&world.publish_messages(&mut ada, "c", vec![forged])), Some(40012));
-    assert_eq!(error_code(&world.presence(&mut ada, "c", word(PresenceAction::Enter, "bob", ""))), Some(40012));
+    assert_eq!(
+        error_code(&world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "bob", ""))),
+        Some(40012)
+    );
     assert!(world.take(ada.link).is_empty(), "nothing of it reaches the channel");
 }
 
@@ -150,7 +159,7 @@ fn publishing_without_attaching_needs_the_permission_too() {
         assert_eq!((answer.action, error_code(&answer)), (Action::Nack, Some(40160)), "{channel}");
     }
     let enter = |world: &mut World, client: &mut Client, channel| {
-        world.presence(client, channel, word(PresenceAction::Enter, "", "")).action
+        world.presence(client, channel, presence_message(PresenceAction::Enter, "", "")).action
     };
     assert_eq!(enter(&mut world, &mut client, "meet"), Action::Ack);
     assert_eq!(enter(&mut world, &mut client, "talk"), Action::Nack);
@@ -256,13 +265,13 @@ fn a_new_token_may_narrow_what_an_attachment_may_do() {
     for client in [&client, &bob] {
         world.attach(client, "c");
     }
-    world.presence(&mut client, "c", word(PresenceAction::Enter, "", "hi"));
+    world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "", "hi"));
     world.take(bob.link);
     let frames = world.reauthenticate(&client, ask_for(Some("ada"), 60_000, json!({"c": ["subscribe"]})));
     assert_eq!(frames.last().unwrap().flags.unwrap().modes(), Flags::SUBSCRIBE | Flags::PRESENCE_SUBSCRIBE);
     assert_eq!(error_code(&world.publish(&mut client, "c", &["a"])), Some(40160));
     let left = ("ada".to_owned(), PresenceAction::Leave, "hi".to_owned());
-    assert_eq!(told(&world.take(bob.link)), [left], "who may not be present any more leaves");
+    assert_eq!(presence_in(&world.take(bob.link)), [left], "who may not be present any more leaves");
 }
 
 #[test]
@@ -279,8 +288,8 @@ fn a_new_token_may_take_a_channel_away_and_leaves_the_others() {
     for channel in ["channel", "another"] {
         world.publish(&mut bob, channel, &["a"]);
     }
-    let heard: Vec<_> = world.take(client.link).into_iter().filter_map(|frame| frame.channel).collect();
-    assert_eq!(heard, ["another".into()]);
+    let received: Vec<_> = world.take(client.link).into_iter().filter_map(|frame| frame.channel).collect();
+    assert_eq!(received, ["another".into()]);
 }
 
 #[test]
@@ -325,12 +334,12 @@ fn who_resumes_without_the_right_to_be_present_leaves() {
     world.attach(&bob, "c");
     let mut ada = world.connect_with_token(everything("ada"));
     world.attach(&ada, "c");
-    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", ""));
+    world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "", ""));
     world.take(bob.link);
     world.close(ada.link);
     let token = world.token(ask_for(Some("ada"), 60_000, json!({ "c": ["subscribe"] }))).token;
     world.connect_raw(&format!("v=6&access_token={token}&{}", ada.resume_query()));
-    assert_eq!(told(&world.take(bob.link)), [("ada".to_owned(), PresenceAction::Leave, String::new())]);
+    assert_eq!(presence_in(&world.take(bob.link)), [("ada".to_owned(), PresenceAction::Leave, String::new())]);
 }
 
 #[test]
