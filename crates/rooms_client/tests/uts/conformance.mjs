@@ -2,18 +2,18 @@
 // Writes the client's table in docs/conformance.md: the cases of the universal test specifications, and the tests here
 // that stand for them.
 //
-//   tests/uts/conformance.mjs SPECIFICATION
+//   crates/rooms_client/tests/uts/conformance.mjs SPECIFICATION
 //
 // SPECIFICATION is a checkout of the specification's repository, since nothing is fetched here. A test says which case
 // it stands for in a line `/// Case: ITEM/name-0` above it. A case that does not apply has a line `- ITEM/name-0: why`
 // in a not_applicable.md of its folder; a whole file that is out of scope is listed below. Exits with 1 when a case is
-// missing, or when a test names one that does not exist. It does not run the tests: `cargo test --test uts` does.
+// missing, or when a test names one that does not exist. It does not run the tests: `cargo test -p rooms_client --test uts` does.
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const document = resolve(here, '../../docs/conformance.md');
+const document = resolve(here, '../../../../docs/conformance.md');
 const markers = ['<!-- client: made by tests/uts/conformance.mjs -->', '<!-- client: end -->'];
 
 const FOLDERS = ['connection', 'channels', 'presence', 'auth', 'client'];
@@ -103,7 +103,7 @@ const table = [
   '| file | cases | tested | out of scope | missing |', '| --- | ---: | ---: | ---: | ---: |', ...lines,
   `| **all** | **${totals.total}** | **${totals.tested}** | **${totals.outside}** | **${totals.missing}** |`,
   '', '### Out of scope', '', '| case | why |', '| --- | --- |', ...outside,
-  '', '### Tests', '', 'Each test is run by `cargo test --test uts`.', '', '| case | test |', '| --- | --- |', ...rows,
+  '', '### Tests', '', '`cargo test -p rooms_client --test uts` runs all of them.', '', '| case | test |', '| --- | --- |', ...rows,
 ].join('\n');
 
 const before = existsSync(document) ? readFileSync(document, 'utf8') : '# Conformance\n';

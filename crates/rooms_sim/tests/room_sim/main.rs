@@ -5,9 +5,9 @@
 //! whoever kept continuity heard every message of the others once and in order.
 //!
 //! ```sh
-//! cargo test --test room_sim                                       # 1,000 rooms
-//! ROOMS_SEEDS=100000 cargo test --release --test room_sim -- --nocapture
-//! ROOMS_FROM=1234 ROOMS_SEEDS=1 cargo test --test room_sim         # one again; ROOMS_LINES: how much of it is printed
+//! cargo test -p rooms_sim --test room_sim                                       # 1,000 rooms
+//! ROOMS_SEEDS=100000 cargo test -p rooms_sim --release --test room_sim -- --nocapture
+//! ROOMS_FROM=1234 ROOMS_SEEDS=1 cargo test -p rooms_sim --test room_sim         # one again; ROOMS_LINES: how much of it is printed
 //! ```
 //!
 //! A room that breaks is made again with fewer faults for as long as it still breaks; its seed, its faults and what was
