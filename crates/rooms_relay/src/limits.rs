@@ -41,6 +41,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// What the relay accepts before it refuses.
 ///
 /// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
+// One field for each limit, since an operator sets each of them alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Sum of message sizes in one publish, in bytes; NACK 40009. Defaults to 64 KiB.
