@@ -169,9 +169,7 @@ fn a_relay_that_starts_anew_has_its_players_back() {
     until(&mut apps, "the line is seen to be gone", |apps| {
         apps.iter().all(|app| app.world().resource::<Room>().interrupted)
     });
-    let mut config = RelayConfig::default();
-    config.listen = addr;
-    let _relay = relay::spawn(config).unwrap();
+    let _relay = relay::spawn(RelayConfig { listen: addr, ..RelayConfig::default() }).unwrap();
     until(&mut apps, "both are back", |apps| {
         apps.iter()
             .all(|app| !app.world().resource::<Room>().interrupted && app.world().resource::<Roster>().len() == 2)

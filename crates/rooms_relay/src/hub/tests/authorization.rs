@@ -6,10 +6,18 @@ use rooms_protocol::Auth;
 
 /// The keys of these tests: one for everything, one for a few channels, and one of another application.
 fn world() -> World {
+    World::with_config(config())
+}
+
+fn config() -> HubConfig {
     let few = r#"app.few:few={"listen":["subscribe"],"talk":["publish"],"meet":["presence"],"all:*":["*"]}"#;
     let keys = ["app.all:all", few, "other.all:all"];
-    let config = HubConfig { keys: keys.map(|key| key.parse().unwrap()).into(), ..HubConfig::default() };
-    World::with_config(config)
+    HubConfig { keys: keys.map(|key| key.parse().unwrap()).into(), ..HubConfig::default() }
+}
+
+/// The same, with tokens for games.
+fn world_with_endpoint(key: &str) -> World {
+    World::with_config(HubConfig { token_endpoint: Some(TokenEndpoint::new(key)), ..config() })
 }
 
 impl World {
@@ -89,8 +97,14 @@ fn an_anonymous_client_publishes_as_nobody_and_enters_nowhere() {
     assert_eq!(world.take(client.link)[0].messages[0].client_id, None);
     let forged = Message { client_id: Some("ada".into()), ..Message::new("a", "x") };
     assert_eq!(error_code(&world.publish_messages(&mut client, "c", vec![forged])), Some(40012));
-    assert_eq!(error_code(&world.presence(&mut client, "c", word(PresenceAction::Enter, "", ""))), Some(91000));
-    assert_eq!(error_code(&world.presence(&mut client, "c", word(PresenceAction::Enter, "ada", ""))), Some(40012));
+    assert_eq!(
+        error_code(&world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "", ""))),
+        Some(91000)
+    );
+    assert_eq!(
+        error_code(&world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "ada", ""))),
+        Some(40012)
+    );
 }
 
 #[test]
@@ -100,7 +114,10 @@ fn a_client_id_cannot_be_forged_in_messages_or_presence() {
     world.attach(&ada, "c");
     let forged = Message { client_id: Some("bob".into()), ..Message::new("a", "x") };
     assert_eq!(error_code(&world.publish_messages(&mut ada, "c", vec![forged])), Some(40012));
-    assert_eq!(error_code(&world.presence(&mut ada, "c", word(PresenceAction::Enter, "bob", ""))), Some(40012));
+    assert_eq!(
+        error_code(&world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "bob", ""))),
+        Some(40012)
+    );
     assert!(world.take(ada.link).is_empty(), "nothing of it reaches the channel");
 }
 
@@ -142,7 +159,7 @@ fn publishing_without_attaching_needs_the_permission_too() {
         assert_eq!((answer.action, error_code(&answer)), (Action::Nack, Some(40160)), "{channel}");
     }
     let enter = |world: &mut World, client: &mut Client, channel| {
-        world.presence(client, channel, word(PresenceAction::Enter, "", "")).action
+        world.presence(client, channel, presence_message(PresenceAction::Enter, "", "")).action
     };
     assert_eq!(enter(&mut world, &mut client, "meet"), Action::Ack);
     assert_eq!(enter(&mut world, &mut client, "talk"), Action::Nack);
@@ -248,13 +265,13 @@ fn a_new_token_may_narrow_what_an_attachment_may_do() {
     for client in [&client, &bob] {
         world.attach(client, "c");
     }
-    world.presence(&mut client, "c", word(PresenceAction::Enter, "", "hi"));
+    world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "", "hi"));
     world.take(bob.link);
     let frames = world.reauthenticate(&client, ask_for(Some("ada"), 60_000, json!({"c": ["subscribe"]})));
     assert_eq!(frames.last().unwrap().flags.unwrap().modes(), Flags::SUBSCRIBE | Flags::PRESENCE_SUBSCRIBE);
     assert_eq!(error_code(&world.publish(&mut client, "c", &["a"])), Some(40160));
     let left = ("ada".to_owned(), PresenceAction::Leave, "hi".to_owned());
-    assert_eq!(told(&world.take(bob.link)), [left], "who may not be present any more leaves");
+    assert_eq!(presence_in(&world.take(bob.link)), [left], "who may not be present any more leaves");
 }
 
 #[test]
@@ -271,8 +288,8 @@ fn a_new_token_may_take_a_channel_away_and_leaves_the_others() {
     for channel in ["channel", "another"] {
         world.publish(&mut bob, channel, &["a"]);
     }
-    let heard: Vec<_> = world.take(client.link).into_iter().filter_map(|frame| frame.channel).collect();
-    assert_eq!(heard, ["another".into()]);
+    let received: Vec<_> = world.take(client.link).into_iter().filter_map(|frame| frame.channel).collect();
+    assert_eq!(received, ["another".into()]);
 }
 
 #[test]
@@ -317,12 +334,12 @@ fn who_resumes_without_the_right_to_be_present_leaves() {
     world.attach(&bob, "c");
     let mut ada = world.connect_with_token(everything("ada"));
     world.attach(&ada, "c");
-    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", ""));
+    world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "", ""));
     world.take(bob.link);
     world.close(ada.link);
     let token = world.token(ask_for(Some("ada"), 60_000, json!({ "c": ["subscribe"] }))).token;
     world.connect_raw(&format!("v=6&access_token={token}&{}", ada.resume_query()));
-    assert_eq!(told(&world.take(bob.link)), [("ada".to_owned(), PresenceAction::Leave, String::new())]);
+    assert_eq!(presence_in(&world.take(bob.link)), [("ada".to_owned(), PresenceAction::Leave, String::new())]);
 }
 
 #[test]
@@ -364,7 +381,7 @@ fn games_get_tokens_only_where_that_is_switched_on() {
     let mut world = world();
     let off = world.hub.game_token("otter", "ada", world.now).unwrap_err();
     assert_eq!((off.code.0, off.status_code), (40400, 404));
-    world.hub.config.token_endpoint = Some(TokenEndpoint::new("app.all"));
+    let mut world = world_with_endpoint("app.all");
     let details = world.hub.game_token("otter", "ada", world.now).unwrap();
     let mut ada = world.connect_raw(&format!("access_token={}", details.token));
     world.attach(&ada, "room:otter");
@@ -377,13 +394,13 @@ fn games_get_tokens_only_where_that_is_switched_on() {
     }
     let forged = Message { client_id: Some("bob".into()), ..Message::new("a", "x") };
     assert_eq!(error_code(&world.publish_messages(&mut ada, "room:otter", vec![forged])), Some(40012));
-    world.hub.config.token_endpoint = Some(TokenEndpoint::new("none.none"));
+    let mut world = world_with_endpoint("none.none");
     assert!(world.hub.game_token("otter", "ada", world.now).is_err());
 }
 
 #[test]
 fn secrets_do_not_show_in_the_debug_output_of_configuration_and_hub() {
     let world = world();
-    let debug = format!("{:?} {:?} {:?}", world.hub.config, world.hub, world.hub.apps);
+    let debug = format!("{:?} {:?} {:?}", config(), world.hub, world.hub.authorizer);
     assert!(debug.contains("app.few") && !debug.contains(":few") && !debug.contains(":all"), "{debug}");
 }

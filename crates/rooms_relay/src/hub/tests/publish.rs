@@ -139,7 +139,7 @@ fn a_message_whose_id_is_known_is_taken_but_not_delivered_again() {
 }
 
 #[test]
-fn raw_json_becomes_text_that_says_so() {
+fn raw_json_becomes_text_with_the_encoding_json() {
     let mut world = World::new();
     let mut client = world.connect("");
     world.attach(&client, "c");
@@ -254,7 +254,7 @@ fn a_publish_that_would_grow_into_too_large_a_frame_is_refused() {
 }
 
 #[test]
-fn what_a_connection_gets_beyond_its_rate_is_left_out_and_told() {
+fn messages_beyond_the_rate_of_a_connection_are_left_out_and_reported() {
     let mut world = World::with_limits(|limits| limits.delivery_rate = Some(2));
     let (mut ada, bob) = (world.connect("echo=false"), world.connect(""));
     world.attach(&bob, "c");
@@ -263,22 +263,22 @@ fn what_a_connection_gets_beyond_its_rate_is_left_out_and_told() {
     }
     assert_eq!(names(&world.take(bob.link)), ["1", "4"], "a publish arrives whole or not at all");
     world.pass(SECOND);
-    let told = world.take_one(bob.link, Action::Attached);
-    assert_eq!((error_code(&told), told.has(Flags::RESUMED)), (Some(80020), false));
-    assert!(told.channel_serial.is_some(), "it resumes from here");
-    assert!(!told.has(Flags::HAS_PRESENCE), "there are no members");
+    let report = world.take_one(bob.link, Action::Attached);
+    assert_eq!((error_code(&report), report.has(Flags::RESUMED)), (Some(80020), false));
+    assert!(report.channel_serial.is_some(), "it resumes from here");
+    assert!(!report.has(Flags::HAS_PRESENCE), "there are no members");
     world.publish(&mut ada, "c", &["6"]);
     assert_eq!(names(&world.take(bob.link)), ["6"]);
     world.pass(SECOND * 2);
-    assert!(world.take(bob.link).is_empty(), "it is told once");
+    assert!(world.take(bob.link).is_empty(), "it is reported once");
 }
 
 #[test]
-fn who_is_told_of_messages_left_out_gets_the_members_that_it_is_promised() {
+fn a_client_that_missed_messages_gets_the_members_that_it_is_promised() {
     let mut world = World::with_limits(|limits| limits.delivery_rate = Some(1));
     let (mut ada, bob) = (world.connect("clientId=ada"), world.connect(""));
     world.attach(&bob, "c");
-    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", "here"));
+    world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "", "here"));
     world.take(bob.link);
     for name in ["1", "2", "3"] {
         world.publish(&mut ada, "c", &[name]);

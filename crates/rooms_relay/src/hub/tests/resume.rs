@@ -14,7 +14,7 @@ fn within_two_minutes_a_connection_goes_on_under_a_fresh_key() {
 }
 
 #[test]
-fn after_two_minutes_or_with_a_wrong_key_it_is_a_new_connection_that_says_so() {
+fn after_two_minutes_or_with_a_wrong_key_the_connection_is_new_and_has_an_error() {
     let mut world = World::new();
     let client = world.connect("");
     world.close(client.link);
@@ -30,18 +30,18 @@ fn after_two_minutes_or_with_a_wrong_key_it_is_a_new_connection_that_says_so() {
 }
 
 #[test]
-fn the_old_key_is_good_until_the_client_has_shown_that_it_knows_the_new_one() {
+fn the_old_key_is_valid_until_the_client_has_shown_that_it_knows_the_new_one() {
     let mut world = World::new();
     let client = world.connect("");
     world.close(client.link);
     let unheard = world.connect(&client.resume_query());
     world.close(unheard.link);
-    let heard = world.connect(&client.resume_query());
-    assert_eq!(heard.id, client.id, "its CONNECTED was lost with the link");
-    world.send(heard.link, Frame::new(Action::Heartbeat));
-    world.close(heard.link);
+    let resumed = world.connect(&client.resume_query());
+    assert_eq!(resumed.id, client.id, "its CONNECTED was lost with the link");
+    world.send(resumed.link, Frame::new(Action::Heartbeat));
+    world.close(resumed.link);
     assert_ne!(world.connect(&client.resume_query()).id, client.id);
-    assert_eq!(world.connect(&heard.resume_query()).id, client.id);
+    assert_eq!(world.connect(&resumed.resume_query()).id, client.id);
 }
 
 #[test]
@@ -50,14 +50,14 @@ fn a_new_transport_takes_over_without_anybody_noticing() {
     let (mut ada, bob) = (world.connect("clientId=ada"), world.connect(""));
     world.attach(&ada, "c");
     world.attach(&bob, "c");
-    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", ""));
+    world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "", ""));
     world.take(bob.link);
     let again = world.connect(&format!("clientId=ada&{}", ada.resume_query()));
     assert_eq!(world.closed, [ada.link]);
     world.close(ada.link);
     world.attach(&again, "c");
     world.pass(SECOND * 200);
-    assert!(told(&world.take(bob.link)).is_empty());
+    assert!(presence_in(&world.take(bob.link)).is_empty());
     assert_eq!((world.hub.stats().links, world.hub.stats().members), (2, 1));
 }
 
@@ -117,13 +117,13 @@ fn a_quiet_channel_is_resumed_without_backlog_even_when_nobody_else_was_there() 
 }
 
 #[test]
-fn a_serial_that_is_too_old_or_unknown_attaches_at_the_newest_and_says_so() {
+fn a_serial_that_is_too_old_or_unknown_attaches_at_the_newest_with_an_error() {
     let mut world = World::new();
     let (client, mut other) = (world.connect(""), world.connect(""));
     let old = world.attach(&client, "c")[0].channel_serial.clone();
     world.publish(&mut other, "c", &["a"]);
     world.pass(SECOND * 121);
-    let ahead = ChannelSerial::new("99999999999999-000@").as_str().to_owned() + &world.hub.node;
+    let ahead = ChannelSerial::new("99999999999999-000@").as_str().to_owned() + world.hub.channels.node();
     for serial in [old, Some("nonsense".into()), Some("".into()), Some(ahead.into())] {
         let again = world.connect("");
         let frames = world.attach_with(&again, "c", |frame| frame.channel_serial = serial.clone());
@@ -155,7 +155,7 @@ fn members_stay_when_their_connection_comes_back_for_the_channel_in_time() {
     for channel in ["back", "gone"] {
         world.attach(&ada, channel);
         world.attach(&bob, channel);
-        world.presence(&mut ada, channel, word(PresenceAction::Enter, "", ""));
+        world.presence(&mut ada, channel, presence_message(PresenceAction::Enter, "", ""));
         world.take(ada.link);
         world.take(bob.link);
     }

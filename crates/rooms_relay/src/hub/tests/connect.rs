@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_first_frame_tells_all_details_of_the_connection() {
+fn the_first_frame_has_all_details_of_the_connection() {
     let mut world = World::new();
     let link = world.open("clientId=ada");
     let frame = world.take_one(link, Action::Connected);
@@ -58,7 +58,7 @@ fn a_ping_is_answered_with_its_id() {
 }
 
 #[test]
-fn a_silent_line_is_kept_busy_within_the_promised_interval() {
+fn a_silent_link_gets_a_sign_of_life_within_the_promised_interval() {
     let mut world = World::new();
     let framed = world.connect("heartbeats=true");
     let pinged = world.connect("heartbeats=false");
@@ -135,7 +135,7 @@ fn publishes_of_features_that_are_not_here_are_refused_not_dropped() {
 }
 
 #[test]
-fn nonsense_on_the_line_disconnects_and_may_be_resumed() {
+fn a_malformed_frame_disconnects_and_the_connection_may_be_resumed() {
     let mut world = World::new();
     let client = world.connect("");
     let error = rooms_protocol::json::decode("{").unwrap_err();
@@ -157,7 +157,7 @@ fn a_full_relay_refuses_new_connections_and_still_resumes_old_ones() {
 }
 
 #[test]
-fn a_shutdown_is_told_to_all_and_to_those_who_come_later() {
+fn all_clients_get_disconnected_at_a_shutdown_and_so_do_later_ones() {
     let mut world = World::new();
     let (one, two) = (world.connect(""), world.connect(""));
     world.hub.shut_down(world.now);
@@ -193,7 +193,7 @@ fn durations_without_end_are_no_trouble() {
     let mut client = world.connect("clientId=ada");
     world.attach(&client, "c");
     world.publish(&mut client, "c", &["a"]);
-    world.presence(&mut client, "c", word(PresenceAction::Enter, "", ""));
+    world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "", ""));
     world.close(client.link);
     world.pass(SECOND * 1_000);
     assert_eq!(world.connect(&format!("clientId=ada&{}", client.resume_query())).id, client.id);

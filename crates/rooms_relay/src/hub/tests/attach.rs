@@ -5,7 +5,7 @@ fn params(frame: &mut Frame, params: &[(&str, &str)]) {
 }
 
 #[test]
-fn attached_tells_position_and_modes() {
+fn attached_has_position_and_modes() {
     let mut world = World::new();
     let client = world.connect("");
     let frames = world.attach(&client, "c");
@@ -40,7 +40,7 @@ fn attaching_again_changes_modes_in_place_without_replay() {
     });
     assert_eq!(actions(&frames), [Action::Attached]);
     assert_eq!(frames[0].flags, Some(Flags::PUBLISH | Flags::RESUMED));
-    assert!(frames[0].channel_serial > first.channel_serial, "it tells the current serial");
+    assert!(frames[0].channel_serial > first.channel_serial, "it has the current serial");
     world.publish(&mut client, "c", &["b"]);
     assert!(world.take(client.link).is_empty(), "no longer subscribed");
 }
@@ -52,8 +52,8 @@ fn params_come_back_as_they_were_understood() {
     let frames = world.attach_with(&client, "c", |frame| {
         params(frame, &[("rewind", "1"), ("modes", "subscribe"), ("agent", "x")]);
     });
-    let told: Vec<_> = frames[0].params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(told, [("modes", "subscribe"), ("rewind", "1")]);
+    let got: Vec<_> = frames[0].params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(got, [("modes", "subscribe"), ("rewind", "1")]);
     assert_eq!(frames[0].flags, Some(Flags::SUBSCRIBE));
 }
 
@@ -95,7 +95,7 @@ fn a_channel_under_a_qualified_name_is_the_same_channel() {
     let live = world.take(client.link);
     assert_eq!(names(&live), ["b"]);
     for frame in frames.iter().chain(&live) {
-        assert_eq!(frame.channel, Some("[?rewind=1]news".into()), "told by the name that the client uses");
+        assert_eq!(frame.channel, Some("[?rewind=1]news".into()), "sent under the name that the client uses");
     }
 }
 
