@@ -57,13 +57,14 @@
 //! As the game's style of egui has it; only lamps have colours of their own, which can be told apart on a light and on
 //! a dark ground.
 
+mod connection;
+mod draw;
 mod feed;
 mod inspector;
-mod line;
 mod lobby;
-mod look;
 mod players;
 mod rooms_ui;
+mod style;
 mod window;
 mod windows;
 
@@ -71,12 +72,13 @@ use bevy::{prelude::*, window::WindowPlugin};
 use bevy_egui::{EguiPlugin, EguiPrimaryContextPass, egui::Key};
 
 pub use self::{
+    connection::{connection, connection_lamp, connection_line},
     feed::{Feed, Prompt, prompt},
     inspector::{ChannelFilter, Inspector},
-    line::{Lamp, connection, connection_lamp, connection_line},
     lobby::{LobbyButtons, LobbyForm, LobbyTrouble, LobbyWish},
     players::{PlayerRow, roster},
     rooms_ui::RoomsUi,
+    style::Lamp,
     window::{game_window, whole_window},
     windows::RoomsWindows,
 };
@@ -130,10 +132,10 @@ impl Plugin for RoomsUiPlugin {
         }
         app.insert_resource(self.windows)
             .insert_resource(self.form.clone())
-            .insert_resource(windows::Settings { key: self.inspector_key, zoom: self.zoom })
+            .insert_resource(draw::Settings { key: self.inspector_key, zoom: self.zoom })
             .init_resource::<Inspector>()
             .add_systems(Update, lobby::note_trouble)
-            .add_systems(EguiPrimaryContextPass, windows::draw)
+            .add_systems(EguiPrimaryContextPass, draw::draw)
             .add_systems(Last, inspector::rest_unless_shown);
     }
 }

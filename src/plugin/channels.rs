@@ -63,17 +63,22 @@
 mod catch_up;
 mod channel;
 mod commands;
-mod error;
+mod emit;
+pub(super) mod error;
 mod events;
-mod front;
 mod members;
+mod operation;
 mod receive;
+mod report;
+pub(super) mod requests;
+mod status;
 mod typed;
 
 use bevy::prelude::*;
 
+pub(super) use self::receive::apply;
 pub use self::{
-    channel::{Channel, ChannelStatus},
+    channel::Channel,
     commands::{ChannelEntityExt, ChannelsCommandsExt},
     error::ChannelError,
     events::{
@@ -81,11 +86,8 @@ pub use self::{
         Published, ServerTime, ToChannel,
     },
     members::{ChannelMembers, Member},
+    status::ChannelStatus,
     typed::ChannelsAppExt,
-};
-pub(super) use self::{
-    front::{Front, is_ours},
-    receive::apply,
 };
 
 pub(super) fn build(app: &mut App) {

@@ -4,6 +4,7 @@
 //! Owns the choice, and what comes of it. Where an id is kept is a store's part: `slots` on a machine with files,
 //! `storage` in a browser.
 
+mod own;
 #[cfg(not(target_arch = "wasm32"))]
 mod slots;
 #[cfg(target_arch = "wasm32")]
@@ -11,22 +12,11 @@ mod storage;
 
 use std::path::PathBuf;
 
+pub(super) use self::own::{Hold, OwnIdentity, generation_by_the_clock};
 #[cfg(not(target_arch = "wasm32"))]
 use self::slots as store;
 #[cfg(target_arch = "wasm32")]
 use self::storage as store;
-pub(super) use self::store::Hold;
-use crate::session::{Generation, PlayerId};
-
-/// Most instances of a game on one machine that are remembered.
-const SLOTS: u32 = 64;
-
-/// Generations that one process may use up: each room that it enters takes one, and the next process begins above them,
-/// also where the clock was set back.
-const RESERVED: u64 = 1000;
-
-/// Longest name of a game, in bytes; file systems take 255.
-const MAX_GAME: usize = 100;
 
 /// Where the player id comes from that [`RoomsPlugin`](super::RoomsPlugin) connects with, unless the game gives one.
 ///
@@ -77,40 +67,13 @@ impl Identity {
     }
 
     /// Takes the id. Never fails: in the worst case it is a new one.
-    pub(super) fn take(&self) -> Own {
+    pub(super) fn take(&self) -> OwnIdentity {
         match self {
-            Self::Fresh => Own::fresh(),
+            Self::Fresh => OwnIdentity::fresh(),
             Self::Remembered { game, folder } => store::take(game, folder.as_deref()).unwrap_or_else(|error| {
                 log::warn!("{error}; you are a new player this time");
-                Own::fresh()
+                OwnIdentity::fresh()
             }),
         }
     }
-}
-
-/// Who we are in this process.
-#[derive(Debug)]
-pub(super) struct Own {
-    pub(super) player: PlayerId,
-    pub(super) generation: Generation,
-    /// Keeps others on this machine from being the same player. Held for as long as the app lives.
-    pub(super) hold: Option<Hold>,
-}
-
-impl Own {
-    /// Somebody new.
-    pub(super) fn fresh() -> Self {
-        Self { player: super::commands::random_player(), generation: by_the_clock(), hold: None }
-    }
-}
-
-/// Whether a game's name can be part of a path and of a key.
-fn is_plain_name(game: &str) -> bool {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&letter);
-    !game.is_empty() && game.len() <= MAX_GAME && game.chars().all(is_plain) && !game.starts_with('.')
-}
-
-/// A generation for whoever remembers none: a process that was started later has a higher one.
-pub(super) fn by_the_clock() -> Generation {
-    Generation(super::link::unix_millis())
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use url::Url;
 use web_time::Instant;
 
-use super::{identity::Hold, page::page_address};
+use super::{identity::Hold, web_page::page_address};
 use crate::{
     bridge::{self, Bridge, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},

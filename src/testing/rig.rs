@@ -3,24 +3,25 @@
 //! Each app has the real plugin, session and bridge; the client behind the bridge is one of a [`SimNet`], and the relay is
 //! that net's hub. Replaced are the thread, the socket, the clock and the source of randomness, and nothing else.
 
-mod look;
+mod accessors;
+mod clock;
 mod place;
 mod recorder;
+mod timed_out;
 mod trouble;
 
-use std::{
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{rc::Rc, time::Duration};
 
 use bevy::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
-use self::place::{Place, Program};
-pub use self::{look::TimedOut, recorder::Recorder};
+use self::{
+    clock::SimClock,
+    place::{Place, Program},
+};
+pub use self::{recorder::Recorder, timed_out::TimedOut};
 use super::SimNet;
 use crate::{
     plugin::{RoomState, RoomsCommandsExt, RoomsPlugin, Roster},
@@ -57,20 +58,6 @@ pub struct Rig {
     places: Vec<Place>,
 }
 
-/// The present, for the apps.
-#[derive(Clone, Debug)]
-pub(super) struct SimClock(Arc<Mutex<Instant>>);
-
-impl SimClock {
-    fn set(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
-    }
-
-    pub(super) fn now(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Rig {
     /// A relay with its default configuration, and no app. Equal seeds make equal runs.
     pub fn new(seed: u64) -> Self {
@@ -80,7 +67,7 @@ impl Rig {
     /// A relay with this configuration, and no app.
     pub fn with_relay(seed: u64, config: HubConfig) -> Self {
         let net = SimNet::with_relay(seed, config);
-        let clock = SimClock(Arc::new(Mutex::new(net.now())));
+        let clock = SimClock::at(net.now());
         let rng = ChaCha8Rng::seed_from_u64(seed);
         Self { net, rng, frame_time: FRAME, clock, places: Vec::new() }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bevy::prelude::*;
 use bevy_egui::egui::{Key, Label, Margin, RichText, ScrollArea, TextEdit, Ui};
 
-use super::look;
+use super::style;
 
 /// Longest line that can be written, in letters.
 const LONGEST: usize = 2_000;
@@ -58,7 +58,7 @@ impl Feed {
     pub fn show(&self, ui: &mut Ui, empty: &str) {
         ScrollArea::vertical().stick_to_bottom(true).auto_shrink(false).show(ui, |ui| {
             if self.lines.is_empty() {
-                ui.label(look::muted(ui, empty));
+                ui.label(style::muted(ui, empty));
             }
             for line in &self.lines {
                 ui.add(Label::new(RichText::new(line)).wrap());

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use bevy_egui::egui::{Button, ComboBox, RichText, ScrollArea, TextStyle, Ui};
 use serde_json::{Value, json};
 
-use super::look::muted;
+use super::style::muted;
 use crate::{
     plugin::{FrameDirection, FrameLog, LoggedFrame},
     protocol::ChannelName,

@@ -1,16 +1,21 @@
 //! The lobby: a name, a room, what came of the last attempt to enter one, and how to invite others into it.
 
+mod trouble;
+mod widgets;
+
 use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_egui::egui::{Align, Button, Frame, Id, Key, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2};
+use bevy_egui::egui::{Id, Key, Label, Response, RichText, Ui};
 use url::Url;
 
-use super::look::{muted, sentence};
+pub use self::trouble::{LobbyTrouble, LobbyWish};
+use self::widgets::{GAP, column, field, notice, show_flaw, wide};
+use super::style::{muted, sentence};
 use crate::{
     client::ConnectionState,
-    plugin::{Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
-    session::{CloseReason, Invite, Profile, Refusal, RoomName},
+    plugin::{Connection, Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
+    session::{Invite, Profile, RoomName},
 };
 
 /// Longest name of a player, in letters.
@@ -19,13 +24,6 @@ const LONGEST_NAME: usize = 40;
 const LONGEST_LINK: usize = 2_000;
 /// How long the button says that it has copied.
 const COPIED_FOR: Duration = Duration::from_secs(2);
-/// Widest that the form becomes.
-const WIDEST: f32 = 420.0;
-/// Height of a button that a finger can hit.
-const BUTTON: f32 = 30.0;
-/// Space between things that do not belong together.
-const GAP: f32 = 8.0;
-
 /// What the player fills in to enter a room, and what came of it. Keeps nothing secret, and nothing from run to run.
 ///
 /// A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin), which [`RoomsUi::lobby`](super::RoomsUi::lobby) shows. A game
@@ -60,65 +58,6 @@ pub enum LobbyButtons {
     HostAndJoin,
     /// One to join the room, or host it where nobody does.
     Enter,
-}
-
-/// What the player asks for in the lobby.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LobbyWish {
-    /// To host the form's room.
-    Host,
-    /// To join it.
-    Join,
-    /// To join it, or to host it where nobody does.
-    Enter,
-    /// To leave the room, or to stop arriving.
-    Leave,
-}
-
-/// Why the player is not in the room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LobbyTrouble {
-    /// Wanted to host what another hosts.
-    HostExists {
-        /// The name that the host shows.
-        host: String,
-    },
-    /// Wanted to join what nobody hosts.
-    NoHost,
-    /// Something else, in words.
-    Other(String),
-}
-
-impl LobbyTrouble {
-    /// What to say of a room that closed; nothing where the player left it.
-    pub fn of(reason: &CloseReason) -> Option<Self> {
-        match reason {
-            CloseReason::Left => None,
-            CloseReason::NoHost => Some(Self::NoHost),
-            CloseReason::Refused(Refusal::HostExists { name, .. }) => Some(Self::HostExists { host: name.clone() }),
-            other => Some(Self::Other(other.to_string())),
-        }
-    }
-
-    /// It in a sentence.
-    pub fn words(&self) -> String {
-        match self {
-            Self::HostExists { host } => format!("{host} hosts this room."),
-            Self::NoHost => "Nobody hosts this room.".to_owned(),
-            Self::Other(text) => sentence(text),
-        }
-    }
-
-    /// What to do instead, where there is such a thing: a button's text, and what it is for.
-    pub fn way_out(&self) -> Option<(&'static str, LobbyWish)> {
-        match self {
-            Self::HostExists { .. } => Some(("Join instead", LobbyWish::Join)),
-            Self::NoHost => Some(("Host it", LobbyWish::Host)),
-            Self::Other(_) => None,
-        }
-    }
 }
 
 impl Default for LobbyForm {
@@ -182,13 +121,13 @@ impl LobbyForm {
 
     /// Shows the lobby: the form outside a room, how it goes on the way in, and inside how to invite others. Gives what
     /// the player asks for.
-    pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room) -> Option<LobbyWish> {
+    pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room, connection: &Connection) -> Option<LobbyWish> {
         if state != RoomState::Arriving {
             ui.data_mut(|data| data.remove::<f64>(since()));
         }
         column(ui, |ui| match state {
             RoomState::Outside => self.show_form(ui),
-            RoomState::Arriving => Self::show_arrival(ui, room),
+            RoomState::Arriving => Self::show_arrival(ui, room, connection),
             RoomState::Joined => self.show_invite(ui, room),
         })
     }
@@ -255,12 +194,12 @@ impl LobbyForm {
         done(&name) || done(&room)
     }
 
-    fn show_arrival(ui: &mut Ui, room: &Room) -> Option<LobbyWish> {
+    fn show_arrival(ui: &mut Ui, room: &Room, connection: &Connection) -> Option<LobbyWish> {
         let now = ui.input(|input| input.time);
         let waited = now - ui.data_mut(|data| *data.get_temp_mut_or(since(), now));
         let name = room.name.as_ref().map(|room| room.shown()).unwrap_or_default();
         ui.heading(format!("Entering {name}"));
-        let words = match room.connection {
+        let words = match connection.state {
             _ if room.waiting => "A round is running. You are in the next one.",
             ConnectionState::Connected => "Asking who is there …",
             ConnectionState::Disconnected | ConnectionState::Suspended => {
@@ -326,55 +265,6 @@ pub(super) fn note_trouble(
     }
 }
 
-/// A column that is no wider than can be read.
-fn column<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
-    let size = vec2(ui.available_width().min(WIDEST), 0.0);
-    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), content).inner
-}
-
-/// A field with its label, and a dice that throws another value.
-fn field(ui: &mut Ui, label: &str, value: &mut String, limit: usize, hint: &str, other: fn() -> String) -> Response {
-    let label = ui.label(label);
-    let field = ui.horizontal(|ui| {
-        let size = vec2(BUTTON, BUTTON);
-        let margin = Margin::symmetric(8, 6);
-        let width = ui.available_width() - size.x - ui.spacing().item_spacing.x;
-        let edit = TextEdit::singleline(value).char_limit(limit).margin(margin).desired_width(width);
-        let field = ui.add(edit).labelled_by(label.id);
-        if ui.add_sized(size, Button::new(RichText::new("🎲").size(18.0))).on_hover_text(hint).clicked() {
-            *value = other();
-        }
-        field
-    });
-    ui.add_space(GAP / 2.0);
-    field.inner
-}
-
-/// A button as wide as there is room, and in the colour of what is selected where it is the thing to do next.
-fn wide(ui: &mut Ui, text: &str, is_next: bool) -> Response {
-    let selection = ui.visuals().selection;
-    let button = match is_next {
-        true => Button::new(RichText::new(text).color(selection.stroke.color)).fill(selection.bg_fill),
-        false => Button::new(text),
-    };
-    ui.add_sized(vec2(ui.available_width(), BUTTON), button)
-}
-
-fn show_flaw(ui: &mut Ui, flaw: Option<&str>) {
-    if let Some(flaw) = flaw {
-        ui.add(Label::new(RichText::new(flaw).color(ui.visuals().error_fg_color)).wrap());
-    }
-}
-
-/// Something that went wrong, in a box.
-fn notice(ui: &mut Ui, text: &str) {
-    let frame = Frame::new().fill(ui.visuals().faint_bg_color).corner_radius(6).inner_margin(Margin::same(8));
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.add(Label::new(RichText::new(text).color(ui.visuals().warn_fg_color)).wrap());
-    });
-}
-
 /// The address of a page itself.
 fn without_query(address: &str) -> Option<String> {
     let mut url = Url::parse(address).ok()?;
@@ -386,7 +276,6 @@ fn without_query(address: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::PlayerId;
 
     fn form(name: &str, room: &str) -> LobbyForm {
         LobbyForm { room: room.into(), ..LobbyForm::new(name, "x") }
@@ -426,17 +315,5 @@ mod tests {
         let with_page = LobbyForm { page, relay: Some("ws://10.0.0.1:8787".into()), ..plain };
         let link = "https://game.example/play?room=km4-rx7&relay=ws%3A%2F%2F10.0.0.1%3A8787";
         assert_eq!(with_page.invite(&room), link);
-    }
-
-    #[test]
-    fn who_left_by_choice_is_told_nothing_and_who_was_refused_is_told_who_hosts() {
-        assert_eq!(LobbyTrouble::of(&CloseReason::Left), None);
-        let host = PlayerId::new("ada").unwrap();
-        let refused = CloseReason::Refused(Refusal::HostExists { host, name: "Ada".into() });
-        let trouble = LobbyTrouble::of(&refused).unwrap();
-        assert_eq!(trouble.words(), "Ada hosts this room.");
-        assert_eq!(trouble.way_out().map(|(_, wish)| wish), Some(LobbyWish::Join));
-        let nobody = LobbyTrouble::of(&CloseReason::NoHost).unwrap();
-        assert_eq!(nobody.way_out().map(|(_, wish)| wish), Some(LobbyWish::Host));
     }
 }

@@ -2,7 +2,7 @@
 
 use bevy_egui::egui::{Align, Label, Layout, Response, RichText, Ui, Widget};
 
-use super::{Lamp, look};
+use super::style::{self, Lamp};
 use crate::{
     plugin::{PlayerStatus, Roster, RosterEntry},
     session::PlayerId,
@@ -12,7 +12,7 @@ use crate::{
 /// or only watches.
 pub fn roster(ui: &mut Ui, roster: &Roster, us: &PlayerId) {
     if roster.is_empty() {
-        ui.label(look::muted(ui, "Nobody is here yet."));
+        ui.label(style::muted(ui, "Nobody is here yet."));
     }
     for player in roster {
         ui.add(PlayerRow::of(player, us));
@@ -93,13 +93,13 @@ impl Widget for PlayerRow<'_> {
             // Tags first, from the right, so that a long name leaves room for them.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 for (text, hint) in self.tags.iter().rev() {
-                    let tag = look::tag(ui, text);
+                    let tag = style::tag(ui, text);
                     if !hint.is_empty() {
                         tag.on_hover_text(*hint);
                     }
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let name = if self.is_lost { look::muted(ui, self.name) } else { RichText::new(self.name) };
+                    let name = if self.is_lost { style::muted(ui, self.name) } else { RichText::new(self.name) };
                     ui.add(Label::new(name).truncate());
                 });
             });

@@ -3,7 +3,13 @@
 use bevy::{ecs::system::SystemParam, prelude::*};
 use bevy_egui::egui::{RichText, Ui};
 
-use super::{Inspector, LobbyForm, LobbyWish, RoomsWindows, line, players};
+use super::{
+    connection,
+    inspector::Inspector,
+    lobby::{LobbyForm, LobbyWish},
+    players,
+    windows::RoomsWindows,
+};
 use crate::plugin::{Connection, FrameLog, LocalPlayer, Room, RoomState, RoomsCommandsExt, Roster};
 
 /// The parts of a room's user interface, for a system that draws into panels of the game's own. Needs
@@ -29,7 +35,7 @@ pub struct RoomsUi<'w, 's> {
     log: ResMut<'w, FrameLog>,
     state: Res<'w, State<RoomState>>,
     room: Res<'w, Room>,
-    line: Res<'w, Connection>,
+    connection: Res<'w, Connection>,
     players: Res<'w, Roster>,
     us: Res<'w, LocalPlayer>,
     commands: Commands<'w, 's>,
@@ -39,7 +45,7 @@ impl RoomsUi<'_, '_> {
     /// The lobby: a form to host or join a room, how it goes on the way in, why it failed, and in the room an invite to
     /// copy and the way out. Does what the player asks for.
     pub fn lobby(&mut self, ui: &mut Ui) {
-        let Some(wish) = self.form.show(ui, **self.state, &self.room) else { return };
+        let Some(wish) = self.form.show(ui, **self.state, &self.room, &self.connection) else { return };
         self.grant(wish);
     }
 
@@ -64,8 +70,8 @@ impl RoomsUi<'_, '_> {
     /// The connection's state with its figures, as [`connection`](super::connection) shows them, whether the room is
     /// interrupted, and a switch for the inspector's window.
     pub fn connection(&mut self, ui: &mut Ui) {
-        line::connection(ui, &self.line);
-        if self.room.interrupted && self.line.is_connected() {
+        connection::connection(ui, &self.connection);
+        if self.room.interrupted && self.connection.is_connected() {
             let color = ui.visuals().warn_fg_color;
             ui.label(RichText::new("Waiting for a word of the host …").color(color));
         }
@@ -77,7 +83,7 @@ impl RoomsUi<'_, '_> {
 
     /// The connection's state in one line, as [`connection_line`](super::connection_line) shows it.
     pub fn connection_line(&self, ui: &mut Ui) {
-        line::connection_line(ui, &self.line);
+        connection::connection_line(ui, &self.connection);
     }
 
     /// The network inspector. Frames are logged while it is shown.

@@ -58,7 +58,7 @@ fn heard(rig: &Rig, app: AppIndex) -> Vec<u32> {
 }
 
 fn connection(rig: &Rig, app: AppIndex) -> ConnectionState {
-    rig.resource::<Room>(app).connection
+    rig.resource::<Connection>(app).state
 }
 
 fn status(rig: &Rig, seen_by: AppIndex, app: AppIndex) -> Option<PlayerStatus> {

@@ -81,7 +81,7 @@ pub use event::{
     SessionStatus, Target,
 };
 pub use fingerprint::Fingerprint;
-pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
+pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version, is_room_channel};
 pub use invite::{Invite, InviteError};
 pub use names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
 pub use roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};

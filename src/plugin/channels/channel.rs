@@ -8,10 +8,13 @@ use bevy::{
 };
 use smol_str::SmolStr;
 
-use super::{ChannelError, ChannelMembers, receive};
+use super::{
+    members::ChannelMembers,
+    status::{self, ChannelStatus},
+};
 use crate::{
     client::{ChannelOptions, ChannelState, CipherParams},
-    plugin::link::RoomsLink,
+    plugin::engine::RoomsEngine,
     protocol::{ChannelName, Flags},
 };
 
@@ -119,55 +122,28 @@ impl From<String> for Channel {
     }
 }
 
-/// Where a channel stands. A component beside [`Channel`]; only the plugin writes it.
-#[derive(Component, Clone, Debug, Default, PartialEq, Reflect)]
-#[reflect(Component, Default)]
-pub struct ChannelStatus {
-    /// The state.
-    #[reflect(ignore)]
-    pub state: ChannelState,
-    /// What went wrong, until the channel is attached again.
-    #[reflect(ignore)]
-    pub error: Option<ChannelError>,
-    /// What the server lets us do, while attached.
-    #[reflect(ignore)]
-    pub modes: Flags,
-}
-
-impl ChannelStatus {
-    /// Whether messages flow.
-    pub fn is_attached(&self) -> bool {
-        self.state == ChannelState::Attached
-    }
-
-    /// Whether it failed: it is not tried again unless [`Channel`] is inserted anew.
-    pub fn has_failed(&self) -> bool {
-        self.state == ChannelState::Failed
-    }
-}
-
 fn attach(mut world: DeferredWorld, context: HookContext) {
     let entity = context.entity;
     let Some(channel) = world.get::<Channel>(entity).cloned() else { return };
-    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+    let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
         log::error!("the channel {} was asked for without RoomsPlugin; add the plugin to the app", channel.name);
         return;
     };
-    let is_another = link.channels.line(entity).is_some_and(|line| line.name != *channel.name());
-    let attached = link.attach(entity, &channel);
+    let is_another = engine.channels.attachment(entity).is_some_and(|attachment| attachment.name != *channel.name());
+    let attached = engine.attach(entity, &channel.name, &channel.options, channel.catches_up);
     if is_another && let Some(mut members) = world.get_mut::<ChannelMembers>(entity) {
         *members = ChannelMembers::default();
     }
     if let Err(error) = attached {
         // Observers are to see it after the entity is complete.
-        world.commands().queue(move |world: &mut World| receive::fail(world, entity, error));
+        world.commands().queue(move |world: &mut World| status::fail(world, entity, error));
     }
 }
 
 fn detach(mut world: DeferredWorld, context: HookContext) {
     let entity = context.entity;
-    if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
-        link.channels.release(entity);
+    if let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() {
+        engine.channels.release(entity);
     }
     if let Some(mut status) = world.get_mut::<ChannelStatus>(entity) {
         *status = ChannelStatus { state: ChannelState::Detached, ..ChannelStatus::default() };

@@ -4,13 +4,17 @@ use bevy::prelude::*;
 use serde::Serialize;
 
 use super::{
-    Channel, ChannelError, ChannelHistory, Published, ServerTime,
-    front::{Purpose, next_operation},
-    receive,
+    channel::Channel,
+    emit::emit,
+    error::ChannelError,
+    events::{ChannelHistory, Published, ServerTime},
+    operation::next_operation,
+    report::{report_published, report_trouble},
+    requests::Purpose,
 };
 use crate::{
     client::{HistoryOf, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand},
-    plugin::link::RoomsLink,
+    plugin::engine::RoomsEngine,
     protocol::{Data, ErrorCode, ErrorInfo, Message as Raw},
 };
 
@@ -91,8 +95,8 @@ impl ChannelsCommandsExt for Commands<'_, '_> {
 
     fn set_offline(&mut self, offline: bool) {
         self.queue(move |world: &mut World| {
-            if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
-                link.set_offline(offline);
+            if let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() {
+                engine.set_offline(offline);
             }
         });
     }
@@ -106,9 +110,9 @@ impl ChannelEntityExt for EntityCommands<'_> {
     fn publish_messages(&mut self, messages: Vec<Raw>, lifetime: Lifetime) -> OperationId {
         let (channel, operation) = (self.id(), next_operation());
         self.commands().queue(move |world: &mut World| {
-            let asked = ask(world, |link| link.channels.publish(channel, operation, messages, lifetime));
+            let asked = ask(world, |engine| engine.channels.publish(channel, operation, messages, lifetime));
             if let Err(error) = asked {
-                receive::tell_published(world, Published { channel, operation, outcome: Err(error) });
+                report_published(world, Published { channel, operation, outcome: Err(error) });
             }
         });
         operation
@@ -140,8 +144,8 @@ impl ChannelEntityExt for EntityCommands<'_> {
     fn next_page(&mut self, page: NextPage) -> OperationId {
         let (channel, operation) = (self.id(), next_operation());
         self.commands().queue(move |world: &mut World| {
-            let asked = ask(world, |link| link.channels.next_page(channel, Purpose::History, operation, page));
-            tell_no_history(world, channel, operation, asked);
+            let asked = ask(world, |engine| engine.channels.next_page(channel, Purpose::History, operation, page));
+            emit_no_history(world, channel, operation, asked);
         });
         operation
     }
@@ -155,12 +159,12 @@ impl ChannelEntityExt for EntityCommands<'_> {
     }
 }
 
-fn ask<T>(world: &mut World, ask: impl FnOnce(&mut RoomsLink) -> Result<T, ChannelError>) -> Result<T, ChannelError> {
-    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+fn ask<T>(world: &mut World, ask: impl FnOnce(&mut RoomsEngine) -> Result<T, ChannelError>) -> Result<T, ChannelError> {
+    let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
         log::error!("something was asked of a channel without RoomsPlugin; add the plugin to the app");
         return Err(ChannelError::NotAttached);
     };
-    ask(&mut link)
+    ask(&mut engine)
 }
 
 fn write<T: Serialize + ?Sized>(data: &T) -> Result<Option<Data>, ChannelError> {
@@ -175,9 +179,9 @@ fn write<T: Serialize + ?Sized>(data: &T) -> Result<Option<Data>, ChannelError> 
 fn presence(entity: &mut EntityCommands, action: PresenceCommand, data: Result<Option<Data>, ChannelError>) {
     let channel = entity.id();
     entity.commands().queue(move |world: &mut World| {
-        let asked = data.and_then(|data| ask(world, |link| link.channels.presence(channel, action, data)));
+        let asked = data.and_then(|data| ask(world, |engine| engine.channels.presence(channel, action, data)));
         if let Err(error) = asked {
-            receive::tell_trouble(world, channel, error);
+            report_trouble(world, channel, error);
         }
     });
 }
@@ -185,22 +189,22 @@ fn presence(entity: &mut EntityCommands, action: PresenceCommand, data: Result<O
 fn history(entity: &mut EntityCommands, of: HistoryOf, query: HistoryQuery) -> OperationId {
     let (channel, operation) = (entity.id(), next_operation());
     entity.commands().queue(move |world: &mut World| {
-        let asked = ask(world, |link| link.channels.history(channel, Purpose::History, operation, of, query));
-        tell_no_history(world, channel, operation, asked);
+        let asked = ask(world, |engine| engine.channels.history(channel, Purpose::History, operation, of, query));
+        emit_no_history(world, channel, operation, asked);
     });
     operation
 }
 
-fn tell_no_history(world: &mut World, channel: Entity, operation: OperationId, asked: Result<(), ChannelError>) {
+fn emit_no_history(world: &mut World, channel: Entity, operation: OperationId, asked: Result<(), ChannelError>) {
     if let Err(error) = asked {
-        receive::tell(world, channel, ChannelHistory { channel, operation, outcome: Err(error) });
+        emit(world, channel, ChannelHistory { channel, operation, outcome: Err(error) });
     }
 }
 
 fn query_time(world: &mut World, operation: OperationId) {
-    let asked = ask(world, |link| {
-        link.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
-        link.channels.time(operation)
+    let asked = ask(world, |engine| {
+        engine.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
+        engine.channels.time(operation)
     });
     if let Err(error) = asked {
         let error = ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, error.to_string());

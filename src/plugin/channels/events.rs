@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use bevy::prelude::*;
 
-use super::{ChannelError, Member, front};
+use super::{error::ChannelError, members::Member, operation::next_operation};
 use crate::{
     client::{ChannelState, HistoryPage, Lifetime, OperationId},
     protocol::{ClientId, ErrorInfo, Message as Raw, MessageSerial, PresenceAction, Timestamp},
@@ -96,7 +96,7 @@ pub struct ToChannel<T: Send + Sync + 'static> {
 impl<T: Send + Sync + 'static> ToChannel<T> {
     /// A message that waits for the line, and is sent again, until it is acknowledged.
     pub fn new(channel: Entity, message: T) -> Self {
-        Self { channel, message, lifetime: Lifetime::Durable, operation: front::next_operation() }
+        Self { channel, message, lifetime: Lifetime::Durable, operation: next_operation() }
     }
 
     /// A message that matters only now: sent at once or not at all.

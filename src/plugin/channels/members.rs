@@ -42,9 +42,9 @@ impl Member {
         self.data.as_ref().map_or_else(|| T::deserialize(serde_json::Value::Null), Data::read)
     }
 
-    /// The member that a word is about.
-    pub(super) fn of(word: PresenceMessage) -> Option<Self> {
-        let PresenceMessage { client_id, connection_id, data, timestamp, .. } = word;
+    /// The member that a presence message is about.
+    pub(super) fn of(message: PresenceMessage) -> Option<Self> {
+        let PresenceMessage { client_id, connection_id, data, timestamp, .. } = message;
         Some(Self { client_id: client_id?, connection_id: connection_id?, data, timestamp })
     }
 }
@@ -84,8 +84,8 @@ impl ChannelMembers {
     }
 
     /// Takes over what the client knows, and gives the members that are gone.
-    pub(super) fn replace(&mut self, words: Vec<PresenceMessage>) -> Vec<Member> {
-        let members = words.into_iter().filter_map(Member::of).take(MAX_MEMBERS);
+    pub(super) fn replace(&mut self, present: Vec<PresenceMessage>) -> Vec<Member> {
+        let members = present.into_iter().filter_map(Member::of).take(MAX_MEMBERS);
         let new = members.map(|member| ((member.client_id.clone(), member.connection_id.clone()), member)).collect();
         let mut old = std::mem::replace(&mut self.members, new);
         old.retain(|key, _| !self.members.contains_key(key));

@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use bevy::{ecs::schedule::ScheduleConfigs, ecs::system::ScheduleSystem, prelude::*, utils::prelude::ShortName};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ChannelError, FromChannel, Published, ToChannel, receive};
+use super::{
+    emit::emit,
+    error::ChannelError,
+    events::{FromChannel, Published, ToChannel},
+    report::report_published,
+};
 use crate::{
-    plugin::{RoomError, RoomsSystems, app_ext::tell_later, link::RoomsLink},
+    plugin::{engine::RoomsEngine, error::RoomError, registry::report_later, schedule::RoomsSystems},
     protocol::{Data, Message as Raw},
 };
 
@@ -36,7 +41,7 @@ impl ChannelsAppExt for App {
     fn add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self {
         let name = ShortName::of::<T>().to_string();
         let outcome = self.try_add_channel_message::<T>(&name).map(|_| ());
-        tell_later(self, outcome)
+        report_later(self, outcome)
     }
 
     fn try_add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
@@ -75,24 +80,24 @@ fn deliver<T: DeserializeOwned + Send + Sync + 'static>(
     };
     let (sender, serial) = (raw.client_id.clone(), raw.serial.clone());
     let event = FromChannel { channel, sender, timestamp: raw.timestamp, serial, is_recovered, message };
-    receive::tell(world, channel, event);
+    emit(world, channel, event);
     Ok(())
 }
 
 /// The system that publishes a frame's messages of one type.
 fn publish<T: Serialize + Send + Sync + 'static>(name: String) -> ScheduleConfigs<ScheduleSystem> {
     let system = move |mut written: MessageReader<ToChannel<T>>,
-                       mut link: ResMut<RoomsLink>,
+                       mut engine: ResMut<RoomsEngine>,
                        mut commands: Commands| {
         for ToChannel { channel, message, lifetime, operation } in written.read() {
             let (channel, operation) = (*channel, *operation);
             let data = Data::write(message)
                 .map_err(|error| ChannelError::NotSerializable { name: name.clone(), why: error.to_string() });
             let messages = data.map(|data| vec![Raw::new(name.clone(), data)]);
-            let asked = messages.and_then(|messages| link.channels.publish(channel, operation, messages, *lifetime));
+            let asked = messages.and_then(|messages| engine.channels.publish(channel, operation, messages, *lifetime));
             if let Err(error) = asked {
                 let outcome = Published { channel, operation, outcome: Err(error) };
-                commands.queue(move |world: &mut World| receive::tell_published(world, outcome));
+                commands.queue(move |world: &mut World| report_published(world, outcome));
             }
         }
     };

@@ -13,20 +13,14 @@ use std::{
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
+use super::own::{Hold, OwnIdentity, RESERVED, SLOTS, generation_by_the_clock, is_plain_name};
 use crate::{
-    plugin::commands::random_player,
+    plugin::entropy::random_player,
     session::{Generation, PlayerId},
 };
 
 /// Folder of all games' ids in the user's data folder.
 const FOLDER: &str = "bevy_rooms";
-
-/// A slot that is ours until this is dropped.
-#[derive(Debug)]
-pub(in crate::plugin) struct Hold {
-    _lock: File,
-}
 
 /// What a slot's file holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +44,7 @@ pub(super) enum SlotError {
 }
 
 /// Takes the first slot that no other instance holds, and the next generation of its player.
-pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> {
+pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<OwnIdentity, SlotError> {
     if !is_plain_name(game) {
         return Err(SlotError::Game(game.to_owned()));
     }
@@ -65,7 +59,7 @@ pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> 
         let failed = |error| SlotError::Io { path: path.clone(), error };
         let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => return Ok(enter(&folder.join(format!("player-{slot}.json")), Hold { _lock: lock })),
+            Ok(()) => return Ok(enter(&folder.join(format!("player-{slot}.json")), Hold::while_alive(lock))),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -74,7 +68,7 @@ pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> 
 }
 
 /// Reads who has the slot, and notes that there is one more process of it.
-fn enter(path: &Path, hold: Hold) -> Own {
+fn enter(path: &Path, hold: Hold) -> OwnIdentity {
     let (player, floor) = match read(path) {
         Ok(Some(Record { player, generation })) => (player, Generation(generation.0.saturating_add(1))),
         Ok(None) => (random_player(), Generation::default()),
@@ -83,12 +77,12 @@ fn enter(path: &Path, hold: Hold) -> Own {
             (random_player(), Generation::default())
         }
     };
-    let generation = floor.max(by_the_clock());
+    let generation = floor.max(generation_by_the_clock());
     let highest = Generation(generation.0.saturating_add(RESERVED));
     if let Err(error) = write(path, &Record { player: player.clone(), generation: highest }) {
         log::warn!("{} cannot be written: {error}; you may be a new player next time", path.display());
     }
-    Own { player, generation, hold: Some(hold) }
+    OwnIdentity { player, generation, hold: Some(hold) }
 }
 
 fn read(path: &Path) -> io::Result<Option<Record>> {
@@ -122,7 +116,7 @@ mod tests {
             Self(path)
         }
 
-        fn take(&self) -> Own {
+        fn take(&self) -> OwnIdentity {
             take("game", Some(&self.0)).unwrap()
         }
 
@@ -200,7 +194,7 @@ mod tests {
     #[test]
     fn the_instances_that_are_remembered_are_bounded() {
         let folder = Folder::new("bounded");
-        let held: Vec<Own> = (0..SLOTS).map(|_| folder.take()).collect();
+        let held: Vec<OwnIdentity> = (0..SLOTS).map(|_| folder.take()).collect();
         assert!(matches!(take("game", Some(&folder.0)), Err(SlotError::NoSlot)));
         drop(held);
         assert!(take("game", Some(&folder.0)).is_ok());

@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use wasm_bindgen::JsValue;
 use web_sys::{Performance, Storage, Window};
 
-use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
+use super::own::{Hold, OwnIdentity, RESERVED, SLOTS, generation_by_the_clock, is_plain_name};
 use crate::{
-    plugin::{commands::random_player, link::unix_millis},
+    plugin::entropy::{random_player, unix_millis},
     session::{Generation, PlayerId},
     web::{Listener, Timeout},
 };
@@ -33,13 +33,6 @@ const ALIVE: Duration = Duration::from_secs(5);
 
 /// Before the keys of all games' ids.
 const PREFIX: &str = "bevy_rooms";
-
-/// A slot that is ours until this is dropped.
-#[derive(Debug)]
-pub(in crate::plugin) struct Hold {
-    /// Ends the task that renews the slot.
-    _renewed: mpsc::Sender<()>,
-}
 
 /// What a slot holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,7 +79,7 @@ pub(super) enum StorageError {
 
 /// Takes the slot that this tab had, or else the first that no other holds, and the next generation of its player. There
 /// are no folders in a browser.
-pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageError> {
+pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<OwnIdentity, StorageError> {
     if !is_plain_name(game) {
         return Err(StorageError::Game(game.to_owned()));
     }
@@ -107,7 +100,7 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
         Some(last) => (last.player, Generation(last.generation.0.saturating_add(1))),
         None => (random_player(), Generation::default()),
     };
-    let generation = floor.max(by_the_clock());
+    let generation = floor.max(generation_by_the_clock());
     let highest = Generation(generation.0.saturating_add(RESERVED));
     // Any text that no other page has.
     let mark = Mark { slot, holder: random_player().as_str().to_owned(), page: load.at };
@@ -115,9 +108,10 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
         Record { player: player.clone(), generation: highest, holder: Some(mark.holder.clone()), renewed: now };
     shelf.write(slot, &record).ok_or(StorageError::Full)?;
     shelf.add_mark(marks, &mark);
+    // When the hold is dropped, so is the sender, and the task ends.
     let (renewed, ended) = mpsc::channel(1);
     wasm_bindgen_futures::spawn_local(renew(shelf, mark, ended));
-    Ok(Own { player, generation, hold: Some(Hold { _renewed: renewed }) })
+    Ok(OwnIdentity { player, generation, hold: Some(Hold::while_alive(renewed)) })
 }
 
 impl Load {

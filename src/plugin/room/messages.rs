@@ -4,14 +4,12 @@ use std::ops::Deref;
 
 use bevy::prelude::*;
 
-use crate::session::{
-    CloseReason, Continuity, InterruptReason, InvalidName, LeaveReason, PlayerId, SessionError, Target, Term,
-};
+use crate::session::{CloseReason, Continuity, InterruptReason, LeaveReason, PlayerId, Target, Term};
 
 /// A message of the game to others in the room. Write it with a `MessageWriter<ToRoom<T>>`.
 ///
 /// It goes out at the end of the frame, together with what else was said and changed in it. Outside a room it is
-/// dropped, and a [`RoomError::NotSent`] says so.
+/// dropped, and a [`RoomError::NotSent`](crate::plugin::RoomError::NotSent) says so.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct ToRoom<T: Send + Sync + 'static> {
     /// Who it is for.
@@ -110,7 +108,7 @@ pub struct HostChanged {
 }
 
 /// Nothing comes in for the moment: the line dropped, the host is silent, or this host is not heard. A host should stop what it does
-/// by the clock until [`RoomResumed`], as [`Room::interrupted`](super::Room::interrupted) tells: it may be undone.
+/// by the clock until [`RoomResumed`], as [`Room::interrupted`](crate::plugin::Room::interrupted) tells: it may be undone.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct RoomInterrupted {
     /// Why.
@@ -130,100 +128,4 @@ pub struct RoomResumed {
 pub struct RoomClosed {
     /// Why.
     pub reason: CloseReason,
-}
-
-/// Something that the game did, or that came over the wire, cannot work. Also logged as a warning.
-#[derive(Message, Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RoomError {
-    /// A name that cannot be used.
-    #[error(transparent)]
-    InvalidName(#[from] InvalidName),
-    /// Joining while in a room.
-    #[error("already in the room {room:?}; leave it first")]
-    AlreadyInRoom {
-        /// The room.
-        room: String,
-    },
-    /// Leaving without being in a room.
-    #[error("there is no room to leave; join one first")]
-    NotInRoom,
-    /// A message that was not sent.
-    #[error("the message {kind:?} was not sent: {error}")]
-    NotSent {
-        /// Its kind.
-        kind: String,
-        /// Why.
-        error: SessionError,
-    },
-    /// A message that was sent but did not arrive.
-    #[error("the message {kind:?} did not reach the room: {why}")]
-    NotDelivered {
-        /// Its kind.
-        kind: String,
-        /// Why.
-        why: String,
-    },
-    /// Something that only the room's host can do, or that it cannot do so.
-    #[error("could not {action}: {error}")]
-    NotControlled {
-        /// What was asked for, such as `kick ada`.
-        action: String,
-        /// Why not.
-        error: SessionError,
-    },
-    /// The public list of rooms can neither be watched nor show our room.
-    #[error("the list of rooms cannot be had: {why}")]
-    NoList {
-        /// Why.
-        why: String,
-    },
-    /// A rule of [`add_admission_rule`](super::RoomsAppExt::add_admission_rule) that could not run.
-    #[error("an admission rule could not run, and {player} has to wait: {why}")]
-    RuleFailed {
-        /// About whom it was asked.
-        player: PlayerId,
-        /// What Bevy said.
-        why: String,
-    },
-    /// A message or shared resource that cannot be written as JSON.
-    #[error("{kind:?} cannot be written as JSON: {why}; maps need string keys")]
-    NotSerializable {
-        /// The kind of the message, or the key of the resource.
-        kind: String,
-        /// What the serializer said.
-        why: String,
-    },
-    /// A shared resource that could not be changed.
-    #[error("the shared resource {key:?} was not published: {error}")]
-    NotShared {
-        /// Its key.
-        key: String,
-        /// Why.
-        error: SessionError,
-    },
-    /// A message or value from the wire that does not fit the type registered for it.
-    #[error(
-        "{kind:?} came in a form that does not fit its type: {why}; do all players run the same version of the game?"
-    )]
-    Undecodable {
-        /// The kind of the message, or the key of the shared resource.
-        kind: String,
-        /// Who sent it; `None` for shared state.
-        sender: Option<PlayerId>,
-        /// What the deserializer said.
-        why: String,
-    },
-    /// A message type or shared resource whose name is taken.
-    #[error("the name {name:?} is registered twice; register each type once, or give one of them a name of its own")]
-    RegisteredTwice {
-        /// The name.
-        name: String,
-    },
-    /// The background task could not be started, or ended by itself.
-    #[error("the connection's background task does not run: {why}")]
-    NoBackgroundTask {
-        /// What went wrong.
-        why: String,
-    },
 }

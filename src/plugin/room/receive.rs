@@ -4,25 +4,30 @@ use bevy::prelude::*;
 use smol_str::SmolStr;
 
 use super::{
-    Connection, ConnectionChanged, HostChanged, LocalPlayer, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
-    Room, RoomClosed, RoomError, RoomInterrupted, RoomResumed, RoomState,
-    app_ext::Registry,
-    channels,
-    commands::{self, report},
-    control,
-    link::{NextRoom, Received, RoomsLink},
-    list, players,
+    commands, control, list,
+    messages::{
+        HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomInterrupted, RoomResumed,
+    },
+    players,
+    resources::{LocalPlayer, Room, RoomState, set_state},
 };
 use crate::{
-    client::{ConnectionChange, ConnectionState},
+    client::ConnectionChange,
+    plugin::{
+        channels,
+        connection::{Connection, ConnectionChanged},
+        engine::{NextRoom, Received, RoomsEngine},
+        error::{RoomError, report},
+        registry::Registry,
+    },
     session::{PlayerId, RoomRules, Session, SessionEvent, SessionStatus},
 };
 
 /// Takes in what the background task has for us, and moves the session on.
-pub(super) fn take_in(mut link: ResMut<RoomsLink>, mut room: ResMut<Room>) {
-    link.receive();
+pub(in crate::plugin) fn take_in(mut engine: ResMut<RoomsEngine>, mut room: ResMut<Room>) {
+    engine.receive();
     // A host that leads anew is no news to the game, and its term is.
-    let joined = link.session.as_ref().filter(|session| session.status() == SessionStatus::Joined);
+    let joined = engine.session.as_ref().filter(|session| session.status() == SessionStatus::Joined);
     if let Some(term) = joined.map(Session::term)
         && room.term != term
     {
@@ -31,18 +36,17 @@ pub(super) fn take_in(mut link: ResMut<RoomsLink>, mut room: ResMut<Room>) {
 }
 
 /// Whether anything came.
-pub(super) fn something_came(link: Res<RoomsLink>) -> bool {
-    !link.received.is_empty()
+pub(in crate::plugin) fn something_came(engine: Res<RoomsEngine>) -> bool {
+    !engine.received.is_empty()
 }
 
 /// Applies what came, in the order in which it came.
-pub(super) fn apply(world: &mut World) {
-    let mut received = std::mem::take(&mut world.resource_mut::<RoomsLink>().received);
+pub(in crate::plugin) fn apply(world: &mut World) {
+    let mut received = std::mem::take(&mut world.resource_mut::<RoomsEngine>().received);
     for change in received.connection.drain(..) {
         apply_connection(world, change);
     }
     if let Some(round_trip) = received.round_trip.take() {
-        world.resource_mut::<Room>().round_trip = Some(round_trip);
         world.resource_mut::<Connection>().round_trip = Some(round_trip);
     }
     for error in received.errors.drain(..) {
@@ -65,30 +69,17 @@ pub(super) fn apply(world: &mut World) {
 
 /// Puts the emptied vectors back, so that their memory is used again.
 fn give_back(world: &mut World, emptied: Received) {
-    let mut link = world.resource_mut::<RoomsLink>();
-    if link.received.is_empty() {
-        link.received = emptied;
+    let mut engine = world.resource_mut::<RoomsEngine>();
+    if engine.received.is_empty() {
+        engine.received = emptied;
     }
 }
 
 fn apply_connection(world: &mut World, change: ConnectionChange) {
-    let link = world.resource::<RoomsLink>();
-    let (runs_relay, now) = (link.runs_relay(), link.clock().now());
+    let engine = world.resource::<RoomsEngine>();
+    let (runs_relay, now) = (engine.runs_relay(), engine.clock().now());
     world.resource_mut::<Connection>().take(&change, now);
-    let mut room = world.resource_mut::<Room>();
-    room.runs_relay = runs_relay;
-    room.connection = change.current;
-    room.connection_id.clone_from(&change.connection_id);
-    room.retry_at = change.retry_in.map(|wait| now + wait);
-    if change.reason.is_some() {
-        room.last_trouble.clone_from(&change.reason);
-    }
-    match change.current {
-        ConnectionState::Connected => room.trouble = None,
-        // An attempt tells nothing new: what kept the last one from succeeding is still the best that is known.
-        ConnectionState::Connecting => {}
-        _ => room.trouble.clone_from(&change.reason),
-    }
+    world.resource_mut::<Room>().runs_relay = runs_relay;
     world.write_message(ConnectionChanged { change });
 }
 
@@ -122,7 +113,7 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         // The roster and the entities show it.
         SessionEvent::PlayerChanged(_) => {}
         SessionEvent::RulesChanged => {
-            let session = world.resource::<RoomsLink>().session.as_ref();
+            let session = world.resource::<RoomsEngine>().session.as_ref();
             if let Some(rules) = session.map(|session| session.rules().clone()) {
                 world.resource_mut::<Room>().rules = rules;
             }
@@ -152,11 +143,7 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         }
         SessionEvent::Closed(reason) => {
             log::info!("out of the room: {reason}");
-            let mut link = world.resource_mut::<RoomsLink>();
-            // Its goodbye goes out before the session does.
-            link.flush();
-            link.session = None;
-            let next = link.next.take();
+            let next = world.resource_mut::<RoomsEngine>().end_session();
             let mut room = world.resource_mut::<Room>();
             (room.interrupted, room.waiting) = (false, false);
             room.rules = RoomRules::default();
@@ -169,17 +156,12 @@ fn apply_event(world: &mut World, event: SessionEvent) {
     }
 }
 
-/// Setting the state that is there already would run `OnEnter` again.
-pub(super) fn set_state(world: &mut World, state: RoomState) {
-    NextState::set_if_neq(&mut world.resource_mut::<NextState<RoomState>>(), state);
-}
-
 fn apply_shared(world: &mut World, key: &SmolStr) {
     let Some(apply) = world.resource::<Registry>().shared.get(key.as_str()).copied() else {
         log::debug!("the host shares {key:?}, which this game does not know");
         return;
     };
-    let session = world.resource::<RoomsLink>().session.as_ref();
+    let session = world.resource::<RoomsEngine>().session.as_ref();
     let Some(value) = session.and_then(|session| session.shared(key)).cloned() else { return };
     if let Err(error) = apply(world, &value) {
         report(world, RoomError::Undecodable { kind: key.to_string(), sender: None, why: error.to_string() });

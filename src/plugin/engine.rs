@@ -1,16 +1,25 @@
-//! The line and the session behind the resources: what the systems work on.
+//! The connection and the session behind the resources: what the systems work on.
+//!
+//! Owns the bridge, the session, the public list and the requests to channels. Starts and steps them, and hands their commands to the
+//! bridge. What arrives waits in [`Received`] for the systems that apply it to the world.
 
 use bevy::prelude::*;
 use web_time::Instant;
 
 use super::{
-    RoomError,
-    channels::{self, Channel, ChannelError, Front},
+    channels::{
+        error::ChannelError,
+        requests::{ChannelRequests, is_of_app_channels},
+    },
+    entropy::random_seed,
+    error::RoomError,
+    local_relay::LocalRelay,
     settings::{Clock, Settings, Transport},
 };
 use crate::{
     bridge::{Bridge, SendRefused, TappedFrame, TrafficSnapshot},
-    client::{ClientOptions, Command, ConnectionChange, ConnectionState, Event},
+    client::{ChannelOptions, ClientOptions, Command, ConnectionChange, ConnectionState, Event},
+    protocol::ChannelName,
     session::{
         Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, SessionStatus,
         Wish,
@@ -19,31 +28,29 @@ use crate::{
 
 /// The connection of this app and the session in its room. One of each at most.
 #[derive(Resource, Debug)]
-pub(super) struct RoomsLink {
+pub(super) struct RoomsEngine {
     settings: Settings,
     bridge: Option<Bridge>,
     pub(super) session: Option<Session>,
-    /// Whether the room is to be left once this frame's messages and changes are out.
+    /// Whether we leave the room once this frame's messages and changes are sent.
     leaving: bool,
-    /// The room to enter after the one that is being left.
+    /// The room to enter after the one that we leave.
     pub(super) next: Option<NextRoom>,
     /// The public list of rooms.
     pub(super) directory: RoomDirectory,
-    /// The app's own channels.
-    pub(super) channels: Front,
+    /// What the app asks of its own channels.
+    pub(super) channels: ChannelRequests,
     /// The connection's last change, for sessions that start after it.
     connection: Option<ConnectionChange>,
-    /// Whether frames are copied, on the next line too.
+    /// Whether the frame log gets copies of frames, on the next connection too.
     watches_frames: bool,
-    /// Whether the game takes the network for gone, on the next line too.
+    /// Whether the game plays without a network, on the next connection too.
     offline: bool,
-    /// Whether the background task has still to hear of that.
-    offline_untold: bool,
-    /// What came and was not applied to the world yet.
+    /// Whether the background task does not know of `offline` yet.
+    offline_unsent: bool,
+    /// What arrived and is not applied to the world yet.
     pub(super) received: Received,
-    /// Runs the relay where the game asked for one on this machine.
-    #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
-    relay: Option<crate::relay::RelayHandle>,
+    local_relay: LocalRelay,
 }
 
 /// A room that a player wants to be in.
@@ -54,16 +61,16 @@ pub(super) struct NextRoom {
     pub(super) wish: Wish,
 }
 
-/// What came and was not applied to the world yet. The vectors are kept, so that a quiet frame allocates nothing.
+/// What arrived and is not applied to the world yet. The vectors are reused, so that a quiet frame allocates nothing.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     pub(super) events: Vec<SessionEvent>,
     pub(super) connection: Vec<ConnectionChange>,
-    /// About the app's own channels.
+    /// Events about the app's own channels.
     pub(super) channels: Vec<Event>,
     pub(super) round_trip: Option<std::time::Duration>,
     pub(super) errors: Vec<RoomError>,
-    /// Whether the list of rooms is another.
+    /// Whether the list of rooms changed.
     pub(super) list: bool,
 }
 
@@ -78,7 +85,7 @@ impl Received {
     }
 }
 
-impl RoomsLink {
+impl RoomsEngine {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -87,14 +94,13 @@ impl RoomsLink {
             leaving: false,
             next: None,
             directory: RoomDirectory::default(),
-            channels: Front::default(),
+            channels: ChannelRequests::default(),
             connection: None,
             watches_frames: false,
             offline: false,
-            offline_untold: false,
+            offline_unsent: false,
             received: Received::default(),
-            #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
-            relay: None,
+            local_relay: LocalRelay::default(),
         }
     }
 
@@ -106,7 +112,7 @@ impl RoomsLink {
         self.bridge.as_ref().map(Bridge::traffic)
     }
 
-    /// Has frames copied, or no more, and takes the copies that wait, with how many found no room.
+    /// Starts or stops to copy frames. Takes the copies that wait, and the number of those that found no place.
     pub(super) fn take_frames(&mut self, watch: bool) -> Option<(impl Iterator<Item = TappedFrame> + use<>, u64)> {
         self.watches_frames = watch;
         let bridge = self.bridge.as_ref()?;
@@ -114,9 +120,9 @@ impl RoomsLink {
         Some(bridge.take_frames())
     }
 
-    /// Enters a room: connects where there is no connection yet.
+    /// Enters a room. Connects if there is no connection yet.
     ///
-    /// `fingerprint` stands for the game's messages and shared resources.
+    /// `fingerprint` names the game's messages and shared resources.
     pub(super) fn enter(
         &mut self,
         room: RoomName,
@@ -140,7 +146,7 @@ impl RoomsLink {
         };
         let now = self.settings.clock.now();
         let mut session = Session::new(config, self.next_seed(), now);
-        // A connection that failed is taken up afresh: how it ended is no news for this session.
+        // A connection that failed starts afresh: how it ended does not concern this session.
         if let Some(change) = self.connection.clone().filter(|change| change.current == ConnectionState::Connected) {
             session.handle_event(Event::Connection(change), now);
         }
@@ -149,63 +155,79 @@ impl RoomsLink {
         Ok(())
     }
 
-    /// Leaves the room at the end of the frame, with what the game says and changes in it. Returns false where there is none.
+    /// Leaves the room at the end of the frame, with what the game sends and changes in it. Returns false if there is no room.
     pub(super) fn leave(&mut self) -> bool {
         self.leaving = self.session.is_some();
-        // Whoever leaves has thought better of what it wanted before.
+        // Leaving cancels a room that the game asked for before.
         self.next = None;
         self.leaving
     }
 
-    /// Whether the room is on its way to its end, and another can be entered after it.
+    /// Whether the room is about to end, so that another can be entered after it.
     pub(super) fn is_on_the_way_out(&self) -> bool {
         let is_closed = |session: &Session| session.status() == SessionStatus::Closed;
         self.leaving || self.session.as_ref().is_some_and(is_closed)
     }
 
-    /// Connects where there is no connection yet.
+    /// Drops the session of a room that closed, once its goodbye is handed over and the room is off the list. Gives the room
+    /// to enter next.
+    pub(super) fn end_session(&mut self) -> Option<NextRoom> {
+        self.leaving = false;
+        self.directory.step(self.session.as_ref(), self.settings.clock.now());
+        self.hand_over_commands();
+        self.session = None;
+        self.next.take()
+    }
+
+    /// Connects if there is no connection yet.
     pub(super) fn connect(&mut self) -> Result<(), RoomError> {
         if self.bridge.is_none() {
-            self.run_local_relay();
+            self.local_relay.start_if_asked(&self.settings.connect);
             let bridge = self.start_bridge()?;
             bridge.watch_frames(self.watches_frames);
             self.bridge = Some(bridge);
-            self.offline_untold = self.offline;
-            self.tell_offline();
+            self.offline_unsent = self.offline;
+            self.send_offline();
         }
         self.send(Command::Connect);
         Ok(())
     }
 
-    /// Takes the network for gone, or for back.
+    /// Acts as if the network was gone, or was back.
     pub(super) fn set_offline(&mut self, offline: bool) {
-        (self.offline, self.offline_untold) = (offline, true);
-        self.tell_offline();
+        (self.offline, self.offline_unsent) = (offline, true);
+        self.send_offline();
     }
 
-    /// Tells the background task of it; a full queue has room later.
-    fn tell_offline(&mut self) {
-        if self.offline_untold
+    /// Informs the background task of `offline`. If the queue is full, it tries again later.
+    fn send_offline(&mut self) {
+        if self.offline_unsent
             && let Some(bridge) = &self.bridge
         {
-            self.offline_untold = bridge.send(Command::Network { up: !self.offline }).is_err();
+            self.offline_unsent = bridge.send(Command::Network { up: !self.offline }).is_err();
         }
     }
 
-    /// Attaches a channel: connects where there is no connection yet.
-    pub(super) fn attach(&mut self, entity: Entity, channel: &Channel) -> Result<(), ChannelError> {
+    /// Attaches a channel. Connects if there is no connection yet.
+    pub(super) fn attach(
+        &mut self,
+        entity: Entity,
+        name: &ChannelName,
+        options: &ChannelOptions,
+        catches_up: bool,
+    ) -> Result<(), ChannelError> {
         self.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
-        self.channels.attach(entity, channel)
+        self.channels.attach(entity, name, options, catches_up)
     }
 
-    /// A player that enters again takes its own seat over.
+    /// The next generation: a player that enters again takes over its own seat.
     fn next_generation(&mut self) -> Generation {
         let generation = self.settings.generation;
         self.settings.generation = Generation(generation.0.saturating_add(1));
         generation
     }
 
-    /// A number that nobody can guess, or the next one of a test's.
+    /// A seed that nobody can guess, or the next seed of a test.
     fn next_seed(&mut self) -> u64 {
         let Some(next) = &mut self.settings.seed else { return random_seed() };
         std::mem::replace(next, next.wrapping_add(1))
@@ -230,13 +252,13 @@ impl RoomsLink {
         started.map_err(|error| RoomError::NoBackgroundTask { why: error.to_string() })
     }
 
-    /// Takes in what the background task has for us, and moves the session on.
+    /// Receives the events of the background task, and steps the session.
     pub(super) fn receive(&mut self) {
         let now = self.settings.clock.now();
         let Self { bridge, session, directory, connection, received, .. } = self;
         if let Some(bridge) = bridge {
             bridge.receive(|event| {
-                if channels::is_ours(&event) {
+                if is_of_app_channels(&event) {
                     return received.channels.push(event);
                 }
                 match &event {
@@ -256,7 +278,7 @@ impl RoomsLink {
         }
         received.list |= directory.take_changed();
         if received.connection.last().is_some_and(|change| change.current == ConnectionState::Disconnected) {
-            self.run_local_relay();
+            self.local_relay.start_if_asked(&self.settings.connect);
         }
         self.step(now);
     }
@@ -269,7 +291,7 @@ impl RoomsLink {
         }
     }
 
-    /// Publishes what the frame said and changed.
+    /// Publishes what the game sent and changed in this frame.
     pub(super) fn flush(&mut self) {
         let now = self.settings.clock.now();
         if let Some(session) = &mut self.session {
@@ -282,9 +304,9 @@ impl RoomsLink {
         self.hand_over_commands();
     }
 
-    /// Hands the session's commands over as far as there is room; the rest waits in the session.
+    /// Hands commands to the background task as far as its queue has places. The rest waits in the session.
     fn hand_over_commands(&mut self) {
-        self.tell_offline();
+        self.send_offline();
         let Self { bridge: Some(bridge), session, directory, channels, .. } = self else { return };
         let mut next = || {
             let of_room = session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
@@ -303,55 +325,15 @@ impl RoomsLink {
         }
     }
 
-    /// Hands over a command that matters only now.
+    /// Hands over a command that is worthless later. If the queue is full, it is dropped.
     pub(super) fn send(&self, command: Command) {
         if let Some(Err(refused)) = self.bridge.as_ref().map(|bridge| bridge.send(command)) {
-            log::debug!("a command found no room and was dropped: {refused:?}");
+            log::debug!("the queue is full and a command was dropped: {refused:?}");
         }
     }
 
     /// Whether this app runs the relay of this machine.
     pub(super) fn runs_relay(&self) -> bool {
-        #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
-        return self.relay.is_some();
-        #[cfg(not(all(feature = "relay", not(target_arch = "wasm32"))))]
-        return false;
+        self.local_relay.is_running()
     }
-
-    /// Runs the relay of this machine where the game asked for it and nobody else does.
-    #[cfg(all(feature = "relay", not(target_arch = "wasm32")))]
-    fn run_local_relay(&mut self) {
-        use crate::{
-            protocol::DEFAULT_RELAY_PORT,
-            relay::{RelayConfig, RelayError, spawn},
-        };
-
-        if self.settings.connect != super::Connect::Local || self.relay.is_some() {
-            return;
-        }
-        let listen = (std::net::Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT).into();
-        match spawn(RelayConfig { listen, ..RelayConfig::default() }) {
-            Ok(relay) => {
-                log::info!("this game runs the relay of this machine, at {}", relay.url());
-                self.relay = Some(relay);
-            }
-            // Somebody else runs it, as it should be.
-            Err(RelayError::PortInUse { .. }) => {}
-            Err(error) => log::warn!("the relay of this machine could not be started: {error}"),
-        }
-    }
-
-    #[cfg(not(all(feature = "relay", not(target_arch = "wasm32"))))]
-    fn run_local_relay(&mut self) {}
-}
-
-/// A seed that nobody can guess. Without a source of randomness it falls back to the clock: jitter needs no secrecy.
-pub(super) fn random_seed() -> u64 {
-    getrandom::u64().unwrap_or_else(|_| unix_millis())
-}
-
-/// Milliseconds since 1970, by the machine's clock.
-pub(super) fn unix_millis() -> u64 {
-    let since = web_time::SystemTime::now().duration_since(web_time::SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -2,10 +2,8 @@
 
 use bevy::prelude::App;
 
-use super::WhileHidden;
-
 /// Nothing hides the game.
-pub(in crate::plugin) fn build(_: &mut App, _: WhileHidden) {}
+pub(super) fn build(_: &mut App, _goes_on_hidden: bool) {}
 
 pub(super) fn address() -> Option<String> {
     None

@@ -1,15 +1,8 @@
 //! What a game reads about the room it is in.
 
-use std::time::Duration;
-
 use bevy::prelude::*;
-use web_time::Instant;
 
-use crate::{
-    client::ConnectionState,
-    protocol::{ConnectionId, ErrorInfo},
-    session::{PlayerId, Profile, RoomName, RoomRules, Term},
-};
+use crate::session::{PlayerId, Profile, RoomName, RoomRules, Term};
 
 /// Whether we are in a room, as a Bevy state: use `OnEnter`, `OnExit` and `in_state`.
 #[derive(States, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,7 +16,7 @@ pub enum RoomState {
     Joined,
 }
 
-/// The room we are in, or last were, and the line to it.
+/// The room we are in, or last were. How the connection does is in [`Connection`](crate::plugin::Connection).
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Room {
     /// Its name; `None` before the first.
@@ -31,27 +24,14 @@ pub struct Room {
     /// The present host's term; also where the same host leads anew.
     pub term: Term,
     /// What its host set; the default outside a room. Change it with
-    /// [`RoomControlExt`](super::RoomControlExt), as host.
+    /// [`RoomControlExt`](crate::plugin::RoomControlExt), as host.
     pub rules: RoomRules,
     /// Whether the host asked us to wait until the running round is over. We are admitted by ourselves then.
     pub waiting: bool,
     /// Whether nothing comes in for the moment, though we are in the room.
     pub interrupted: bool,
-    /// The connection's state.
-    pub connection: ConnectionState,
-    /// The connection's id, while there is one.
-    pub connection_id: Option<ConnectionId>,
-    /// Why the connection is not there, while it is not.
-    pub trouble: Option<ErrorInfo>,
-    /// What last kept the connection from being there; stays when it is back.
-    pub last_trouble: Option<ErrorInfo>,
-    /// When the next attempt to connect is made, while one is waited for, by the clock of
-    /// [`RoomsPlugin`](super::RoomsPlugin).
-    pub retry_at: Option<Instant>,
-    /// Whether this app runs the relay of this machine; see [`Connect::Local`](super::Connect::Local).
+    /// Whether this app runs the relay of this machine; see [`Connect::Local`](crate::plugin::Connect::Local).
     pub runs_relay: bool,
-    /// The time that a word to the server and back took, measured every few seconds.
-    pub round_trip: Option<Duration>,
 }
 
 /// Who leads the room.
@@ -168,3 +148,8 @@ pub struct Spectator;
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Component)]
 pub struct OwnPlayer;
+
+/// Setting the state that is there already would run `OnEnter` again.
+pub(super) fn set_state(world: &mut World, state: RoomState) {
+    NextState::set_if_neq(&mut world.resource_mut::<NextState<RoomState>>(), state);
+}

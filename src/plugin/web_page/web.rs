@@ -2,16 +2,13 @@
 
 use bevy::prelude::*;
 
-use super::WhileHidden;
 use crate::web::{self, Ticks};
 
 pub(super) use crate::web::{address, show_address};
 
 /// Lets frames go on while the page is hidden, and tells the page of the first one.
-pub(in crate::plugin) fn build(app: &mut App, while_hidden: WhileHidden) {
-    if while_hidden == WhileHidden::GoOn
-        && let Some(ticks) = Ticks::share()
-    {
+pub(super) fn build(app: &mut App, goes_on_hidden: bool) {
+    if goes_on_hidden && let Some(ticks) = Ticks::share() {
         app.insert_non_send(ticks);
     }
     app.add_systems(First, tell_page_of_the_first_frame);

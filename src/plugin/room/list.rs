@@ -2,13 +2,16 @@
 
 use bevy::prelude::*;
 
-use super::{RoomError, commands::report, link::RoomsLink};
 use crate::{
+    plugin::{
+        engine::RoomsEngine,
+        error::{RoomError, report},
+    },
     protocol::ErrorInfo,
     session::{ListedRoom, RoomName},
 };
 
-/// The public list of rooms, while it is [watched](super::RoomsCommandsExt::watch_rooms).
+/// The public list of rooms, while it is [watched](crate::plugin::RoomsCommandsExt::watch_rooms).
 ///
 /// Anybody who may enter presence on the list's channel can show anything there. Only a host's id is what the server
 /// stamped.
@@ -56,26 +59,26 @@ impl<'a> IntoIterator for &'a RoomList {
 
 /// Starts or stops to watch the list.
 pub(super) fn watch(world: &mut World, watching: bool) {
-    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+    let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
         log::error!("the list of rooms was asked for without RoomsPlugin; add the plugin to the app");
         return;
     };
-    if watching && let Err(error) = link.connect() {
+    if watching && let Err(error) = engine.connect() {
         return report(world, error);
     }
-    link.directory.watch(watching);
+    engine.directory.watch(watching);
 }
 
 /// Tries again to show our room where that failed.
 pub(super) fn try_again(world: &mut World) {
-    if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
-        link.directory.try_again();
+    if let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() {
+        engine.directory.try_again();
     }
 }
 
 /// Makes the resource show what is known of the list.
 pub(super) fn show(world: &mut World) {
-    let directory = &world.resource::<RoomsLink>().directory;
+    let directory = &world.resource::<RoomsEngine>().directory;
     let list = RoomList {
         rooms: directory.rooms().to_vec(),
         watching: directory.is_watching(),

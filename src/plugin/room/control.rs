@@ -2,22 +2,19 @@
 
 use bevy::prelude::*;
 
-use super::{RoomError, app_ext::Registry, commands::report, link::RoomsLink, list};
-use crate::session::{Admission, Listing, Newcomers, PlayerId, Profile, Session, SessionError};
-
-/// Somebody new who wants into the room that we host, as a rule of
-/// [`add_admission_rule`](super::RoomsAppExt::add_admission_rule) is asked about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Newcomer {
-    /// Who, as the server stamped it.
-    pub player: PlayerId,
-    /// How the player shows itself.
-    pub profile: Profile,
-}
+use super::{list, newcomer::Newcomer};
+use crate::{
+    plugin::{
+        engine::RoomsEngine,
+        error::{RoomError, report},
+        registry::Registry,
+    },
+    session::{Admission, Listing, Newcomers, PlayerId, Profile, Session, SessionError},
+};
 
 /// What a host asks of its room, on [`Commands`].
 ///
-/// What is set here is part of the room: it shows in [`Room::rules`](super::Room::rules) of every player, and stays when
+/// What is set here is part of the room: it shows in [`Room::rules`](crate::plugin::Room::rules) of every player, and stays when
 /// another player takes the room over. Who is not the host, or asks for what cannot be, gets a
 /// [`RoomError::NotControlled`].
 pub trait RoomControlExt {
@@ -54,13 +51,13 @@ pub trait RoomControlExt {
     /// Lifts a ban.
     fn unban(&mut self, player: &PlayerId);
 
-    /// Makes another player the host, once everything of this frame is published; [`HostChanged`](super::HostChanged) tells
+    /// Makes another player the host, once everything of this frame is published; [`HostChanged`](crate::plugin::HostChanged) tells
     /// when it leads, about a second later. It has to be there; where it does not take over, we go on. Not possible in a room
     /// that was founded with [`Migration::Never`](crate::session::Migration::Never).
     fn hand_over_to(&mut self, player: &PlayerId);
 
     /// Puts the room on the public list, or shows it otherwise there, with its title and data, its host, players and
-    /// capacity; see [`watch_rooms`](super::RoomsCommandsExt::watch_rooms). It stays on the list for as long as somebody
+    /// capacity; see [`watch_rooms`](crate::plugin::RoomsCommandsExt::watch_rooms). It stays on the list for as long as somebody
     /// hosts it. At most 1 KiB of JSON; changes are shown once a second.
     fn list_room(&mut self, listing: Listing);
 
@@ -123,8 +120,8 @@ fn control(
 ) {
     let action = action.into();
     commands.queue(move |world: &mut World| {
-        let mut link = world.get_resource_mut::<RoomsLink>();
-        let session = link.as_mut().and_then(|link| link.session.as_mut());
+        let mut engine = world.get_resource_mut::<RoomsEngine>();
+        let session = engine.as_mut().and_then(|engine| engine.session.as_mut());
         if let Err(error) = session.map_or(Err(SessionError::NotJoined), act) {
             report(world, RoomError::NotControlled { action, error });
         }
@@ -145,7 +142,7 @@ pub(super) fn judge(world: &mut World, player: PlayerId, profile: Profile) {
             break;
         }
     }
-    if let Some(session) = &mut world.resource_mut::<RoomsLink>().session {
+    if let Some(session) = &mut world.resource_mut::<RoomsEngine>().session {
         session.admit(&player, admission);
     }
 }

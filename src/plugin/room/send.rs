@@ -3,17 +3,20 @@
 use bevy::{ecs::schedule::ScheduleConfigs, ecs::system::ScheduleSystem, prelude::*};
 use serde::Serialize;
 
-use super::{RoomError, ToRoom, link::RoomsLink};
-use crate::session::SessionError;
+use super::messages::ToRoom;
+use crate::{
+    plugin::{engine::RoomsEngine, error::RoomError},
+    session::SessionError,
+};
 
 /// The system that hands a frame's messages of one type to the session.
 pub(super) fn messages<T: Serialize + Send + Sync + 'static>(kind: String) -> ScheduleConfigs<ScheduleSystem> {
     let system = move |mut written: MessageReader<ToRoom<T>>,
-                       mut link: ResMut<RoomsLink>,
+                       mut engine: ResMut<RoomsEngine>,
                        mut errors: MessageWriter<RoomError>| {
         for ToRoom { target, message } in written.read() {
             let sent = match serde_json::to_value(message) {
-                Ok(data) => match &mut link.session {
+                Ok(data) => match &mut engine.session {
                     Some(session) => session.send(target.clone(), &kind, data),
                     None => Err(SessionError::NotJoined),
                 }
@@ -30,6 +33,6 @@ pub(super) fn messages<T: Serialize + Send + Sync + 'static>(kind: String) -> Sc
 }
 
 /// Publishes what the frame said and changed.
-pub(super) fn flush(mut link: ResMut<RoomsLink>) {
-    link.flush();
+pub(in crate::plugin) fn flush(mut engine: ResMut<RoomsEngine>) {
+    engine.flush();
 }

@@ -2,7 +2,10 @@
 
 use bevy::prelude::*;
 
-use super::{Host, HostChanged, RoomState};
+use super::{
+    messages::HostChanged,
+    resources::{Host, RoomState},
+};
 
 /// Runs a system while we are in a room and lead it.
 pub fn is_host(state: Option<Res<State<RoomState>>>, host: Option<Res<Host>>) -> bool {

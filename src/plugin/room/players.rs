@@ -2,10 +2,13 @@
 
 use bevy::prelude::*;
 
-use super::{
-    Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Roster, RosterEntry, Spectator, link::RoomsLink,
+use super::resources::{
+    Host, HostPlayer, LocalPlayer, OwnPlayer, Player, PlayerStatus, Roster, RosterEntry, Spectator,
 };
-use crate::session::{PlayerId, SeatStatus};
+use crate::{
+    plugin::engine::RoomsEngine,
+    session::{PlayerId, SeatStatus},
+};
 
 /// The entity of a player on the roster.
 pub(super) fn entity(world: &World, player: &PlayerId) -> Option<Entity> {
@@ -49,7 +52,7 @@ pub(super) fn sync(world: &mut World) {
 
 /// The session's roster, with placeholders for the entities.
 fn seats(world: &World) -> Vec<RosterEntry> {
-    let Some(session) = &world.resource::<RoomsLink>().session else { return Vec::new() };
+    let Some(session) = &world.resource::<RoomsEngine>().session else { return Vec::new() };
     let host = session.host();
     session
         .roster()

@@ -7,13 +7,13 @@ use bevy::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{RoomError, link::RoomsLink};
+use crate::plugin::{engine::RoomsEngine, error::RoomError};
 
 /// The system that hands the host's value to the session when it changed.
 pub(super) fn publish<R: Resource + Serialize>(key: String) -> ScheduleConfigs<ScheduleSystem> {
-    let system = move |value: Option<Res<R>>, mut link: ResMut<RoomsLink>, mut errors: MessageWriter<RoomError>| {
+    let system = move |value: Option<Res<R>>, mut engine: ResMut<RoomsEngine>, mut errors: MessageWriter<RoomError>| {
         let Some(value) = value else { return };
-        let published = match (serde_json::to_value(&*value), &mut link.session) {
+        let published = match (serde_json::to_value(&*value), &mut engine.session) {
             (Ok(json), Some(session)) => {
                 session.set_shared(&key, json).map_err(|error| RoomError::NotShared { key: key.clone(), error })
             }
@@ -30,8 +30,8 @@ pub(super) fn publish<R: Resource + Serialize>(key: String) -> ScheduleConfigs<S
 
 /// Whether the host's value has to go out: it changed, or we have just become host. A condition, since a system that is
 /// skipped costs a frame next to nothing.
-fn is_due<R: Resource>(value: Option<Res<R>>, link: Res<RoomsLink>, mut was_host: Local<bool>) -> bool {
-    let hosting = link.session.as_ref().is_some_and(|session| session.is_host());
+fn is_due<R: Resource>(value: Option<Res<R>>, engine: Res<RoomsEngine>, mut was_host: Local<bool>) -> bool {
+    let hosting = engine.session.as_ref().is_some_and(|session| session.is_host());
     let became_host = hosting && !std::mem::replace(&mut *was_host, hosting);
     value.is_some_and(|value| hosting && (became_host || value.is_changed()))
 }

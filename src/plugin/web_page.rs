@@ -1,18 +1,17 @@
 //! The web page that the game is in.
 
 #[cfg(not(target_arch = "wasm32"))]
-mod none;
+mod native;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
-use self::none as here;
+use self::native as platform;
 #[cfg(target_arch = "wasm32")]
-use self::web as here;
+use self::web as platform;
 
+use bevy::prelude::App;
 use url::Url;
-
-pub(super) use self::here::build;
 
 /// What a game does while it is in a web page that nobody sees, in a tab behind others or a window in the background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -25,11 +24,16 @@ pub enum WhileHidden {
     StandStill,
 }
 
+/// Prepares the app for the page that it is in.
+pub(super) fn build(app: &mut App, while_hidden: WhileHidden) {
+    platform::build(app, while_hidden == WhileHidden::GoOn);
+}
+
 /// The address of the web page that the game is in; `None` where it is in none.
 ///
 /// Together with [`Invite::read`](crate::session::Invite::read) it tells which room the page was opened for.
 pub fn page_address() -> Option<String> {
-    here::address()
+    platform::address()
 }
 
 /// What the app was started with, as words for a parser of flags: the command line, or in a web page what its address
@@ -54,7 +58,7 @@ pub fn arguments(of_page: &[&str]) -> Vec<String> {
 /// where there is no page. The word is thrown as an error of the script that runs the game; the page in `web/page` shows it,
 /// before the first frame and after.
 pub fn end_page(why: &str) {
-    here::end(why);
+    platform::end(why);
 }
 
 fn flags_of(address: &str, known: &[&str]) -> Vec<String> {
@@ -69,7 +73,7 @@ fn flags_of(address: &str, known: &[&str]) -> Vec<String> {
 /// Shows another address in the browser's bar, so that the page comes back to the same room when it is loaded again.
 /// The page stays as it is. Does nothing where there is no page, or the address is on another server.
 pub fn show_page_address(address: &str) {
-    here::show_address(address);
+    platform::show_address(address);
 }
 
 #[cfg(test)]

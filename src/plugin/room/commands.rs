@@ -3,16 +3,21 @@
 use bevy::prelude::*;
 
 use super::{
-    LocalPlayer, Room, RoomError, RoomState,
-    app_ext::Registry,
-    link::{NextRoom, RoomsLink},
     list,
+    resources::{LocalPlayer, Room, RoomState, set_state},
 };
-use crate::session::{PlayerId, Profile, RoomName, Wish};
+use crate::{
+    plugin::{
+        engine::{NextRoom, RoomsEngine},
+        error::{RoomError, report},
+        registry::Registry,
+    },
+    session::{Profile, RoomName, Wish},
+};
 
 /// What a game asks of its room, on [`Commands`].
 ///
-/// How it went shows in [`RoomState`] and in the room's messages: [`RoomClosed`](super::RoomClosed) where we are not let
+/// How it went shows in [`RoomState`] and in the room's messages: [`RoomClosed`](crate::plugin::RoomClosed) where we are not let
 /// in, [`RoomError`] where the call makes no sense.
 pub trait RoomsCommandsExt {
     /// Joins a room that somebody hosts. After 10 s without a host it closes with
@@ -33,10 +38,10 @@ pub trait RoomsCommandsExt {
     fn leave_room(&mut self);
 
     /// Watches the public list of rooms, in a room or outside: what is on it shows in the resource
-    /// [`RoomList`](super::RoomList). Connects where there is no connection yet.
+    /// [`RoomList`](super::list::RoomList). Connects where there is no connection yet.
     fn watch_rooms(&mut self);
 
-    /// Watches the list no more; [`RoomList`](super::RoomList) is empty then.
+    /// Watches the list no more; [`RoomList`](super::list::RoomList) is empty then.
     fn unwatch_rooms(&mut self);
 }
 
@@ -73,19 +78,19 @@ pub(super) fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish)
     let registry = world.get_resource::<Registry>();
     let fingerprint = registry.map(Registry::fingerprint).unwrap_or_default();
     let asks_game = registry.is_some_and(|registry| !registry.admission_rules.is_empty());
-    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
+    let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
         log::error!("a room was asked for without RoomsPlugin; add the plugin to the app");
         return;
     };
     let named = RoomName::new(room).map_err(RoomError::from);
-    if link.is_on_the_way_out()
+    if engine.is_on_the_way_out()
         && let Ok(room) = named
     {
-        link.next = Some(NextRoom { room, profile, wish });
+        engine.next = Some(NextRoom { room, profile, wish });
         return;
     }
-    let entered = named.and_then(|room| link.enter(room.clone(), profile.clone(), wish, fingerprint).map(|()| room));
-    if let Some(session) = &mut link.session {
+    let entered = named.and_then(|room| engine.enter(room.clone(), profile.clone(), wish, fingerprint).map(|()| room));
+    if let Some(session) = &mut engine.session {
         session.ask_before_admitting(asks_game);
     }
     match entered {
@@ -95,32 +100,14 @@ pub(super) fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish)
             resource.name = Some(room);
             resource.interrupted = false;
             resource.waiting = false;
-            super::receive::set_state(world, RoomState::Arriving);
+            set_state(world, RoomState::Arriving);
         }
         Err(error) => report(world, error),
     }
 }
 
 fn leave(world: &mut World) {
-    if !world.get_resource_mut::<RoomsLink>().is_some_and(|mut link| link.leave()) {
+    if !world.get_resource_mut::<RoomsEngine>().is_some_and(|mut engine| engine.leave()) {
         report(world, RoomError::NotInRoom);
     }
-}
-
-/// Tells the game and the log what cannot work.
-pub(super) fn report(world: &mut World, error: RoomError) {
-    log::warn!("{error}");
-    world.write_message(error);
-}
-
-/// An id for a player that has none: 20 random letters and digits.
-pub(super) fn random_player() -> PlayerId {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0_u8; 20];
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes[..8].copy_from_slice(&super::link::unix_millis().to_le_bytes());
-    }
-    let text: String = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
-    #[expect(clippy::expect_used, reason = "20 letters and digits are a valid id")]
-    PlayerId::new(text).expect("20 letters and digits are a valid id")
 }

@@ -1,7 +1,9 @@
 //! Random names for rooms and players.
 
-use super::link::random_seed;
-use crate::session::{self, RoomName};
+use crate::{
+    plugin::entropy::random_seed,
+    session::{self, RoomName},
+};
 
 /// A room's name of three random animals, such as `otter-badger-fox`.
 pub fn random_room() -> RoomName {

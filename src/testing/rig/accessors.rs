@@ -8,26 +8,10 @@ use web_time::Instant;
 use super::{AppIndex, Rig, recorder::Recorded};
 use crate::{
     bridge::TrafficSnapshot,
-    plugin::{Host, PlayerStatus, Room, RoomState, Roster},
+    plugin::{Connection, Host, PlayerStatus, Room, RoomState, Roster},
     session::PlayerId,
     testing::SimNet,
 };
-
-/// A condition did not come to hold in time. Shows what each app shows, in debug output too, so that `unwrap` tells it.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("that did not come to be within {limit:?}; what the apps show:\n{apps}")]
-pub struct TimedOut {
-    /// How long was waited.
-    pub limit: Duration,
-    /// One line for each app.
-    pub apps: String,
-}
-
-impl fmt::Debug for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 impl Rig {
     /// All apps, those that do not run too.
@@ -135,8 +119,10 @@ impl Rig {
     fn describe(&self, app: AppIndex, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = &self.places[app.0];
         write!(f, "  {}: ", place.program.player)?;
-        let Some(room) = self.get::<Room>(app) else { return f.write_str("does not run") };
-        write!(f, "{:?}, the line is {:?}", self.state(app), room.connection)?;
+        let (Some(room), Some(connection)) = (self.get::<Room>(app), self.get::<Connection>(app)) else {
+            return f.write_str("does not run");
+        };
+        write!(f, "{:?}, the line is {:?}", self.state(app), connection.state)?;
         if let Some(host) = self.host(app) {
             write!(f, ", {host} hosts in term {}", room.term.0)?;
         }

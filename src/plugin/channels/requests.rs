@@ -1,20 +1,18 @@
-//! What the ECS side knows of its channels: which entity stands for which, what is to be handed over, and what was asked.
+//! What an app asks of its channels: which entity stands for which channel, the commands that wait for the client, and the
+//! requests that wait for an answer.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use bevy::{ecs::entity::EntityHashMap, prelude::*};
 
-use super::{Channel, ChannelError, catch_up::CatchUp};
+use super::{catch_up::CatchUp, error::ChannelError, operation::next_operation};
 use crate::{
     client::{
-        Asker, ChannelChange, ChannelState, Command, Event, HistoryOf, HistoryQuery, Lifetime, MemberQuery, NextPage,
-        OperationId, PresenceCommand,
+        Asker, ChannelChange, ChannelOptions, ChannelState, Command, Event, HistoryOf, HistoryQuery, Lifetime,
+        MemberQuery, NextPage, OperationId, PresenceCommand,
     },
     protocol::{ChannelName, Data, ErrorCode, ErrorInfo, Flags, Message as Raw},
-    session::LIST_CHANNEL,
+    session::{LIST_CHANNEL, is_room_channel},
 };
 
 /// Most things that wait for an answer at once, as many as the client takes by default.
@@ -24,17 +22,8 @@ const MAX_ASKED: usize = 1_000;
 /// attachments.
 const MAX_QUEUED: usize = 2 * MAX_ASKED;
 
-/// What begins the name of a room's channels.
-const ROOM_PREFIX: &str = "room:";
-
-/// A number that no other operation of this process has.
-pub(super) fn next_operation() -> OperationId {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    OperationId::of(Asker::Channels, NEXT.fetch_add(1, Relaxed))
-}
-
 /// Whether an event is about channels, and about none of a room's.
-pub(in crate::plugin) fn is_ours(event: &Event) -> bool {
+pub(in crate::plugin) fn is_of_app_channels(event: &Event) -> bool {
     match event {
         Event::Channel(ChannelChange { channel, .. })
         | Event::Messages { channel, .. }
@@ -49,11 +38,11 @@ pub(in crate::plugin) fn is_ours(event: &Event) -> bool {
     }
 }
 
-/// Whether a channel belongs to rooms, however it is qualified.
+/// Whether a channel belongs to rooms, with or without a qualifier in brackets before its name.
 fn is_reserved(channel: &ChannelName) -> bool {
     let name = channel.as_str();
     let name = name.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(name, |(_, name)| name);
-    name == LIST_CHANNEL || name.starts_with(ROOM_PREFIX)
+    name == LIST_CHANNEL || is_room_channel(name)
 }
 
 /// What an operation is for.
@@ -78,7 +67,7 @@ pub(super) struct Asked {
 
 /// A channel that is attached, or is to be.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(in crate::plugin) struct Attachment {
     pub(super) name: ChannelName,
     pub(super) was_attached: bool,
     /// `None` where it does not catch up.
@@ -87,17 +76,22 @@ pub(super) struct Line {
 
 /// All channels of an app.
 #[derive(Debug, Default)]
-pub(in crate::plugin) struct Front {
+pub(in crate::plugin) struct ChannelRequests {
     names: BTreeMap<ChannelName, Entity>,
-    lines: EntityHashMap<Line>,
+    attachments: EntityHashMap<Attachment>,
     queue: VecDeque<Command>,
     asked: BTreeMap<OperationId, Asked>,
 }
 
-impl Front {
-    pub(in crate::plugin) fn attach(&mut self, entity: Entity, channel: &Channel) -> Result<(), ChannelError> {
-        let name = channel.name();
-        if self.lines.get(&entity).is_some_and(|line| line.name != *name) {
+impl ChannelRequests {
+    pub(in crate::plugin) fn attach(
+        &mut self,
+        entity: Entity,
+        name: &ChannelName,
+        options: &ChannelOptions,
+        catches_up: bool,
+    ) -> Result<(), ChannelError> {
+        if self.attachments.get(&entity).is_some_and(|attachment| attachment.name != *name) {
             self.release(entity);
         }
         if is_reserved(name) {
@@ -110,24 +104,24 @@ impl Front {
             return Err(ChannelError::TooMuchAsked { limit: MAX_QUEUED });
         }
         self.names.insert(name.clone(), entity);
-        let line = self.lines.entry(entity).or_insert_with(|| Line {
+        let attachment = self.attachments.entry(entity).or_insert_with(|| Attachment {
             name: name.clone(),
             was_attached: false,
             catch_up: None,
         });
-        match channel.catches_up() {
-            true => drop(line.catch_up.get_or_insert_default()),
-            false => line.catch_up = None,
+        match catches_up {
+            true => drop(attachment.catch_up.get_or_insert_default()),
+            false => attachment.catch_up = None,
         }
-        self.queue.push_back(Command::Attach { channel: name.clone(), options: channel.options().clone() });
+        self.queue.push_back(Command::Attach { channel: name.clone(), options: options.clone() });
         Ok(())
     }
 
     pub(super) fn release(&mut self, entity: Entity) {
-        if let Some(line) = self.lines.remove(&entity) {
-            self.names.remove(&line.name);
+        if let Some(attachment) = self.attachments.remove(&entity) {
+            self.names.remove(&attachment.name);
             // There are no more of these than channels that were attached, so the queue stays bounded.
-            self.queue.push_back(Command::Release { channel: line.name });
+            self.queue.push_back(Command::Release { channel: attachment.name });
         }
     }
 
@@ -135,8 +129,8 @@ impl Front {
         self.names.get(name).copied()
     }
 
-    pub(super) fn line(&mut self, entity: Entity) -> Option<&mut Line> {
-        self.lines.get_mut(&entity)
+    pub(super) fn attachment(&mut self, entity: Entity) -> Option<&mut Attachment> {
+        self.attachments.get_mut(&entity)
     }
 
     pub(super) fn entities(&self) -> Vec<Entity> {
@@ -205,7 +199,7 @@ impl Front {
     }
 
     pub(super) fn time(&mut self, operation: OperationId) -> Result<(), ChannelError> {
-        self.check_room()?;
+        self.check_capacity()?;
         self.asked.insert(operation, Asked { channel: Entity::PLACEHOLDER, purpose: Purpose::Time });
         self.queue.push_back(Command::Time { operation });
         Ok(())
@@ -218,21 +212,24 @@ impl Front {
         operation: OperationId,
         command: impl FnOnce(ChannelName) -> Command,
     ) -> Result<(), ChannelError> {
-        let name = self.lines.get(&channel).map(|line| line.name.clone()).ok_or(ChannelError::NotAttached)?;
-        self.check_room()?;
+        let name = self
+            .attachments
+            .get(&channel)
+            .map(|attachment| attachment.name.clone())
+            .ok_or(ChannelError::NotAttached)?;
+        self.check_capacity()?;
         self.asked.insert(operation, Asked { channel, purpose });
         self.queue.push_back(command(name));
         Ok(())
     }
 
-    fn check_room(&self) -> Result<(), ChannelError> {
+    fn check_capacity(&self) -> Result<(), ChannelError> {
         if self.asked.len() < MAX_ASKED { Ok(()) } else { Err(ChannelError::TooMuchAsked { limit: MAX_ASKED }) }
     }
 
     /// The channel is known no more to the client, though it is still wanted: the connection was begun afresh.
-    pub(super) fn attach_again(&mut self, channel: &Channel) {
+    pub(super) fn attach_again(&mut self, channel: ChannelName, options: ChannelOptions) {
         if self.queue.len() < MAX_QUEUED {
-            let (channel, options) = (channel.name().clone(), channel.options().clone());
             self.queue.push_back(Command::Attach { channel, options });
         }
     }
@@ -282,77 +279,82 @@ mod tests {
         Entity::from_raw_u32(number).unwrap()
     }
 
-    fn attached(name: &str) -> (Front, Entity) {
-        let mut front = Front::default();
-        front.attach(entity(1), &Channel::new(name)).unwrap();
-        (front, entity(1))
+    fn attach(requests: &mut ChannelRequests, entity: Entity, name: &str) -> Result<(), ChannelError> {
+        requests.attach(entity, &name.into(), &ChannelOptions::default(), false)
+    }
+
+    fn attached(name: &str) -> (ChannelRequests, Entity) {
+        let mut requests = ChannelRequests::default();
+        attach(&mut requests, entity(1), name).unwrap();
+        (requests, entity(1))
     }
 
     #[test]
     fn the_channels_of_rooms_are_theirs_however_they_are_called() {
-        let mut front = Front::default();
+        let mut requests = ChannelRequests::default();
         for name in ["room:den", "room:den:to:ada", "rooms", "[?rewind=1]room:den", "[filter=x]rooms"] {
-            let refused = front.attach(entity(1), &Channel::new(name));
+            let refused = attach(&mut requests, entity(1), name);
             assert!(matches!(refused, Err(ChannelError::Reserved { .. })), "{name}");
         }
-        assert!(front.attach(entity(1), &Channel::new("rooms-of-mine")).is_ok());
+        assert!(attach(&mut requests, entity(1), "rooms-of-mine").is_ok());
     }
 
     #[test]
     fn of_one_name_there_is_one_entity_until_it_is_released() {
-        let (mut front, first) = attached("chat");
-        let refused = front.attach(entity(2), &Channel::new("chat"));
+        let (mut requests, first) = attached("chat");
+        let refused = attach(&mut requests, entity(2), "chat");
         assert!(matches!(refused, Err(ChannelError::AttachedTwice { .. })));
-        front.release(first);
-        assert!(front.attach(entity(2), &Channel::new("chat")).is_ok());
-        assert_eq!(front.entity(&"chat".into()), Some(entity(2)));
+        requests.release(first);
+        assert!(attach(&mut requests, entity(2), "chat").is_ok());
+        assert_eq!(requests.entity(&"chat".into()), Some(entity(2)));
     }
 
     #[test]
     fn an_entity_that_gets_another_channel_releases_the_one_it_had() {
-        let (mut front, entity) = attached("chat");
-        front.attach(entity, &Channel::new("news")).unwrap();
-        let commands: Vec<_> = std::iter::from_fn(|| front.poll_command()).collect();
+        let (mut requests, entity) = attached("chat");
+        attach(&mut requests, entity, "news").unwrap();
+        let commands: Vec<_> = std::iter::from_fn(|| requests.poll_command()).collect();
         assert!(matches!(&commands[1], Command::Release { channel } if channel.as_str() == "chat"), "{commands:?}");
-        assert_eq!((front.entity(&"chat".into()), front.entity(&"news".into())), (None, Some(entity)));
+        assert_eq!((requests.entity(&"chat".into()), requests.entity(&"news".into())), (None, Some(entity)));
     }
 
     #[test]
     fn what_is_asked_is_bounded_and_makes_room_once_answered() {
-        let (mut front, entity) = attached("chat");
-        let publish = |front: &mut Front| {
+        let (mut requests, entity) = attached("chat");
+        let publish = |requests: &mut ChannelRequests| {
             let operation = next_operation();
-            front.publish(entity, operation, vec![Raw::new("a", "b")], Lifetime::Durable).map(|()| operation)
+            requests.publish(entity, operation, vec![Raw::new("a", "b")], Lifetime::Durable).map(|()| operation)
         };
-        let first = publish(&mut front).unwrap();
+        let first = publish(&mut requests).unwrap();
         for _ in 1..MAX_ASKED {
-            publish(&mut front).unwrap();
+            publish(&mut requests).unwrap();
         }
-        assert_eq!(publish(&mut front), Err(ChannelError::TooMuchAsked { limit: MAX_ASKED }));
-        assert_eq!(front.settle(first).map(|asked| asked.purpose), Some(Purpose::Publish));
-        assert!(publish(&mut front).is_ok());
+        assert_eq!(publish(&mut requests), Err(ChannelError::TooMuchAsked { limit: MAX_ASKED }));
+        assert_eq!(requests.settle(first).map(|asked| asked.purpose), Some(Purpose::Publish));
+        assert!(publish(&mut requests).is_ok());
     }
 
     #[test]
     fn attaching_is_refused_while_too_many_commands_wait() {
-        let mut front = Front::default();
-        let attach = |front: &mut Front, number: u32| front.attach(entity(number), &Channel::new(format!("c{number}")));
+        let mut requests = ChannelRequests::default();
+        let attach =
+            |requests: &mut ChannelRequests, number: u32| attach(requests, entity(number), &format!("c{number}"));
         let most = u32::try_from(MAX_QUEUED).unwrap();
-        (1..=most).for_each(|number| attach(&mut front, number).unwrap());
-        assert!(matches!(attach(&mut front, most + 1), Err(ChannelError::TooMuchAsked { .. })));
+        (1..=most).for_each(|number| attach(&mut requests, number).unwrap());
+        assert!(matches!(attach(&mut requests, most + 1), Err(ChannelError::TooMuchAsked { .. })));
     }
 
     #[test]
     fn the_end_of_the_background_task_answers_everything() {
-        let (mut front, entity) = attached("chat");
-        front.publish(entity, next_operation(), vec![Raw::new("a", "b")], Lifetime::Durable).unwrap();
-        front.time(next_operation()).unwrap();
-        let events = front.end("gone");
+        let (mut requests, entity) = attached("chat");
+        requests.publish(entity, next_operation(), vec![Raw::new("a", "b")], Lifetime::Durable).unwrap();
+        requests.time(next_operation()).unwrap();
+        let events = requests.end("gone");
         assert!(matches!(
             &events[..],
             [Event::Published { outcome: Err(_), .. }, Event::Time { outcome: Err(_), .. }, Event::Channel(change)]
                 if change.current == ChannelState::Failed
         ));
-        assert!(events.iter().all(is_ours), "{events:?}");
+        assert!(events.iter().all(is_of_app_channels), "{events:?}");
     }
 }

@@ -4,22 +4,8 @@ use std::time::Duration;
 
 use bevy_egui::egui::{Grid, Label, Response, Ui};
 
-use super::look::{muted, sentence};
+use super::style::{Lamp, muted, sentence};
 use crate::{client::ConnectionState, plugin::Connection};
-
-/// How something does, at a glance. A widget, too: `ui.add(Lamp::Good)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Lamp {
-    /// All is well.
-    Good,
-    /// On its way to be well.
-    Busy,
-    /// Not well.
-    Bad,
-    /// Not asked for.
-    Off,
-}
 
 /// A lamp and a word for the connection's state.
 pub fn connection_lamp(connection: &Connection) -> (Lamp, &'static str) {

@@ -2,8 +2,6 @@
 
 use bevy_egui::egui::{Color32, Response, RichText, Sense, TextStyle, Ui, Vec2, Widget, WidgetInfo, WidgetType, vec2};
 
-use super::Lamp;
-
 /// Diameter of a lamp.
 const LAMP: f32 = 10.0;
 /// Space around the word in a tag.
@@ -12,6 +10,20 @@ const TAG_MARGIN: Vec2 = vec2(6.0, 2.0);
 const PALE: f32 = 0.87;
 /// Round corners of a tag.
 const TAG_CORNER: u8 = 6;
+
+/// How something does, at a glance. A widget, too: `ui.add(Lamp::Good)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lamp {
+    /// All is well.
+    Good,
+    /// On its way to be well.
+    Busy,
+    /// Not well.
+    Bad,
+    /// Not asked for.
+    Off,
+}
 
 impl Lamp {
     /// Its colour. Each can be told from the others on a light and on a dark ground.

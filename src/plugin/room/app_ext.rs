@@ -1,13 +1,22 @@
 //! Registering a game's messages and shared resources.
 
-use std::collections::BTreeMap;
-
-use bevy::{ecs::system::SystemId, prelude::*, utils::prelude::ShortName};
+use bevy::{prelude::*, utils::prelude::ShortName};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{FromRoom, Newcomer, RoomError, RoomsSystems, ToRoom, send, shared};
-use crate::session::{Admission, Fingerprint, PlayerId, SessionError};
+use super::{
+    messages::{FromRoom, ToRoom},
+    newcomer::Newcomer,
+    send, shared_resources,
+};
+use crate::{
+    plugin::{
+        error::RoomError,
+        registry::{Registry, report_later},
+        schedule::RoomsSystems,
+    },
+    session::{Admission, PlayerId, SessionError},
+};
 
 /// What a game sets up for its rooms, on [`App`].
 ///
@@ -78,7 +87,7 @@ impl RoomsAppExt for App {
     fn add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self {
         let name = ShortName::of::<T>().to_string();
         let outcome = self.try_add_room_message::<T>(&name).map(|_| ());
-        tell_later(self, outcome)
+        report_later(self, outcome)
     }
 
     fn try_add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
@@ -109,7 +118,7 @@ impl RoomsAppExt for App {
     ) -> &mut Self {
         let key = ShortName::of::<R>().to_string();
         let outcome = self.try_share_resource::<R>(&key).map(|_| ());
-        tell_later(self, outcome)
+        report_later(self, outcome)
     }
 
     fn try_share_resource<
@@ -123,10 +132,11 @@ impl RoomsAppExt for App {
         if registry.shared.contains_key(key) || registry.shared_types.contains(&type_id) {
             return Err(RoomError::RegisteredTwice { name: key.to_owned() });
         }
-        registry.shared.insert(key.to_owned(), shared::apply::<R>);
+        registry.shared.insert(key.to_owned(), shared_resources::apply::<R>);
         registry.shared_types.push(type_id);
         let key = key.to_owned();
-        self.init_resource::<R>().add_systems(PostUpdate, shared::publish::<R>(key).in_set(RoomsSystems::Collect));
+        self.init_resource::<R>()
+            .add_systems(PostUpdate, shared_resources::publish::<R>(key).in_set(RoomsSystems::Collect));
         Ok(self)
     }
 
@@ -134,40 +144,6 @@ impl RoomsAppExt for App {
         let rule = self.register_system(rule);
         self.world_mut().get_resource_or_init::<Registry>().admission_rules.push(rule);
         self
-    }
-}
-
-/// Keeps an error until there are messages to tell it with.
-pub(super) fn tell_later(app: &mut App, outcome: Result<(), RoomError>) -> &mut App {
-    if let Err(error) = outcome {
-        app.world_mut().get_resource_or_init::<Registry>().errors.push(error);
-    }
-    app
-}
-
-/// Turns a payload into a typed Bevy message.
-type Deliver = fn(&mut World, &PlayerId, Value) -> Result<(), serde_json::Error>;
-
-/// Turns a value into the shared resource.
-type Apply = fn(&mut World, &Value) -> Result<(), serde_json::Error>;
-
-/// What the game registered, by its names on the wire.
-#[derive(Resource, Default)]
-pub(super) struct Registry {
-    pub(super) messages: BTreeMap<String, Deliver>,
-    pub(super) shared: BTreeMap<String, Apply>,
-    shared_types: Vec<std::any::TypeId>,
-    /// Who is admitted.
-    pub(super) admission_rules: Vec<SystemId<In<Newcomer>, Admission>>,
-    /// What went wrong before the first frame.
-    pub(super) errors: Vec<RoomError>,
-}
-
-impl Registry {
-    /// What the game registered, for hosts to compare: players who differ do not understand each other.
-    pub(super) fn fingerprint(&self) -> Fingerprint {
-        let (messages, shared) = (self.messages.keys().cloned().collect(), self.shared.keys().cloned().collect());
-        Fingerprint { version: String::new(), messages, shared }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use bevy::prelude::*;
 use web_time::Instant;
 
-use super::{RoomsSystems, link::RoomsLink, receive};
+use super::{engine::RoomsEngine, room, schedule::RoomsSystems};
 pub use crate::bridge::FrameDirection;
 use crate::{
     bridge::TappedFrame,
@@ -50,7 +50,7 @@ impl Plugin for FrameLogPlugin {
         // In `PreStartup` too, so that a game that connects in `Startup` has the first frame in its log.
         app.init_resource::<FrameLog>()
             .add_systems(PreStartup, gather)
-            .add_systems(PreUpdate, gather.after(receive::take_in).in_set(RoomsSystems::Receive));
+            .add_systems(PreUpdate, gather.after(room::take_in).in_set(RoomsSystems::Receive));
     }
 }
 
@@ -160,13 +160,13 @@ impl FrameLog {
 }
 
 /// Opens or closes the line's tap, and takes what came of it.
-fn gather(mut link: ResMut<RoomsLink>, mut log: ResMut<FrameLog>, mut watches: Local<bool>) {
+fn gather(mut engine: ResMut<RoomsEngine>, mut log: ResMut<FrameLog>, mut watches: Local<bool>) {
     let watching = log.watching;
     if !watching && !*watches {
         return;
     }
     *watches = watching;
-    let Some((frames, missed)) = link.take_frames(watching) else { return };
+    let Some((frames, missed)) = engine.take_frames(watching) else { return };
     for frame in frames {
         log.take_in(frame);
     }
