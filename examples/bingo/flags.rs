@@ -34,6 +34,9 @@ pub struct Flags {
     /// Play in the terminal, without a window
     #[arg(long)]
     pub headless: bool,
+    /// Open a window even where no X display answers, as on Wayland alone (build with --features bevy/wayland)
+    #[arg(long, conflicts_with = "headless")]
+    pub window: bool,
     /// Print events as JSON, one object a line; a web page writes them to the browser's console
     #[arg(long)]
     pub json: bool,

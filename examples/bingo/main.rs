@@ -43,10 +43,12 @@ fn main() -> ExitCode {
     let flags = flags::Flags::parse().with_defaults();
     let outcome = if flags.headless {
         headless::run(&flags, started)
-    } else if view::display::has_display() {
+    } else if flags.window || view::display::has_display() {
         view::run(&flags, started)
     } else {
-        eprintln!("There is no display here (DISPLAY names none that answers): playing in the terminal.");
+        eprintln!(
+            "There is no display here (DISPLAY names none that answers): playing in the terminal. --window insists on one."
+        );
         headless::run(&flags::Flags { headless: true, ..flags }.with_defaults(), started)
     };
     match outcome {
