@@ -1,7 +1,7 @@
 //! The plugin: its messages, resources, components, commands, run conditions and system sets.
 //!
-//! It steps a [`Session`](crate::session::Session) once a frame, and a [`Bridge`](crate::bridge::Bridge) carries the session's commands and
-//! events. The protocol itself is theirs. Bevy's schedules drive it.
+//! It steps a [`Session`](crate::session::Session) once a frame, and a [`Bridge`](crate::bridge::Bridge) carries the
+//! session's commands and events. The protocol itself is theirs. Bevy's schedules drive it.
 
 pub mod channels;
 mod connection;
@@ -51,8 +51,8 @@ use crate::{
 
 /// Multiplayer rooms. Add it after `DefaultPlugins` or `MinimalPlugins`.
 ///
-/// It connects when the app first enters a room ([`RoomsCommandsExt`]) or first attaches a [`Channel`], and it closes the
-/// connection with the app.
+/// It connects when the app first enters a room ([`RoomsCommandsExt`]) or first attaches a [`Channel`], and it closes
+/// the connection with the app.
 ///
 /// Fill in what you need and end with `..default()`: then a new field breaks nothing.
 ///
@@ -69,18 +69,19 @@ use crate::{
 pub struct RoomsPlugin {
     /// Where to connect. Defaults to the relay on this machine; see [`Connect::Local`].
     pub connect: Connect,
-    /// Where our player id comes from. Defaults to a new id for each run. Set it to [`Identity::remembered`] with the game's
-    /// name, and a player has its seat again after a restart.
+    /// Where our player id comes from. Defaults to a new id for each run. Set it to [`Identity::remembered`] with the
+    /// game's name, and a player has its seat again after a restart.
     pub identity: Identity,
     /// Our player id, if the game knows it, such as from an account. Defaults to the id that `identity` gives.
     pub player: Option<PlayerId>,
-    /// The number of this process of the player: a process with a higher number takes over the player's seat. Defaults to what
-    /// `identity` remembers, or else to the milliseconds since 1970, so that the process that was started last has the seat.
+    /// The number of this process of the player: a process with a higher number takes over the player's seat. Defaults
+    /// to what `identity` remembers, or else to the milliseconds since 1970, so that the process that was started last
+    /// has the seat.
     pub generation: Option<Generation>,
     /// The version of the game's messages. Players whose versions differ are not admitted. Defaults to empty.
     pub version: String,
-    /// The encoding of frames. Players of one room may use different ones. Defaults to JSON, which can be read in a browser's
-    /// network panel. MessagePack takes fewer bytes.
+    /// The encoding of frames. Players of one room may use different ones. Defaults to JSON, which can be read in a
+    /// browser's network panel. MessagePack takes fewer bytes.
     pub format: Format,
     /// The times and intervals of a room.
     pub timing: SessionTiming,
@@ -90,11 +91,11 @@ pub struct RoomsPlugin {
     pub runtime: Runtime,
     /// What the game does in a hidden web page. By default it goes on.
     pub while_hidden: WhileHidden,
-    /// Whether the API key is never sent: the client signs token requests with it and connects with the tokens. Defaults to
-    /// false. All other credentials are tokens anyway.
+    /// Whether the API key is never sent: the client signs token requests with it and connects with the tokens.
+    /// Defaults to false. All other credentials are tokens anyway.
     pub use_token_auth: bool,
-    /// Whether token requests carry the server's time, which the client asks for before the first one. Defaults to false: they
-    /// carry the machine's time, which must be right to two minutes.
+    /// Whether token requests carry the server's time, which the client asks for before the first one. Defaults to
+    /// false: they carry the machine's time, which must be right to two minutes.
     pub query_time: bool,
     /// What carries the frames. Defaults to a WebSocket.
     pub transport: Transport,

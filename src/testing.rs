@@ -1,8 +1,9 @@
 //! Games on a simulated network and clock: losing a host or a line, tested in milliseconds.
 //!
-//! A [`Rig`] runs any number of Bevy apps, each with the real plugin, session and client, against the relay's real hub, in
-//! one thread. Frames travel as the text that they are on a socket. Nothing waits: time jumps from one thing that happens
-//! to the next. All chance comes from a seed, so a run that found a fault finds it again. In a browser it is the same.
+//! A [`Rig`] runs any number of Bevy apps, each with the real plugin, session and client, against the relay's real hub,
+//! in one thread. Frames travel as the text that they are on a socket. Nothing waits: time jumps from one thing that
+//! happens to the next. All chance comes from a seed, so a run that found a fault finds it again. In a browser it is
+//! the same.
 //!
 //! ```
 //! use std::time::Duration;
@@ -47,9 +48,9 @@
 //! | the relay dies, and is started again | [`restart_relay`](Rig::restart_relay) |
 //! | all kinds of things, at any time | [`set_faults`](Rig::set_faults) |
 //!
-//! What comes of it is in the apps' worlds: [`resource`](Rig::resource), [`state`](Rig::state), [`host`](Rig::host), and
-//! for messages, which Bevy drops after two frames, [`recorded`](Rig::recorded). A condition that does not come to hold is
-//! a [`TimedOut`] that shows where each app stands.
+//! What comes of it is in the apps' worlds: [`resource`](Rig::resource), [`state`](Rig::state), [`host`](Rig::host),
+//! and for messages, which Bevy drops after two frames, [`recorded`](Rig::recorded). A condition that does not come to
+//! hold is a [`TimedOut`] that shows where each app stands.
 //!
 //! # Without apps
 //!

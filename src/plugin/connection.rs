@@ -63,8 +63,8 @@ impl Connection {
     }
 }
 
-/// The connection's state changed. Dereferences to the change: the state before and now, the reason, the time to the next
-/// attempt, our ids, and whether the old connection was resumed.
+/// The connection's state changed. Dereferences to the change: the state before and now, the reason, the time to the
+/// next attempt, our ids, and whether the old connection was resumed.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct ConnectionChanged {
     /// What changed.

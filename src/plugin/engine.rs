@@ -1,7 +1,7 @@
 //! The connection and the session behind the resources: what the systems work on.
 //!
-//! Owns the bridge, the session, the public list and the requests to channels. Starts and steps them, and hands their commands to the
-//! bridge. What arrives waits in [`Received`] for the systems that apply it to the world.
+//! Owns the bridge, the session, the public list and the requests to channels. Starts and steps them, and hands their
+//! commands to the bridge. What arrives waits in [`Received`] for the systems that apply it to the world.
 
 use bevy::prelude::*;
 use web_time::Instant;
@@ -155,7 +155,8 @@ impl RoomsEngine {
         Ok(())
     }
 
-    /// Leaves the room at the end of the frame, with what the game sends and changes in it. Returns false if there is no room.
+    /// Leaves the room at the end of the frame, with what the game sends and changes in it. Returns false if there is
+    /// no room.
     pub(super) fn leave(&mut self) -> bool {
         self.leaving = self.session.is_some();
         // Leaving cancels a room that the game asked for before.
@@ -169,8 +170,8 @@ impl RoomsEngine {
         self.leaving || self.session.as_ref().is_some_and(is_closed)
     }
 
-    /// Drops the session of a room that closed, once its goodbye is handed over and the room is off the list. Gives the room
-    /// to enter next.
+    /// Drops the session of a room that closed, once its goodbye is handed over and the room is off the list. Gives the
+    /// room to enter next.
     pub(super) fn end_session(&mut self) -> Option<NextRoom> {
         self.leaving = false;
         self.directory.step(self.session.as_ref(), self.settings.clock.now());

@@ -1,7 +1,7 @@
-//! The log of frames: what went over the line lately, for an inspector or a game's own look at it.
+//! The log of recent frames, for an inspector or a game's own view.
 //!
-//! Owns what is kept of a frame, and how much. Shows nothing. Without [`FrameLogPlugin`], and while nobody
-//! [watches](FrameLog::watch), no frame is copied.
+//! Decides what it keeps of a frame, and how many. It shows nothing. Without [`FrameLogPlugin`], and while nobody
+//! [watches](FrameLog::watch), the plugin copies no frame.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -18,13 +18,13 @@ use crate::{
     protocol::{Action, ChannelName, Format, Frame, PresenceMessage},
 };
 
-/// Most frames that are kept; a busy room makes as many in half a minute.
+/// The most frames that the log keeps. A busy room makes as many in half a minute.
 pub const MAX_FRAMES: usize = 2000;
 
-/// Most bytes of JSON text that are kept, over all frames.
+/// The most bytes of JSON text that the log keeps, over all frames.
 pub const MAX_FRAME_TEXT: usize = 8 * 1024 * 1024;
 
-/// Longest summary of a frame, in characters.
+/// The longest summary of a frame, in characters.
 const MAX_SUMMARY: usize = 80;
 
 /// Keeps a [`FrameLog`]. Add it after [`RoomsPlugin`](super::RoomsPlugin), and [watch](FrameLog::watch) to begin.
@@ -47,14 +47,14 @@ pub struct FrameLogPlugin;
 
 impl Plugin for FrameLogPlugin {
     fn build(&self, app: &mut App) {
-        // In `PreStartup` too, so that a game that connects in `Startup` has the first frame in its log.
+        // It also runs in `PreStartup`, so that a game that connects in `Startup` logs the first frame.
         app.init_resource::<FrameLog>()
             .add_systems(PreStartup, gather)
             .add_systems(PreUpdate, gather.after(room::take_in).in_set(RoomsSystems::Receive));
     }
 }
 
-/// The frames that went over the line lately, the oldest first, while somebody watched. What is secret in them is not there.
+/// The recent frames, the oldest first, while somebody watches. They contain no secrets.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct FrameLog {
     watching: bool,
@@ -62,35 +62,35 @@ pub struct FrameLog {
     /// Bytes of text, over all frames.
     text: usize,
     missed: u64,
-    /// What times are counted from.
+    /// The time of the first frame.
     began: Option<Instant>,
     next: u64,
 }
 
-/// One frame that went over the line.
+/// One frame that was sent or received.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LoggedFrame {
-    /// Counts the frames, from 0; stays the same while older ones go.
+    /// Its number, counted from 0. It stays the same when older frames are dropped.
     pub number: u64,
-    /// When, since the log's first frame.
+    /// The time since the log's first frame.
     pub at: Duration,
-    /// Which way it went.
+    /// Whether it was sent or received.
     pub direction: FrameDirection,
-    /// Its length on the line, in bytes.
+    /// Its length on the wire, in bytes.
     pub bytes: usize,
-    /// What it is about; `None` where it could not be read.
+    /// Its action; `None` if it could not be read.
     pub action: Option<Action>,
-    /// The channel; `None` where it is about the connection.
+    /// Its channel; `None` if it is about the connection.
     pub channel: Option<ChannelName>,
-    /// What is in it in a few words: the messages' names, who did what, or what went wrong.
+    /// A short summary: the messages' names, the members' actions, or the error.
     pub summary: String,
-    /// The frame as JSON, with its payloads decoded; or why it could not be read.
+    /// The frame as JSON, with its payloads decoded. For a frame that could not be read, the reason.
     pub text: String,
 }
 
 impl FrameLog {
-    /// Logs frames from now on, or no more. What is there stays.
+    /// Starts or stops to log frames. Logged frames stay.
     pub fn watch(&mut self, watch: bool) {
         self.watching = watch;
     }
@@ -105,13 +105,13 @@ impl FrameLog {
         self.frames.iter()
     }
 
-    /// One frame, where it is still there.
+    /// One frame, if the log still has it.
     pub fn get(&self, number: u64) -> Option<&LoggedFrame> {
         let first = self.frames.front()?.number;
         self.frames.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
-    /// How many there are; at most [`MAX_FRAMES`] are kept.
+    /// The number of frames, at most [`MAX_FRAMES`].
     pub fn len(&self) -> usize {
         self.frames.len()
     }
@@ -121,17 +121,17 @@ impl FrameLog {
         self.frames.is_empty()
     }
 
-    /// How many went by that could not be logged, since the game stood still.
+    /// The number of frames that were not logged, because the game stood still.
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// The channels that frames are about, in order.
+    /// The channels of the frames, in order.
     pub fn channels(&self) -> BTreeSet<&ChannelName> {
         self.frames.iter().filter_map(|frame| frame.channel.as_ref()).collect()
     }
 
-    /// Forgets all frames. Numbers go on.
+    /// Removes all frames. Numbers go on.
     pub fn clear(&mut self) {
         self.frames.clear();
         (self.text, self.missed) = (0, 0);
@@ -159,7 +159,7 @@ impl FrameLog {
     }
 }
 
-/// Opens or closes the line's tap, and takes what came of it.
+/// Starts or stops the copies of frames, and takes those that wait.
 fn gather(mut engine: ResMut<RoomsEngine>, mut log: ResMut<FrameLog>, mut watches: Local<bool>) {
     let watching = log.watching;
     if !watching && !*watches {
@@ -175,10 +175,10 @@ fn gather(mut engine: ResMut<RoomsEngine>, mut log: ResMut<FrameLog>, mut watche
     }
 }
 
-/// What is in a frame, in a few words.
+/// A short summary of a frame.
 fn summary(frame: &Frame) -> String {
     let messages = frame.messages.iter().map(|message| message.name.clone().unwrap_or_else(|| "(no name)".to_owned()));
-    let presence = frame.presence.iter().map(|word| format!("{:?} {}", word.action, member(word)));
+    let presence = frame.presence.iter().map(|presence| format!("{:?} {}", presence.action, member(presence)));
     let error = frame.error.as_ref().map(|error| error.to_string());
     let mut words = messages.chain(presence).chain(error).collect::<Vec<_>>().join(", ");
     if let Some((end, _)) = words.char_indices().nth(MAX_SUMMARY) {
@@ -188,17 +188,17 @@ fn summary(frame: &Frame) -> String {
     words
 }
 
-fn member(word: &PresenceMessage) -> &str {
-    word.client_id.as_ref().map_or("somebody", |id| id.as_str())
+fn member(presence: &PresenceMessage) -> &str {
+    presence.client_id.as_ref().map_or("somebody", |id| id.as_str())
 }
 
-/// A frame as JSON text, with its payloads as what they stand for: JSON as JSON, and bytes as base64.
+/// A frame as JSON text, with its payloads decoded: JSON as JSON, and bytes as base64.
 fn readable(mut frame: Frame) -> String {
     let messages = frame.messages.iter_mut().map(|message| (&mut message.data, &mut message.encoding));
-    let presence = frame.presence.iter_mut().map(|word| (&mut word.data, &mut word.encoding));
+    let presence = frame.presence.iter_mut().map(|presence| (&mut presence.data, &mut presence.encoding));
     for (data, encoding) in messages.chain(presence) {
         let Some(wire) = data.take() else { continue };
-        // What cannot be undone, such as a cipher, is shown as it is.
+        // An encoding that cannot be undone, such as a cipher, is shown as it is.
         let (plain, rest, _) = wire.decode(encoding.as_deref());
         let (shown, rest) = match plain.as_json() {
             Some(_) => (plain, rest),
@@ -207,7 +207,7 @@ fn readable(mut frame: Frame) -> String {
         *data = Some(shown);
         *encoding = rest;
     }
-    // Every part of a frame writes itself as JSON with string keys.
+    // This cannot fail: every part of a frame writes itself as JSON with string keys.
     serde_json::to_string(&frame).unwrap_or_default()
 }
 

@@ -1,8 +1,7 @@
-//! Who we are: a player id that stays the same over restarts and crashes, and the number that says which of its processes
+//! The player's identity: an id that survives restarts and crashes, and the number that says which of its processes
 //! is the latest.
 //!
-//! Owns the choice, and what comes of it. Where an id is kept is a store's part: `slots` on a machine with files,
-//! `storage` in a browser.
+//! Chooses where the id comes from. A store keeps it: `slots` on a machine with files, `storage` in a browser.
 
 mod own;
 #[cfg(not(target_arch = "wasm32"))]
@@ -18,21 +17,22 @@ use self::slots as store;
 #[cfg(target_arch = "wasm32")]
 use self::storage as store;
 
-/// Where the player id comes from that [`RoomsPlugin`](super::RoomsPlugin) connects with, unless the game gives one.
+/// Where [`RoomsPlugin`](super::RoomsPlugin) gets its player id, unless the game gives one.
 ///
-/// With the same id a player who was away has its seat again: within the grace period with everything on it.
+/// A player that comes back with the same id has its seat again, and within the grace period everything that belongs to
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Identity {
-    /// A new random id for each run: a player who restarts the game is somebody new. The default, since only the game
-    /// knows under which name to remember a player, and nothing is written to a disk unasked.
+    /// A new random id for each run: a player that restarts the game is a new player. This is the default, because only
+    /// the game knows under which name to remember a player, and the plugin writes nothing to a disk unasked.
     #[default]
     Fresh,
-    /// One that this machine remembers; see [`Identity::remembered`].
+    /// An id that this machine remembers; see [`Identity::remembered`].
     Remembered {
-        /// The game's name, in the same letters always: letters, digits, `-`, `_` and `.`.
+        /// The game's name, always spelled the same: letters, digits, `-`, `_` and `.`.
         game: String,
-        /// Where to keep it. `None`: in the user's data folder. A browser has no folders.
+        /// The folder that keeps it. `None`: the user's data folder. A browser has no folders.
         folder: Option<PathBuf>,
     },
 }
@@ -49,16 +49,16 @@ impl Identity {
     /// # let _ = plugin;
     /// ```
     ///
-    /// Of several instances on one machine each has an id of its own, and the same again when it is started again: the
-    /// ids are in numbered slots, and an instance takes the first that no other holds, for as long as its app lives.
-    /// The file is `bevy_rooms/GAME/player-N.json`; deleting it makes a new player. In a browser an instance is a tab, and
-    /// one that is refreshed stays the same player. Where nothing can be kept, since the
-    /// folder cannot be written or a file cannot be read, a warning is logged and the id is a new one.
+    /// Each instance on one machine has an id of its own, and gets the same id when it starts again. The ids are in
+    /// numbered slots. An instance takes the first slot that no other instance holds, and holds it while its app lives.
+    /// The file is `bevy_rooms/GAME/player-N.json`; delete it to make a new player. In a browser each tab is an
+    /// instance, and a refreshed tab stays the same player. If the id cannot be kept, because the folder cannot be
+    /// written or a file cannot be read, the plugin logs a warning and the id is a new one.
     pub fn remembered(game: impl Into<String>) -> Self {
         Self::Remembered { game: game.into(), folder: None }
     }
 
-    /// The same, kept in this folder instead of the user's.
+    /// The same, in this folder instead of the user's data folder.
     pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
         match self {
             Self::Remembered { game, .. } => Self::Remembered { game, folder: Some(folder.into()) },
@@ -66,7 +66,7 @@ impl Identity {
         }
     }
 
-    /// Takes the id. Never fails: in the worst case it is a new one.
+    /// Takes the id. This never fails: in the worst case the id is a new one.
     pub(super) fn take(&self) -> OwnIdentity {
         match self {
             Self::Fresh => OwnIdentity::fresh(),

@@ -7,7 +7,8 @@ use bevy::prelude::*;
 pub enum RoomsSystems {
     /// In `PreUpdate`: what arrived becomes messages, resources, entities and states.
     Receive,
-    /// In `PostUpdate`, before [`Send`](Self::Send): the plugin collects the frame's messages and changed shared resources.
+    /// In `PostUpdate`, before [`Send`](Self::Send): the plugin collects the frame's messages and changed shared
+    /// resources.
     Collect,
     /// In `PostUpdate`: the plugin publishes what it collected.
     Send,

@@ -13,34 +13,34 @@ use self::web as platform;
 use bevy::prelude::App;
 use url::Url;
 
-/// What a game does while it is in a web page that nobody sees, in a tab behind others or a window in the background.
+/// What a game does in a hidden web page: in a tab behind others, or a window in the background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhileHidden {
-    /// It goes on with ten frames a second, driven by the ticks of a worker: a browser gives a hidden page no frames of
-    /// its own. A page with a content security policy needs `worker-src blob:` for it.
+    /// It goes on with ten frames a second, which a worker drives: a browser gives no frames to a hidden page.
+    /// A page with a content security policy needs `worker-src blob:` for the worker.
     #[default]
     GoOn,
-    /// It stands still. Its line is kept; a host in such a page is replaced when its lease runs out.
+    /// It stands still. Its connection stays; a host in such a page is replaced when its lease runs out.
     StandStill,
 }
 
-/// Prepares the app for the page that it is in.
+/// Adds to the app what it needs in a page.
 pub(super) fn build(app: &mut App, while_hidden: WhileHidden) {
     platform::build(app, while_hidden == WhileHidden::GoOn);
 }
 
-/// The address of the web page that the game is in; `None` where it is in none.
+/// The address of the web page that the game is in; `None` outside a page.
 ///
-/// Together with [`Invite::read`](crate::session::Invite::read) it tells which room the page was opened for.
+/// Together with [`Invite::read`](crate::session::Invite::read) it tells which room the page invites to.
 pub fn page_address() -> Option<String> {
     platform::address()
 }
 
-/// What the app was started with, as words for a parser of flags: the command line, or in a web page what its address
-/// says of the flags that it may set. `?room=den&bots=2&quick` is `--room=den --bots=2 --quick` there.
+/// The arguments of the app, for a parser of flags: the command line, or in a web page the flags in its address.
+/// `?room=den&bots=2&quick` means `--room=den --bots=2 --quick` there.
 ///
-/// What else stands in an address, such as a mark of who sent the link, is left out, and so are flags that a page has
-/// no use for.
+/// `of_page` names the flags that a page may set. Everything else in the address is left out, such as a tracking
+/// parameter.
 ///
 /// ```
 /// // With clap: Flags::try_parse_from(arguments(&["name", "room", "relay"])), and end_page where it fails.
@@ -54,9 +54,9 @@ pub fn arguments(of_page: &[&str]) -> Vec<String> {
     }
 }
 
-/// Ends the program with a word to whoever looks at the web page around it, as where its address makes no sense. Returns
-/// where there is no page. The word is thrown as an error of the script that runs the game; the page in `web/page` shows it,
-/// before the first frame and after.
+/// Ends the program with a message to the player, for example when the flags in the page's address are wrong. Returns
+/// outside a page. The message is thrown as an error of the script that runs the game. The page in `web/page` shows it,
+/// before and after the first frame.
 pub fn end_page(why: &str) {
     platform::end(why);
 }
@@ -70,8 +70,8 @@ fn flags_of(address: &str, known: &[&str]) -> Vec<String> {
     std::iter::once("page".to_owned()).chain(flags).collect()
 }
 
-/// Shows another address in the browser's bar, so that the page comes back to the same room when it is loaded again.
-/// The page stays as it is. Does nothing where there is no page, or the address is on another server.
+/// Shows another address in the browser's bar, so that the page comes back to the same room after a refresh.
+/// The page stays as it is. Does nothing outside a page, or if the address is on another server.
 pub fn show_page_address(address: &str) {
     platform::show_address(address);
 }

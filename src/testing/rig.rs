@@ -1,7 +1,7 @@
 //! Whole apps on the simulated network: who is there, and how their frames pass.
 //!
-//! Each app has the real plugin, session and bridge; the client behind the bridge is one of a [`SimNet`], and the relay is
-//! that net's hub. Replaced are the thread, the socket, the clock and the source of randomness, and nothing else.
+//! Each app has the real plugin, session and bridge; the client behind the bridge is one of a [`SimNet`], and the relay
+//! is that net's hub. Replaced are the thread, the socket, the clock and the source of randomness, and nothing else.
 
 mod accessors;
 mod clock;
@@ -45,9 +45,9 @@ pub struct AppIndex(usize);
 
 /// Any number of apps, each with [`RoomsPlugin`], on a simulated network and clock, in one thread.
 ///
-/// The [module](super) shows how to use it. Equal seeds make equal runs, as far as the games themselves draw nothing from
-/// elsewhere: no system of theirs may look at the real clock or at the machine's randomness. Bevy's `Time` follows the
-/// simulated clock.
+/// The [module](super) shows how to use it. Equal seeds make equal runs, as far as the games themselves draw nothing
+/// from elsewhere: no system of theirs may look at the real clock or at the machine's randomness. Bevy's `Time` follows
+/// the simulated clock.
 #[derive(Debug)]
 pub struct Rig {
     net: SimNet,
@@ -129,8 +129,8 @@ impl Rig {
         AppIndex(self.places.len() - 1)
     }
 
-    /// Sets the time between two frames of an app. Defaults to 50 ms, a millisecond at least: most of what a run costs is
-    /// frames in which nothing happens.
+    /// Sets the time between two frames of an app. Defaults to 50 ms, a millisecond at least: most of what a run costs
+    /// is frames in which nothing happens.
     pub fn set_frame_time(&mut self, frame_time: Duration) {
         self.frame_time = frame_time.max(Duration::from_millis(1));
     }

@@ -7,7 +7,7 @@ use bevy_egui::egui::{Grid, Label, Response, Ui};
 use super::style::{Lamp, muted, sentence};
 use crate::{client::ConnectionState, plugin::Connection};
 
-/// A lamp and a word for the connection's state.
+/// A lamp and a text for the connection's state.
 pub fn connection_lamp(connection: &Connection) -> (Lamp, &'static str) {
     match connection.state {
         ConnectionState::Connected => (Lamp::Good, "connected"),
@@ -23,8 +23,8 @@ pub fn connection_lamp(connection: &Connection) -> (Lamp, &'static str) {
     }
 }
 
-/// The connection's state in one line: a lamp, a word, and the round trip or the time to the next attempt. The rest is
-/// told to who points at it.
+/// The connection's state in one line: a lamp, a text, and the round trip or the time to the next attempt. A tooltip
+/// shows the rest.
 pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
     let (lamp, word) = connection_lamp(connection);
     let mut text = word.to_owned();
@@ -41,7 +41,7 @@ pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
     })
 }
 
-/// The connection's state, the round trip, how often it was taken up again, and what was last wrong with it.
+/// The connection's state, the round trip, the number of reconnects, and the last trouble.
 pub fn connection(ui: &mut Ui, connection: &Connection) -> Response {
     let (lamp, word) = connection_lamp(connection);
     let grid = Grid::new("connection").num_columns(2).show(ui, |ui| {
@@ -58,7 +58,7 @@ pub fn connection(ui: &mut Ui, connection: &Connection) -> Response {
         }
         ui.label(muted(ui, "Round trip"));
         ui.label(round_trip(connection).unwrap_or_else(|| "–".to_owned()))
-            .on_hover_text("The time that a word to the server and back takes. It is measured every few seconds.");
+            .on_hover_text("The time that a ping to the server and back takes. It is measured every few seconds.");
         ui.end_row();
         ui.label(muted(ui, "Reconnects"));
         ui.label(connection.reconnects.to_string());

@@ -1,4 +1,4 @@
-//! The parts as windows, each where the player puts it.
+//! Draws the parts as windows. The player moves them.
 
 use bevy::prelude::*;
 use bevy_egui::{
@@ -8,22 +8,22 @@ use bevy_egui::{
 
 use super::{rooms_ui::RoomsUi, windows::RoomsWindows};
 
-/// What the plugin was told.
+/// The settings of the plugin.
 #[derive(Resource)]
 pub(super) struct Settings {
     /// Shows and hides the inspector.
     pub(super) key: Option<Key>,
-    /// How large all is at first.
+    /// The first zoom factor.
     pub(super) zoom: f32,
 }
 
-/// Space between a window and the edge, at first.
+/// The first space between a window and the edge.
 const EDGE: f32 = 12.0;
-/// Width of the small windows.
+/// The width of the small windows.
 const WIDTH: f32 = 280.0;
-/// Most of the inspector's window at first.
+/// The largest first size of the inspector's window.
 const INSPECTOR: [f32; 2] = [760.0, 440.0];
-/// After so many frames a debug line says that they were drawn, for whoever waits for a window to be there.
+/// After this many frames a line in the debug log says so. Scripts wait for it.
 const DRAWN: u32 = 30;
 
 /// Shows the windows.
@@ -49,7 +49,7 @@ pub(super) fn draw(
         .default_pos(pos2(screen.left() + EDGE, screen.top() + EDGE))
         .default_size(vec2(INSPECTOR[0], INSPECTOR[1]).min(screen.size() - vec2(4.0 * EDGE, 6.0 * EDGE)))
         .show(ctx, |ui| rooms.inspector(ui));
-    // What is shown may have been changed from within a window, too: only what was closed is taken from here.
+    // A window's content may change what is shown, too. So only closed windows are taken from `open`.
     let still = |now: bool, before: bool, open: bool| now && (open || !before);
     let now = *rooms.windows;
     rooms.windows.set_if_neq(RoomsWindows {
@@ -59,7 +59,7 @@ pub(super) fn draw(
         inspector: still(now.inspector, before.inspector, open.inspector),
     });
     if *drawn == 0 {
-        // Once: the player may choose another with Ctrl and + or −.
+        // Only once: the player may choose another zoom with Ctrl and + or −.
         ctx.set_zoom_factor(settings.zoom);
     }
     if *drawn < DRAWN {

@@ -1,4 +1,4 @@
-//! The lobby: a name, a room, what came of the last attempt to enter one, and how to invite others into it.
+//! The lobby: a name, a room, the outcome of the last attempt to enter one, and an invite for others.
 
 mod trouble;
 mod widgets;
@@ -18,45 +18,46 @@ use crate::{
     session::{Invite, Profile, RoomName},
 };
 
-/// Longest name of a player, in letters.
+/// The longest name of a player, in letters.
 const LONGEST_NAME: usize = 40;
-/// Longest link or name of a room, in letters.
+/// The longest link or name of a room, in letters.
 const LONGEST_LINK: usize = 2_000;
-/// How long the button says that it has copied.
+/// How long the button says "Copied".
 const COPIED_FOR: Duration = Duration::from_secs(2);
-/// What the player fills in to enter a room, and what came of it. Keeps nothing secret, and nothing from run to run.
+/// The form that the player fills in to enter a room, and the outcome. It keeps no secrets, and nothing from run to
+/// run.
 ///
 /// A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin), which [`RoomsUi::lobby`](super::RoomsUi::lobby) shows. A game
-/// with a look of its own reads and writes the fields, and asks [`flaw`](Self::flaw) before it enters
-/// [`room`](Self::room); one without rooms has the same fields with [`ask`](Self::ask).
+/// with a design of its own reads and writes the fields, and checks [`flaw`](Self::flaw) before it enters
+/// [`room`](Self::room). A game without rooms shows the same fields with [`ask`](Self::ask).
 #[derive(Resource, Clone, Debug, PartialEq)]
 pub struct LobbyForm {
     /// The player's name. Defaults to a random one.
     pub name: String,
-    /// The room's name or code, or a link that invites to it, as the player typed it. Defaults to the room that the web
-    /// page's address names, and else to a random code.
+    /// The room's name or code, or an invite link, as the player typed it. Defaults to the room that the web
+    /// page's address names, or else to a random code.
     pub room: String,
-    /// Which ways in there are. Defaults to hosting and joining.
+    /// The buttons of the form. Defaults to Host and Join.
     pub buttons: LobbyButtons,
-    /// The address of the game's web page, which invite links lead to. Defaults to that of the page that the game is
-    /// in; `None`: players are invited with the room's name.
+    /// The address of the game's web page, for invite links. Defaults to the page that the game is
+    /// in. `None`: the invite is the room's name.
     pub page: Option<String>,
-    /// The relay that we are on, `ws://…`, where invites are to name it. Defaults to `None`.
+    /// The relay of this game, `ws://…`, if invites should name it. Defaults to `None`.
     pub relay: Option<String>,
-    /// Whether the player was invited to a room, and so rather joins. Defaults to whether the web page's address names
-    /// one.
+    /// Whether the player was invited to a room, so that Join comes first. Defaults to whether the web page's address
+    /// names a room.
     pub invited: bool,
     /// Why the player is not in the room. [`RoomsUiPlugin`](super::RoomsUiPlugin) writes it.
     pub trouble: Option<LobbyTrouble>,
 }
 
-/// Which ways into a room the lobby offers.
+/// The buttons that the lobby offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LobbyButtons {
     /// One to host the room, and one to join it.
     #[default]
     HostAndJoin,
-    /// One to join the room, or host it where nobody does.
+    /// One that joins the room, or hosts it if nobody does.
     Enter,
 }
 
@@ -67,7 +68,7 @@ impl Default for LobbyForm {
 }
 
 impl LobbyForm {
-    /// A form with these in it. An empty room stands for the default.
+    /// A form with this name and room. An empty room stands for the default.
     pub fn new(name: impl Into<String>, room: impl Into<String>) -> Self {
         let (name, mut room) = (name.into(), room.into());
         let address = page_address();
@@ -80,7 +81,7 @@ impl LobbyForm {
         Self { name, room, buttons: LobbyButtons::default(), page, relay: None, invited, trouble: None }
     }
 
-    /// Why the form cannot be sent as it is, in a sentence; `None` where it can.
+    /// Why the form is not complete, in a sentence; `None` if it is.
     pub fn flaw(&self) -> Option<String> {
         if self.name.trim().is_empty() {
             return Some("Give yourself a name.".to_owned());
@@ -94,22 +95,22 @@ impl LobbyForm {
         }
     }
 
-    /// The room that the form means, where it means one.
+    /// The room in the form, if it names one.
     pub fn room(&self) -> Option<RoomName> {
         Invite::read(&self.room).ok().map(|invite| invite.room)
     }
 
-    /// Who the player says to be.
+    /// The profile of the player.
     pub fn profile(&self) -> Profile {
         Profile::named(self.name.trim())
     }
 
-    /// Whether the player was invited to a room, by the page's address or by a link in the form, and so rather joins.
+    /// Whether the player was invited to a room, by the page's address or by a link in the form.
     pub fn is_invited(&self) -> bool {
         self.invited || self.room.contains("://")
     }
 
-    /// What to give others so that they come to this room: a link where there is a [`page`](Self::page), else its name.
+    /// The invite to this room: a link if there is a [`page`](Self::page), else its name.
     pub fn invite(&self, room: &RoomName) -> String {
         let mut invite = Invite::to(room.clone());
         if let Some(relay) = &self.relay {
@@ -119,7 +120,7 @@ impl LobbyForm {
         link.unwrap_or_else(|| room.shown().to_string())
     }
 
-    /// Shows the lobby: the form outside a room, how it goes on the way in, and inside how to invite others. Gives what
+    /// Shows the lobby: the form outside a room, the progress on the way in, and an invite inside. Returns what
     /// the player asks for.
     pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room, connection: &Connection) -> Option<LobbyWish> {
         if state != RoomState::Arriving {
@@ -132,8 +133,8 @@ impl LobbyForm {
         })
     }
 
-    /// Shows the fields and one button with this text, for an app whose rooms are channels. Says whether the player
-    /// pressed it, or Enter, and the form has no flaw.
+    /// Shows the fields and one button with this text, for an app whose rooms are channels. Returns whether the player
+    /// pressed the button or Enter, and the form has no flaw.
     pub fn ask(&mut self, ui: &mut Ui, button: &str) -> bool {
         column(ui, |ui| {
             let entered = self.fields(ui);
@@ -166,7 +167,7 @@ impl LobbyForm {
         ui.add_enabled_ui(flaw.is_none(), |ui| {
             ui.columns(buttons.len(), |columns| {
                 for (index, (ui, (text, asked))) in columns.iter_mut().zip(buttons).enumerate() {
-                    // Where there is a way out of trouble, that is the thing to do next.
+                    // After trouble, the way out of it is the next thing to do.
                     let is_next = index == 0 && way_out.is_none();
                     if wide(ui, text, is_next).clicked() || index == 0 && entered && flaw.is_none() {
                         wish = Some(*asked);
@@ -178,7 +179,7 @@ impl LobbyForm {
         wish
     }
 
-    /// Shows the two fields. Says whether the player pressed Enter in one of them.
+    /// Shows the two fields. Returns whether the player pressed Enter in one of them.
     fn fields(&mut self, ui: &mut Ui) -> bool {
         let name = field(ui, "Your name", &mut self.name, LONGEST_NAME, "Another name", random_name);
         let code = || random_code().shown().to_string();
@@ -238,17 +239,17 @@ impl LobbyForm {
     }
 }
 
-/// Where egui keeps when the present attempt was first shown.
+/// The key under which egui keeps the start of this attempt.
 fn since() -> Id {
     Id::new("bevy_rooms: arriving since")
 }
 
-/// Where egui keeps when the invite was copied last.
+/// The key under which egui keeps the time of the last copy.
 fn copied() -> Id {
     Id::new("bevy_rooms: invite copied")
 }
 
-/// Notes why the player is not in the room.
+/// Stores in the form why the player is not in the room.
 pub(super) fn note_trouble(
     mut closed: MessageReader<RoomClosed>,
     mut errors: MessageReader<RoomError>,
@@ -265,7 +266,7 @@ pub(super) fn note_trouble(
     }
 }
 
-/// The address of a page itself.
+/// The address of a page, without its parameters.
 fn without_query(address: &str) -> Option<String> {
     let mut url = Url::parse(address).ok()?;
     url.set_query(None);

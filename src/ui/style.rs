@@ -1,32 +1,32 @@
-//! Colours and small things that the parts have in common.
+//! Colours and small widgets that the parts share.
 
 use bevy_egui::egui::{Color32, Response, RichText, Sense, TextStyle, Ui, Vec2, Widget, WidgetInfo, WidgetType, vec2};
 
-/// Diameter of a lamp.
+/// The diameter of a lamp.
 const LAMP: f32 = 10.0;
-/// Space around the word in a tag.
+/// The space around the text in a tag.
 const TAG_MARGIN: Vec2 = vec2(6.0, 2.0);
-/// How much is left of the colour of text that is read second.
+/// The share of the text colour that secondary text has.
 const PALE: f32 = 0.87;
-/// Round corners of a tag.
+/// The radius of a tag's corners.
 const TAG_CORNER: u8 = 6;
 
-/// How something does, at a glance. A widget, too: `ui.add(Lamp::Good)`.
+/// A state at a glance. It is a widget too: `ui.add(Lamp::Good)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Lamp {
-    /// All is well.
+    /// Everything works.
     Good,
-    /// On its way to be well.
+    /// On the way to work.
     Busy,
-    /// Not well.
+    /// Something is wrong.
     Bad,
-    /// Not asked for.
+    /// Not in use.
     Off,
 }
 
 impl Lamp {
-    /// Its colour. Each can be told from the others on a light and on a dark ground.
+    /// Its colour. The colours differ clearly on a light and on a dark background.
     pub fn color(self) -> Color32 {
         match self {
             Self::Good => Color32::from_rgb(0x2C, 0x9A, 0x5C),
@@ -46,7 +46,7 @@ impl Widget for Lamp {
     }
 }
 
-/// A word in a small round box.
+/// A text in a small rounded box.
 pub(super) fn tag(ui: &mut Ui, text: &str) -> Response {
     let visuals = &ui.visuals().widgets.inactive;
     let (fill, ink) = (visuals.weak_bg_fill, visuals.text_color());
@@ -58,7 +58,7 @@ pub(super) fn tag(ui: &mut Ui, text: &str) -> Response {
     response
 }
 
-/// Text that is read second, and still easily: paler than the game's, but not as pale as egui has it.
+/// Secondary text: paler than the game's text, but not as pale as egui's weak text.
 pub(super) fn muted(ui: &Ui, text: impl Into<RichText>) -> RichText {
     text.into().color(ui.visuals().text_color().gamma_multiply(PALE))
 }

@@ -1,13 +1,15 @@
-//! Which windows are shown.
+//! The open windows.
 
 use bevy::prelude::Resource;
 
-/// Which windows are shown. The player closes them, and a game changes them as it likes.
+/// The open windows. The player closes them, and a game opens and closes them as it likes.
+///
+/// Fill in what you need and end with `..default()`: then a new field breaks nothing.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomsWindows {
     /// The lobby. Defaults to true.
     pub lobby: bool,
-    /// Who is here. Defaults to true.
+    /// The players. Defaults to true.
     pub roster: bool,
     /// The connection. Defaults to true.
     pub connection: bool,
@@ -19,7 +21,7 @@ pub struct RoomsWindows {
 impl RoomsWindows {
     /// All of them.
     pub const ALL: Self = Self { lobby: true, roster: true, connection: true, inspector: true };
-    /// None: the game shows the parts in panels of its own, or the player brings the inspector with its key.
+    /// None: the game shows the parts in panels of its own. The key still opens the inspector.
     pub const NONE: Self = Self { lobby: false, roster: false, connection: false, inspector: false };
 }
 

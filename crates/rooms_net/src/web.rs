@@ -2,14 +2,14 @@
 //!
 //! Everything here takes itself off when it is dropped, so that nothing is left behind in the page.
 
+mod hidden_frames;
 mod listener;
-mod ticks;
 mod timeout;
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Event, Window};
 
-pub use self::{listener::Listener, ticks::Ticks, timeout::Timeout};
+pub use self::{hidden_frames::HiddenFrames, listener::Listener, timeout::Timeout};
 
 /// The window of the page, unless this runs in a worker.
 pub fn window() -> Option<Window> {

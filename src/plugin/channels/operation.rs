@@ -1,4 +1,4 @@
-//! The numbers that name what an app asks of its channels.
+//! The numbers that name the requests of an app.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

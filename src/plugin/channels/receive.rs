@@ -1,4 +1,4 @@
-//! The way in: what came about channels becomes components, messages and calls of observers.
+//! Receiving: the events of channels become components, messages and calls of observers.
 
 use bevy::prelude::*;
 
@@ -22,14 +22,14 @@ use crate::{
     session::Continuity,
 };
 
-/// Applies what came about channels, in the order in which it came.
+/// Applies the events of channels, in the order of arrival.
 pub(in crate::plugin) fn apply(world: &mut World, events: impl Iterator<Item = Event>) {
     for event in events {
         match event {
             Event::Channel(change) => apply_change(world, change),
             Event::Messages { channel, messages } => {
                 for message in messages {
-                    // Each time anew: an observer may have detached it.
+                    // Looked up for each message: an observer may have detached the channel.
                     let Some(entity) = requests(world).entity(&channel) else { break };
                     take_message(world, entity, message);
                 }
@@ -108,7 +108,7 @@ fn apply_change(world: &mut World, change: ChannelChange) {
     show(world, changed);
 }
 
-/// The client forgot the channel with its connection, and a new connection begins.
+/// Attaches again: the client forgot the channel with its connection, and a new connection begins.
 fn reattach(world: &mut World, entity: Entity) {
     if let Some(channel) = world.get::<Channel>(entity) {
         let (name, options) = (channel.name().clone(), channel.options().clone());
@@ -116,7 +116,7 @@ fn reattach(world: &mut World, entity: Entity) {
     }
 }
 
-/// Learns where the stream stands where the channel was attached for the first time, and what was missed else.
+/// Asks for the position in the stream at the first attachment, and for missed messages later.
 fn look_back(world: &mut World, entity: Entity, continuity: Option<Continuity>, until_attach: bool) {
     let operation = next_operation();
     let mut requests = requests(world);
@@ -136,7 +136,7 @@ fn look_back(world: &mut World, entity: Entity, continuity: Option<Continuity>, 
     }
 }
 
-/// Takes in a message that came.
+/// Takes a message that arrived.
 fn take_message(world: &mut World, entity: Entity, message: Raw) {
     let mut requests = requests(world);
     let taken = match requests.attachment(entity).and_then(|attachment| attachment.catch_up.as_mut()) {
@@ -196,7 +196,7 @@ fn apply_history(world: &mut World, operation: OperationId, outcome: Result<Hist
     }
 }
 
-/// Takes in a page of what was missed.
+/// Takes a page of missed messages.
 fn take_page(world: &mut World, channel: Entity, operation: OperationId, page: HistoryPage) {
     let mut requests = requests(world);
     let catch_up = requests.attachment(channel).and_then(|attachment| attachment.catch_up.as_mut());
@@ -222,9 +222,9 @@ fn take_page(world: &mut World, channel: Entity, operation: OperationId, page: H
     held.into_iter().for_each(|message| deliver(world, channel, message, false));
 }
 
-/// What was missed cannot be had, or not all of it.
+/// Ends catching up: the missed messages are not available, or not all of them.
 fn give_up(world: &mut World, channel: Entity, error: ChannelError) {
-    log::warn!("{}: what was missed cannot be had: {error}", describe(world, channel));
+    log::warn!("{}: the missed messages are not available: {error}", describe(world, channel));
     let mut requests = requests(world);
     let catch_up = requests.attachment(channel).and_then(|attachment| attachment.catch_up.as_mut());
     let (held, recovered, _) = catch_up.map(CatchUp::stop).unwrap_or_default();
@@ -241,7 +241,7 @@ fn apply_presence_message(world: &mut World, channel: Entity, message: PresenceM
     emit(world, channel, MemberChanged { channel, action, member });
 }
 
-/// The client told who is there, after presence messages were dropped.
+/// Takes the list of members, which the client sends after presence messages were dropped.
 fn apply_members(world: &mut World, channel: Entity, present: Vec<PresenceMessage>) {
     let news = present.iter().filter_map(|message| Member::of(message.clone())).collect::<Vec<_>>();
     let Some(mut members) = world.get_mut::<ChannelMembers>(channel) else { return };
@@ -255,16 +255,16 @@ fn apply_members(world: &mut World, channel: Entity, present: Vec<PresenceMessag
     }
 }
 
-/// The app stalled for so long that events were dropped: what was said on any channel may be missing.
+/// The app stalled for so long that events were dropped: messages of any channel may be missing.
 fn apply_overflow(world: &mut World, dropped: u64) {
-    let text = format!("{dropped} events were dropped since the app did not take them in time");
+    let text = format!("{dropped} events were dropped because the app did not take them in time");
     let reason = ChannelError::from(ErrorInfo::new(ErrorCode::CONTINUITY_LOST, 400, text));
     for channel in requests(world).entities() {
         if !world.get::<ChannelStatus>(channel).is_some_and(ChannelStatus::is_attached) {
             continue;
         }
         let lost = Some(Continuity::Lost);
-        // What was dropped came after the channel was attached.
+        // The dropped events came after the channel was attached.
         look_back(world, channel, lost, false);
         if let Err(error) = requests(world).members(channel) {
             report_trouble(world, channel, error);

@@ -1,5 +1,5 @@
-//! What an app asks of its channels: which entity stands for which channel, the commands that wait for the client, and the
-//! requests that wait for an answer.
+//! What an app asks of its channels: which entity stands for which channel, the commands that wait for the client, and
+//! the requests that wait for an answer.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,14 +15,14 @@ use crate::{
     session::{LIST_CHANNEL, is_room_channel},
 };
 
-/// Most things that wait for an answer at once, as many as the client takes by default.
+/// The most requests that wait for an answer, as many as the client accepts by default.
 const MAX_ASKED: usize = 1_000;
 
-/// Most commands that wait for the background task when a channel is to be attached: all that may be asked, and as many
+/// The most commands that wait for the background task when a channel is attached: all requests, and as many
 /// attachments.
 const MAX_QUEUED: usize = 2 * MAX_ASKED;
 
-/// Whether an event is about channels, and about none of a room's.
+/// Whether an event is about the app's own channels, and not about those of rooms.
 pub(in crate::plugin) fn is_of_app_channels(event: &Event) -> bool {
     match event {
         Event::Channel(ChannelChange { channel, .. })
@@ -45,36 +45,36 @@ fn is_reserved(channel: &ChannelName) -> bool {
     name == LIST_CHANNEL || is_room_channel(name)
 }
 
-/// What an operation is for.
+/// The purpose of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Publish,
     Presence(PresenceCommand),
     History,
     Time,
-    /// Learning where the stream stands.
+    /// Finding the position in the stream.
     Mark,
     CatchUp,
     Members,
 }
 
-/// Something that was asked, and of which channel.
+/// A request that waits for an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) channel: Entity,
     pub(super) purpose: Purpose,
 }
 
-/// A channel that is attached, or is to be.
+/// A channel that is attached, or will be.
 #[derive(Debug)]
 pub(in crate::plugin) struct Attachment {
     pub(super) name: ChannelName,
     pub(super) was_attached: bool,
-    /// `None` where it does not catch up.
+    /// `None` if it does not catch up.
     pub(super) catch_up: Option<CatchUp>,
 }
 
-/// All channels of an app.
+/// All channels of an app, and what the app asks of them.
 #[derive(Debug, Default)]
 pub(in crate::plugin) struct ChannelRequests {
     names: BTreeMap<ChannelName, Entity>,
@@ -120,7 +120,7 @@ impl ChannelRequests {
     pub(super) fn release(&mut self, entity: Entity) {
         if let Some(attachment) = self.attachments.remove(&entity) {
             self.names.remove(&attachment.name);
-            // There are no more of these than channels that were attached, so the queue stays bounded.
+            // There are at most as many of these as attached channels, so the queue stays bounded.
             self.queue.push_back(Command::Release { channel: attachment.name });
         }
     }
@@ -188,7 +188,7 @@ impl ChannelRequests {
         self.ask(entity, purpose, operation, |_| Command::NextPage { operation, page })
     }
 
-    /// Asks the client who is there, as far as it knows.
+    /// Asks the client for the members that it knows.
     pub(super) fn members(&mut self, entity: Entity) -> Result<(), ChannelError> {
         let operation = next_operation();
         self.ask(entity, Purpose::Members, operation, |channel| Command::Members {
@@ -227,14 +227,14 @@ impl ChannelRequests {
         if self.asked.len() < MAX_ASKED { Ok(()) } else { Err(ChannelError::TooMuchAsked { limit: MAX_ASKED }) }
     }
 
-    /// The channel is known no more to the client, though it is still wanted: the connection was begun afresh.
+    /// Attaches again after the client forgot the channel, because a new connection began.
     pub(super) fn attach_again(&mut self, channel: ChannelName, options: ChannelOptions) {
         if self.queue.len() < MAX_QUEUED {
             self.queue.push_back(Command::Attach { channel, options });
         }
     }
 
-    /// What an answer is for.
+    /// Removes the request that an answer belongs to.
     pub(super) fn settle(&mut self, operation: OperationId) -> Option<Asked> {
         self.asked.remove(&operation)
     }
@@ -244,7 +244,7 @@ impl ChannelRequests {
         self.queue.pop_front()
     }
 
-    /// The background task is no more: what it would have told of every channel and of all that was asked.
+    /// The background task ended. Returns the events that answer every request and end every channel.
     pub(in crate::plugin) fn end(&mut self, why: &str) -> Vec<Event> {
         self.queue.clear();
         let reason = ErrorInfo::new(ErrorCode::CONNECTION_FAILED, 400, why);

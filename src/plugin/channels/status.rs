@@ -1,32 +1,32 @@
-//! Where a channel stands, as a component.
+//! The state of a channel, as a component.
 
 use bevy::prelude::*;
 
 use super::{emit::emit, error::ChannelError, events::ChannelChanged, members::ChannelMembers};
 use crate::{client::ChannelState, protocol::Flags, session::Continuity};
 
-/// Where a channel stands. A component beside [`Channel`](super::Channel); only the plugin writes it.
+/// The state of a channel. A component beside [`Channel`](super::Channel); only the plugin writes it.
 #[derive(Component, Clone, Debug, Default, PartialEq, Reflect)]
 #[reflect(Component, Default)]
 pub struct ChannelStatus {
     /// The state.
     #[reflect(ignore)]
     pub state: ChannelState,
-    /// What went wrong, until the channel is attached again.
+    /// The last error, until the channel is attached again.
     #[reflect(ignore)]
     pub error: Option<ChannelError>,
-    /// What the server lets us do, while attached.
+    /// What the server allows us, while attached.
     #[reflect(ignore)]
     pub modes: Flags,
 }
 
 impl ChannelStatus {
-    /// Whether messages flow.
+    /// Whether it is attached.
     pub fn is_attached(&self) -> bool {
         self.state == ChannelState::Attached
     }
 
-    /// Whether it failed: it is not tried again unless [`Channel`](super::Channel) is inserted anew.
+    /// Whether it failed. The client does not try again unless [`Channel`](super::Channel) is inserted again.
     pub fn has_failed(&self) -> bool {
         self.state == ChannelState::Failed
     }
@@ -50,7 +50,7 @@ pub(super) fn set_state(
     show(world, ChannelChanged { channel, previous, current, continuity, has_backlog: false, reason });
 }
 
-/// Brings the components up to a change, and tells of it.
+/// Updates the components after a change, and emits the change.
 pub(super) fn show(world: &mut World, changed: ChannelChanged) {
     let channel = changed.channel;
     if let Some(mut status) = world.get_mut::<ChannelStatus>(channel) {
@@ -62,7 +62,7 @@ pub(super) fn show(world: &mut World, changed: ChannelChanged) {
     if let Some(mut members) = world.get_mut::<ChannelMembers>(channel) {
         match changed.current {
             ChannelState::Attached | ChannelState::Detaching if changed.previous == changed.current => {}
-            // The client forgets the members too, without a word about each.
+            // The client forgets the members too, without an event for each.
             ChannelState::Initialized | ChannelState::Detached | ChannelState::Failed => {
                 *members = ChannelMembers::default();
             }

@@ -16,21 +16,21 @@ use crate::{
     protocol::{Data, Message as Raw},
 };
 
-/// What an app sets up for its channels, on [`App`].
+/// Registers an app's messages for channels, on [`App`].
 pub trait ChannelsAppExt {
-    /// Makes `T` a message that is sent to channels with [`ToChannel<T>`] and comes from them as [`FromChannel<T>`], on
-    /// whatever channel.
+    /// Makes `T` a message that is sent to channels as [`ToChannel<T>`] and received as [`FromChannel<T>`], on
+    /// any channel.
     ///
     /// Its name on the wire is the type's, without its module; see
-    /// [`try_add_channel_message`](Self::try_add_channel_message) for a name of its own. Objects and arrays travel as JSON,
-    /// strings as text, so that a web page with an official SDK, or a script, reads and writes them too. A name that is
-    /// taken is told as a [`RoomError`] in the first frame.
+    /// [`try_add_channel_message`](Self::try_add_channel_message) for a name of its own. Objects and arrays travel as
+    /// JSON, strings as text, so that a web page with an official SDK, or a script, reads and writes them too. If the
+    /// name is taken, a [`RoomError`] says so in the first frame.
     fn add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self;
 
     /// As [`add_channel_message`](Self::add_channel_message), with a name of its own.
     ///
     /// # Errors
-    /// [`RoomError::RegisteredTwice`] where the name or the type is taken.
+    /// [`RoomError::RegisteredTwice`] if the name or the type is taken.
     fn try_add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         &mut self,
         name: &str,
@@ -61,7 +61,7 @@ impl ChannelsAppExt for App {
     }
 }
 
-/// Turns a message into one of the app's own.
+/// Makes one of the app's own messages of a raw one.
 type Deliver = fn(&mut World, Entity, &Raw, bool) -> Result<(), serde_json::Error>;
 
 /// The types that an app registered, by their names on the wire.

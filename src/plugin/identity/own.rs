@@ -1,4 +1,4 @@
-//! Who we are in this process, and what the stores of ids have in common.
+//! The identity of this process, and what the stores of ids have in common.
 
 use std::{any::Any, fmt};
 
@@ -7,21 +7,21 @@ use crate::{
     session::{Generation, PlayerId},
 };
 
-/// Most instances of a game on one machine that are remembered.
+/// The most instances of a game that one machine remembers.
 pub(super) const SLOTS: u32 = 64;
 
-/// Generations that one process may use up: each room that it enters takes one, and the next process begins above them,
-/// also where the clock was set back.
+/// The generations that one process may use: each room that it enters takes one. The next process begins above them,
+/// even if the clock was set back.
 pub(super) const RESERVED: u64 = 1000;
 
-/// Longest name of a game, in bytes; file systems take 255.
+/// The longest name of a game, in bytes. File systems allow 255.
 const MAX_GAME: usize = 100;
 
-/// Keeps a slot for us until it is dropped.
+/// Holds a slot until it is dropped.
 pub(in crate::plugin) struct Hold(#[expect(dead_code, reason = "it is held, and dropped")] Box<dyn Any + Send + Sync>);
 
 impl Hold {
-    /// Keeps the slot for as long as this lives.
+    /// Holds the slot while `keeper` lives.
     pub(super) fn while_alive(keeper: impl Any + Send + Sync) -> Self {
         Self(Box::new(keeper))
     }
@@ -33,17 +33,17 @@ impl fmt::Debug for Hold {
     }
 }
 
-/// Who we are in this process.
+/// The player id and generation of this process.
 #[derive(Debug)]
 pub(in crate::plugin) struct OwnIdentity {
     pub(in crate::plugin) player: PlayerId,
     pub(in crate::plugin) generation: Generation,
-    /// Keeps others on this machine from being the same player. Held for as long as the app lives.
+    /// Prevents other instances on this machine from being the same player. Held while the app lives.
     pub(in crate::plugin) hold: Option<Hold>,
 }
 
 impl OwnIdentity {
-    /// Somebody new.
+    /// A new player.
     pub(super) fn fresh() -> Self {
         Self { player: random_player(), generation: generation_by_the_clock(), hold: None }
     }
@@ -55,7 +55,7 @@ pub(super) fn is_plain_name(game: &str) -> bool {
     !game.is_empty() && game.len() <= MAX_GAME && game.chars().all(is_plain) && !game.starts_with('.')
 }
 
-/// A generation for whoever remembers none: a process that was started later has a higher one.
+/// The generation of a player that remembers none: a process that starts later has a higher one.
 pub(in crate::plugin) fn generation_by_the_clock() -> Generation {
     Generation(unix_millis())
 }

@@ -1,8 +1,8 @@
-//! Player ids in files: one slot for each instance of a game that runs on this machine at a time.
+//! Player ids in files: one slot for each instance of a game that runs on this machine at the same time.
 //!
-//! A slot is two files: a lock that an instance holds for as long as it lives, which ends with its process however that
-//! ends, and the id with its generation, which is written anew beside and moved into place, so that a crash leaves the
-//! old one or the new one.
+//! A slot is two files. The instance holds a lock on the first while it lives; the system releases the lock however the
+//! process ends. The second has the id with its generation. It is written under another name and moved into place, so
+//! that a crash leaves either the old file or the new one.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -19,10 +19,10 @@ use crate::{
     session::{Generation, PlayerId},
 };
 
-/// Folder of all games' ids in the user's data folder.
+/// The folder of all games' ids, in the user's data folder.
 const FOLDER: &str = "bevy_rooms";
 
-/// What a slot's file holds.
+/// The content of a slot's file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     player: PlayerId,
@@ -30,20 +30,20 @@ struct Record {
     generation: Generation,
 }
 
-/// Why no id can be remembered.
+/// Why the id cannot be remembered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SlotError {
-    #[error("{0:?} cannot be a folder's name; name the game in 1 to 100 letters, digits, '-', '_' and '.'")]
+    #[error("{0:?} cannot be a folder's name; name the game with 1 to 100 letters, digits, '-', '_' and '.'")]
     Game(String),
-    #[error("the user's data folder is not known: {0}; set HOME, or give a folder with Identity::in_folder")]
+    #[error("the user's data folder is unknown: {0}; set HOME, or give a folder with Identity::in_folder")]
     NoFolder(#[from] etcetera::HomeDirError),
     #[error("your player id cannot be kept at {}: {error}; make the folder writable", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{SLOTS} instances of this game run on this machine already")]
+    #[error("{SLOTS} instances of this game already run on this machine; close one")]
     NoSlot,
 }
 
-/// Takes the first slot that no other instance holds, and the next generation of its player.
+/// Takes the first slot that no other instance holds, with the next generation of its player.
 pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<OwnIdentity, SlotError> {
     if !is_plain_name(game) {
         return Err(SlotError::Game(game.to_owned()));
@@ -67,7 +67,7 @@ pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<OwnIdentity, Slo
     Err(SlotError::NoSlot)
 }
 
-/// Reads who has the slot, and notes that there is one more process of it.
+/// Reads the player of the slot, and writes down that one more process of it started.
 fn enter(path: &Path, hold: Hold) -> OwnIdentity {
     let (player, floor) = match read(path) {
         Ok(Some(Record { player, generation })) => (player, Generation(generation.0.saturating_add(1))),

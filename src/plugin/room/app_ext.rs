@@ -1,4 +1,4 @@
-//! Registering a game's messages and shared resources.
+//! Registering a game's messages, shared resources and admission rules.
 
 use bevy::{prelude::*, utils::prelude::ShortName};
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,29 +20,30 @@ use crate::{
 
 /// What a game sets up for its rooms, on [`App`].
 ///
-/// Every player of a room must register the same: the names make a fingerprint that the host compares on joining.
+/// All players of a room must register the same: the names make a fingerprint, which the host compares when somebody
+/// joins.
 pub trait RoomsAppExt {
     /// Makes `T` a message that players send with [`ToRoom<T>`] and receive as [`FromRoom<T>`].
     ///
     /// On the wire it is named after the type, without its module; see
-    /// [`try_add_room_message`](Self::try_add_room_message) for a name of its own. A name that is taken, or that begins
-    /// with `room.`, is told as a [`RoomError`] in the first frame.
+    /// [`try_add_room_message`](Self::try_add_room_message) for a name of its own. If the name is taken, or begins
+    /// with `room.`, a [`RoomError`] says so in the first frame.
     fn add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self;
 
     /// As [`add_room_message`](Self::add_room_message), with a name of its own.
     ///
     /// # Errors
-    /// [`RoomError::RegisteredTwice`] where the name or the type is taken; [`RoomError::NotSent`] where the name begins
+    /// [`RoomError::RegisteredTwice`] if the name or the type is taken; [`RoomError::NotSent`] if the name begins
     /// with `room.`.
     fn try_add_room_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         &mut self,
         name: &str,
     ) -> Result<&mut Self, RoomError>;
 
-    /// Shares the resource `R`: the host's value is everyone's. Changes of the host go out at the end of the frame;
-    /// what others change is overwritten by the host's next change. Inserts `R` where it is missing.
+    /// Shares the resource `R`: every player has the host's value. The plugin publishes the host's changes at the end
+    /// of the frame. The host's next change overwrites what others change. Inserts `R` if it is missing.
     ///
-    /// On the wire it is keyed by the type's name, without its module. A key that is taken is told as a [`RoomError`] in
+    /// On the wire it is keyed by the type's name, without its module. If the key is taken, a [`RoomError`] says so in
     /// the first frame.
     fn share_resource<
         R: Resource<Mutability = bevy::ecs::component::Mutable> + Serialize + DeserializeOwned + FromWorld,
@@ -53,7 +54,7 @@ pub trait RoomsAppExt {
     /// As [`share_resource`](Self::share_resource), with a key of its own.
     ///
     /// # Errors
-    /// [`RoomError::RegisteredTwice`] where the key or the type is taken.
+    /// [`RoomError::RegisteredTwice`] if the key or the type is taken.
     fn try_share_resource<
         R: Resource<Mutability = bevy::ecs::component::Mutable> + Serialize + DeserializeOwned + FromWorld,
     >(
@@ -61,9 +62,10 @@ pub trait RoomsAppExt {
         key: &str,
     ) -> Result<&mut Self, RoomError>;
 
-    /// Has the game say who is admitted while we host. The rule is a system that is given the [`Newcomer`] and returns an
-    /// [`Admission`]; it runs for those whom the room's rules would let in, and not for players who come back to their
-    /// seat. Of several rules the first that does not admit decides. A rule that cannot run makes the newcomer wait.
+    /// Adds a rule of the game that decides who is admitted while we host. The rule is a system: it takes the
+    /// [`Newcomer`] and returns an [`Admission`]. It runs for newcomers that the room's own rules admit, and not for
+    /// players that come back to their seat. Of several rules, the first one that does not admit decides. If a rule
+    /// cannot run, the newcomer waits.
     ///
     /// ```
     /// use bevy::prelude::*;

@@ -1,4 +1,4 @@
-//! Entering and leaving rooms, as commands.
+//! The commands to enter and leave rooms, and to watch the public list.
 
 use bevy::prelude::*;
 
@@ -15,33 +15,33 @@ use crate::{
     session::{Profile, RoomName, Wish},
 };
 
-/// What a game asks of its room, on [`Commands`].
+/// The commands of rooms, on [`Commands`].
 ///
-/// How it went shows in [`RoomState`] and in the room's messages: [`RoomClosed`](crate::plugin::RoomClosed) where we are not let
-/// in, [`RoomError`] where the call makes no sense.
+/// [`RoomState`] shows the outcome. [`RoomClosed`](crate::plugin::RoomClosed) says why we are not admitted, and [`RoomError`] says
+/// why a command makes no sense.
 pub trait RoomsCommandsExt {
     /// Joins a room that somebody hosts. After 10 s without a host it closes with
     /// [`CloseReason::NoHost`](crate::session::CloseReason::NoHost).
     fn join_room(&mut self, room: impl Into<String>, profile: Profile);
 
-    /// Hosts a room. Where somebody hosts it already it closes with
+    /// Hosts a room. If somebody hosts it already, it closes with
     /// [`Refusal::HostExists`](crate::session::Refusal::HostExists).
     fn host_room(&mut self, room: impl Into<String>, profile: Profile);
 
-    /// Joins a room, or hosts it where nobody does.
+    /// Joins a room, or hosts it if nobody does.
     fn join_or_host(&mut self, room: impl Into<String>, profile: Profile);
 
-    /// Leaves the room, or stops arriving.
+    /// Leaves the room, or cancels entering it.
     ///
-    /// What the game says and changes in the same frame still reaches the room, and a room that is entered in that frame is
-    /// entered afterwards.
+    /// What the game sends and changes in the same frame still reaches the room. If the game enters another room in
+    /// that frame, it enters that one afterwards.
     fn leave_room(&mut self);
 
-    /// Watches the public list of rooms, in a room or outside: what is on it shows in the resource
-    /// [`RoomList`](super::list::RoomList). Connects where there is no connection yet.
+    /// Watches the public list of rooms, in a room or outside. The resource [`RoomList`](crate::plugin::RoomList) shows
+    /// it. Connects if there is no connection yet.
     fn watch_rooms(&mut self);
 
-    /// Watches the list no more; [`RoomList`](super::list::RoomList) is empty then.
+    /// Stops to watch the list. [`RoomList`](crate::plugin::RoomList) is empty then.
     fn unwatch_rooms(&mut self);
 }
 
@@ -79,7 +79,7 @@ pub(super) fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish)
     let fingerprint = registry.map(Registry::fingerprint).unwrap_or_default();
     let asks_game = registry.is_some_and(|registry| !registry.admission_rules.is_empty());
     let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
-        log::error!("a room was asked for without RoomsPlugin; add the plugin to the app");
+        log::error!("cannot enter a room without RoomsPlugin; add the plugin to the app");
         return;
     };
     let named = RoomName::new(room).map_err(RoomError::from);

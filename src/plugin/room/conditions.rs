@@ -1,4 +1,4 @@
-//! Run conditions. Each is false, not an error, where the plugin's resources are missing.
+//! Run conditions. Without the plugin's resources each is false; it does not panic.
 
 use bevy::prelude::*;
 
@@ -7,12 +7,12 @@ use super::{
     resources::{Host, RoomState},
 };
 
-/// Runs a system while we are in a room and lead it.
+/// Runs a system while we are in a room and host it.
 pub fn is_host(state: Option<Res<State<RoomState>>>, host: Option<Res<Host>>) -> bool {
     joined(state) && host.is_some_and(|host| host.is_us)
 }
 
-/// Runs a system while we are in a room that another leads.
+/// Runs a system while we are in a room that another player hosts.
 pub fn is_peer(state: Option<Res<State<RoomState>>>, host: Option<Res<Host>>) -> bool {
     joined(state) && host.is_some_and(|host| !host.is_us)
 }
@@ -22,7 +22,7 @@ pub fn in_room(state: Option<Res<State<RoomState>>>) -> bool {
     joined(state)
 }
 
-/// Runs a system once whenever another player starts to lead, ourselves included, and on joining.
+/// Runs a system once whenever another player becomes the host, we too, and when we join.
 pub fn host_changed(mut changes: Option<MessageReader<HostChanged>>) -> bool {
     changes.as_mut().is_some_and(|changes| changes.read().count() > 0)
 }

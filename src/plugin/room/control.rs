@@ -1,4 +1,4 @@
-//! Room control for hosts: who may come in, who has to go, and what the game's own rules say.
+//! Room control for hosts: who may come in, who must go, and the game's own admission rules.
 
 use bevy::prelude::*;
 
@@ -12,53 +12,53 @@ use crate::{
     session::{Admission, Listing, Newcomers, PlayerId, Profile, Session, SessionError},
 };
 
-/// What a host asks of its room, on [`Commands`].
+/// The commands of a room's host, on [`Commands`].
 ///
-/// What is set here is part of the room: it shows in [`Room::rules`](crate::plugin::Room::rules) of every player, and stays when
-/// another player takes the room over. Who is not the host, or asks for what cannot be, gets a
+/// The settings are part of the room: [`Room::rules`](crate::plugin::Room::rules) shows them to every player, and they
+/// stay when another player becomes the host. A player that is not the host, or asks for something impossible, gets a
 /// [`RoomError::NotControlled`].
 pub trait RoomControlExt {
-    /// Sets how many players there may be, spectators and those who are lost included: 1 to 1,000. Defaults to 200, as many
-    /// as a server lets be present: more need a relay with higher
+    /// Sets the most players of the room, with spectators and lost players: 1 to 1,000. Defaults to 200, the most
+    /// that a server lets be present. More need a relay with higher
     /// [`members_per_channel`](../relay/struct.Limits.html), or such a plan of Ably's cloud.
-    /// Whoever is in stays. One more is refused with [`Refusal::Full`](crate::session::Refusal::Full).
+    /// Players in the room stay. One more is refused with [`Refusal::Full`](crate::session::Refusal::Full).
     fn set_capacity(&mut self, players: usize);
 
-    /// Admits nobody new from now on: refused with [`Refusal::Locked`](crate::session::Refusal::Locked). Players who have
-    /// a seat can come back.
+    /// Admits no newcomers from now on: they are refused with [`Refusal::Locked`](crate::session::Refusal::Locked).
+    /// Players with a seat can come back.
     fn lock_room(&mut self);
 
-    /// Admits players again.
+    /// Admits newcomers again.
     fn unlock_room(&mut self);
 
-    /// Says what becomes of those who come from now on: they play, they watch, or they wait. Set it when a round begins,
-    /// and back to [`Newcomers::Play`] when it is over; those who watched or waited are then players by themselves.
+    /// Sets what newcomers do from now on: they play, watch or wait. Set it when a round begins, and set it back to
+    /// [`Newcomers::Play`] when the round is over. Those who watched or waited become players then.
     fn set_newcomers(&mut self, newcomers: Newcomers);
 
-    /// Takes a player's seat away. It hears
-    /// [`CloseReason::Kicked`](crate::session::CloseReason::Kicked) with the reason, of which 200 characters are kept and
-    /// which everyone in the room can read. It may enter again as anybody else; see [`lock_room`](Self::lock_room) and
-    /// [`ban`](Self::ban).
+    /// Removes a player from the room. The player gets [`CloseReason::Kicked`](crate::session::CloseReason::Kicked)
+    /// with the first 200 characters of the reason. Everyone in the room can read the reason. The player may enter
+    /// again like anybody else; see [`lock_room`](Self::lock_room) and [`ban`](Self::ban).
     fn kick(&mut self, player: &PlayerId, reason: impl Into<String>);
 
-    /// Kicks a player, in the room or not, and refuses it with [`Refusal::Banned`](crate::session::Refusal::Banned) when
-    /// it comes back.
+    /// Kicks a player if it is in the room, and refuses it with [`Refusal::Banned`](crate::session::Refusal::Banned)
+    /// when it comes back.
     ///
-    /// A ban is for a player id, and **an id is not a person**: with a plain key anybody can make up a new one. Where that
-    /// matters, hand out tokens that bind the id to an account.
+    /// A ban is for a player id, and **an id is not a person**: with a plain key anybody can choose a new one. If that
+    /// matters, give players tokens that bind the id to an account.
     fn ban(&mut self, player: &PlayerId, reason: impl Into<String>);
 
     /// Lifts a ban.
     fn unban(&mut self, player: &PlayerId);
 
-    /// Makes another player the host, once everything of this frame is published; [`HostChanged`](crate::plugin::HostChanged) tells
-    /// when it leads, about a second later. It has to be there; where it does not take over, we go on. Not possible in a room
-    /// that was founded with [`Migration::Never`](crate::session::Migration::Never).
+    /// Makes another player the host, after everything of this frame is published.
+    /// [`HostChanged`](crate::plugin::HostChanged) says when that player is the host, about a second later. The player
+    /// must be present. If it does not take over, we stay the host. Not possible in a room that was founded with
+    /// [`Migration::Never`](crate::session::Migration::Never).
     fn hand_over_to(&mut self, player: &PlayerId);
 
-    /// Puts the room on the public list, or shows it otherwise there, with its title and data, its host, players and
-    /// capacity; see [`watch_rooms`](crate::plugin::RoomsCommandsExt::watch_rooms). It stays on the list for as long as somebody
-    /// hosts it. At most 1 KiB of JSON; changes are shown once a second.
+    /// Puts the room on the public list, or changes its entry there: title and data, host, players and capacity. See
+    /// [`watch_rooms`](crate::plugin::RoomsCommandsExt::watch_rooms). The room stays on the list while somebody hosts
+    /// it. An entry has at most 1 KiB of JSON. Changes are published once a second.
     fn list_room(&mut self, listing: Listing);
 
     /// Takes the room off the public list.
@@ -79,7 +79,7 @@ impl RoomControlExt for Commands<'_, '_> {
     }
 
     fn set_newcomers(&mut self, newcomers: Newcomers) {
-        control(self, "say what becomes of newcomers", move |session| session.set_newcomers(newcomers));
+        control(self, "set what newcomers do", move |session| session.set_newcomers(newcomers));
     }
 
     fn kick(&mut self, player: &PlayerId, reason: impl Into<String>) {
@@ -112,7 +112,7 @@ impl RoomControlExt for Commands<'_, '_> {
     }
 }
 
-/// Does something with the session, and tells the game why where that cannot be.
+/// Acts on the session, and reports to the game why that is not possible.
 fn control(
     commands: &mut Commands,
     action: impl Into<String>,
@@ -128,7 +128,7 @@ fn control(
     });
 }
 
-/// Asks the game's rules about a newcomer.
+/// Runs the game's rules for a newcomer.
 pub(super) fn judge(world: &mut World, player: PlayerId, profile: Profile) {
     let rules = world.resource::<Registry>().admission_rules.clone();
     let mut admission = Admission::Admit;

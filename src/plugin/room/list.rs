@@ -1,4 +1,4 @@
-//! Finding rooms: the public list, as a game reads it.
+//! The public list of rooms, as a game reads it.
 
 use bevy::prelude::*;
 
@@ -13,16 +13,16 @@ use crate::{
 
 /// The public list of rooms, while it is [watched](crate::plugin::RoomsCommandsExt::watch_rooms).
 ///
-/// Anybody who may enter presence on the list's channel can show anything there. Only a host's id is what the server
-/// stamped.
+/// Everybody who may enter presence on the list's channel can show anything there. Only a host's id is reliable: the
+/// server stamps it.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct RoomList {
     rooms: Vec<ListedRoom>,
     /// Whether the list is watched.
     pub watching: bool,
-    /// Whether all listed rooms are there; false while they are still being told, and while the line is down.
+    /// Whether the list is complete; false while rooms are still arriving, and while there is no connection.
     pub complete: bool,
-    /// Why there is no list. Watching it again tries again.
+    /// Why there is no list. To try again, watch it again.
     pub trouble: Option<ErrorInfo>,
 }
 
@@ -32,7 +32,7 @@ impl RoomList {
         self.rooms.iter()
     }
 
-    /// How many there are; at most 1,000 are kept.
+    /// The number of rooms, at most 1,000.
     pub fn len(&self) -> usize {
         self.rooms.len()
     }
@@ -60,7 +60,7 @@ impl<'a> IntoIterator for &'a RoomList {
 /// Starts or stops to watch the list.
 pub(super) fn watch(world: &mut World, watching: bool) {
     let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
-        log::error!("the list of rooms was asked for without RoomsPlugin; add the plugin to the app");
+        log::error!("cannot watch the list of rooms without RoomsPlugin; add the plugin to the app");
         return;
     };
     if watching && let Err(error) = engine.connect() {
@@ -69,14 +69,14 @@ pub(super) fn watch(world: &mut World, watching: bool) {
     engine.directory.watch(watching);
 }
 
-/// Tries again to show our room where that failed.
+/// Tries again to list our room after a failure.
 pub(super) fn try_again(world: &mut World) {
     if let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() {
         engine.directory.try_again();
     }
 }
 
-/// Makes the resource show what is known of the list.
+/// Updates the resource.
 pub(super) fn show(world: &mut World) {
     let directory = &world.resource::<RoomsEngine>().directory;
     let list = RoomList {

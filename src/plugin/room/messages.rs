@@ -1,4 +1,4 @@
-//! The Bevy messages of a room: the game's own, typed, and what happens in the room.
+//! The Bevy messages of a room: the game's own typed ones, and those about what happens in the room.
 
 use std::ops::Deref;
 
@@ -8,28 +8,28 @@ use crate::session::{CloseReason, Continuity, InterruptReason, LeaveReason, Play
 
 /// A message of the game to others in the room. Write it with a `MessageWriter<ToRoom<T>>`.
 ///
-/// It goes out at the end of the frame, together with what else was said and changed in it. Outside a room it is
-/// dropped, and a [`RoomError::NotSent`](crate::plugin::RoomError::NotSent) says so.
+/// The plugin sends it at the end of the frame, with everything else that the game sends and changes in it. Outside a
+/// room it is dropped, and a [`RoomError::NotSent`](crate::plugin::RoomError::NotSent) says so.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct ToRoom<T: Send + Sync + 'static> {
-    /// Who it is for.
+    /// The receivers.
     pub target: Target,
     /// The message.
     pub message: T,
 }
 
 impl<T: Send + Sync + 'static> ToRoom<T> {
-    /// To everyone in the room, ourselves too.
+    /// To everyone in the room, us too.
     pub fn everyone(message: T) -> Self {
         Self { target: Target::Everyone, message }
     }
 
-    /// To everyone in the room but ourselves.
+    /// To everyone in the room but us.
     pub fn others(message: T) -> Self {
         Self { target: Target::Others, message }
     }
 
-    /// To the host, exactly once: a request. It is kept and sent again until the host has applied it.
+    /// To the host, exactly once: a request. The plugin keeps it and sends it again until the host has applied it.
     pub fn host(message: T) -> Self {
         Self { target: Target::Host, message }
     }
@@ -45,7 +45,7 @@ impl<T: Send + Sync + 'static> ToRoom<T> {
 /// Dereferences to the message.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct FromRoom<T: Send + Sync + 'static> {
-    /// Who sent it, as the server stamped it. Ourselves, where it was for everyone.
+    /// The sender, as the server stamped it. It may be us, for a message to everyone.
     pub sender: PlayerId,
     /// The message.
     pub message: T,
@@ -59,7 +59,7 @@ impl<T: Send + Sync + 'static> Deref for FromRoom<T> {
     }
 }
 
-/// Somebody is in the room: came, or was there when we came.
+/// A player is in the room: it came, or it was there when we came.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct PlayerJoined {
     /// Who.
@@ -68,7 +68,7 @@ pub struct PlayerJoined {
     pub entity: Entity,
 }
 
-/// Somebody's connection is gone. The seat and the entity are kept for a while.
+/// The connection of a player is gone. The room keeps the seat and the entity for a while.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct PlayerLost {
     /// Who.
@@ -77,8 +77,8 @@ pub struct PlayerLost {
     pub entity: Entity,
 }
 
-/// Somebody who was lost is back on the same seat, or restarted its game before it was missed: what only its process knew
-/// has to be told again.
+/// A lost player is back on its seat, or a player restarted its game before anybody noticed. Send it again what only
+/// its old process knew.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct PlayerReturned {
     /// Who.
@@ -87,7 +87,7 @@ pub struct PlayerReturned {
     pub entity: Entity,
 }
 
-/// Somebody's seat was given up; the entity is gone.
+/// A player has no seat any more, and its entity is gone.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct PlayerLeft {
     /// Who.
@@ -96,34 +96,35 @@ pub struct PlayerLeft {
     pub reason: LeaveReason,
 }
 
-/// Another player leads the room.
+/// Another player is the host now.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct HostChanged {
-    /// Who led before; `None` on joining.
+    /// The host before; `None` when we join.
     pub from: Option<PlayerId>,
-    /// Who leads now.
+    /// The host now.
     pub to: PlayerId,
     /// The host's term.
     pub term: Term,
 }
 
-/// Nothing comes in for the moment: the line dropped, the host is silent, or this host is not heard. A host should stop what it does
-/// by the clock until [`RoomResumed`], as [`Room::interrupted`](crate::plugin::Room::interrupted) tells: it may be undone.
+/// Nothing arrives for the moment: the connection dropped, the host is silent, or nobody receives what we send as host.
+/// A host should stop its timers until [`RoomResumed`], as [`Room::interrupted`](crate::plugin::Room::interrupted)
+/// shows: what it does now may be undone.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct RoomInterrupted {
     /// Why.
     pub reason: InterruptReason,
 }
 
-/// The line, or the host, is back. It comes without a [`RoomInterrupted`] before it where something was missed that was not noticed
-/// at the time.
+/// The connection, or the host, is back. It also comes without a [`RoomInterrupted`] before it, when something was
+/// missed and nobody noticed at the time.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct RoomResumed {
     /// Whether anything was missed.
     pub continuity: Continuity,
 }
 
-/// We are not in the room any more, or were never let in.
+/// We are not in the room any more, or were not admitted.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct RoomClosed {
     /// Why.

@@ -10,7 +10,8 @@ pub fn random_room() -> RoomName {
     RoomName::random_animals(random_seed())
 }
 
-/// A room's name that is a code to say or to type, such as `km4-rx7`; [`RoomName::shown`] gives it in capitals.
+/// A room's name that is a short code, easy to say and to type, such as `km4-rx7`; [`RoomName::shown`] gives it in
+/// capitals.
 pub fn random_code() -> RoomName {
     RoomName::random_code(random_seed())
 }

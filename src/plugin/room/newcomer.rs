@@ -1,13 +1,13 @@
-//! Somebody who asks to be let in.
+//! A player that asks to be admitted.
 
 use crate::session::{PlayerId, Profile};
 
-/// Somebody new who wants into the room that we host, as a rule of
-/// [`add_admission_rule`](crate::plugin::RoomsAppExt::add_admission_rule) is asked about it.
+/// A new player that wants to enter the room that we host. A rule of
+/// [`add_admission_rule`](crate::plugin::RoomsAppExt::add_admission_rule) decides about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Newcomer {
-    /// Who, as the server stamped it.
+    /// Its id, as the server stamped it.
     pub player: PlayerId,
-    /// How the player shows itself.
+    /// Its profile.
     pub profile: Profile,
 }

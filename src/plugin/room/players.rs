@@ -1,4 +1,4 @@
-//! The roster in the ECS: one entity per player, and the resources that name them.
+//! The roster in the ECS: one entity for each player, and the resources about them.
 
 use bevy::prelude::*;
 
@@ -15,7 +15,7 @@ pub(super) fn entity(world: &World, player: &PlayerId) -> Option<Entity> {
     world.resource::<Roster>().get(player).map(|entry| entry.entity)
 }
 
-/// Gives an entity to every player that has none. Entities of those who left stay until [`sync`].
+/// Spawns an entity for every player without one. Entities of players that left stay until [`sync`].
 pub(super) fn spawn_missing(world: &mut World) {
     for seat in seats(world) {
         if entity(world, &seat.id).is_none() {
@@ -25,8 +25,8 @@ pub(super) fn spawn_missing(world: &mut World) {
     }
 }
 
-/// Makes the resources and entities show what the session knows. Writes only what differs, so that change detection
-/// tells what changed.
+/// Updates the resources and entities from the session. Writes only what differs, so that change detection
+/// shows what changed.
 pub(super) fn sync(world: &mut World) {
     let mut players = seats(world);
     for entry in &mut players {

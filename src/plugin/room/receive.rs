@@ -1,4 +1,4 @@
-//! The way in: what came over the wire becomes messages, resources and entities, before the game's own systems run.
+//! Receiving: what arrived becomes messages, resources and entities, before the game's own systems run.
 
 use bevy::prelude::*;
 use smol_str::SmolStr;
@@ -23,10 +23,10 @@ use crate::{
     session::{PlayerId, RoomRules, Session, SessionEvent, SessionStatus},
 };
 
-/// Takes in what the background task has for us, and moves the session on.
+/// Receives the events of the background task, and steps the session.
 pub(in crate::plugin) fn take_in(mut engine: ResMut<RoomsEngine>, mut room: ResMut<Room>) {
     engine.receive();
-    // A host that leads anew is no news to the game, and its term is.
+    // The game gets no message when the same host leads anew, but the term changes.
     let joined = engine.session.as_ref().filter(|session| session.status() == SessionStatus::Joined);
     if let Some(term) = joined.map(Session::term)
         && room.term != term
@@ -35,12 +35,12 @@ pub(in crate::plugin) fn take_in(mut engine: ResMut<RoomsEngine>, mut room: ResM
     }
 }
 
-/// Whether anything came.
+/// Whether anything arrived.
 pub(in crate::plugin) fn something_came(engine: Res<RoomsEngine>) -> bool {
     !engine.received.is_empty()
 }
 
-/// Applies what came, in the order in which it came.
+/// Applies what arrived, in the order of arrival.
 pub(in crate::plugin) fn apply(world: &mut World) {
     let mut received = std::mem::take(&mut world.resource_mut::<RoomsEngine>().received);
     for change in received.connection.drain(..) {
@@ -52,7 +52,8 @@ pub(in crate::plugin) fn apply(world: &mut World) {
     for error in received.errors.drain(..) {
         report(world, error);
     }
-    // Entities first, so that a message about a player finds its entity, and again where players left.
+    // Entities come first, so that a message about a player finds its entity. They are updated again after players
+    // left.
     if !received.events.is_empty() {
         players::spawn_missing(world);
     }
@@ -67,7 +68,7 @@ pub(in crate::plugin) fn apply(world: &mut World) {
     give_back(world, received);
 }
 
-/// Puts the emptied vectors back, so that their memory is used again.
+/// Puts the empty vectors back, so that their memory is reused.
 fn give_back(world: &mut World, emptied: Received) {
     let mut engine = world.resource_mut::<RoomsEngine>();
     if engine.received.is_empty() {
@@ -110,7 +111,7 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         SessionEvent::PlayerLeft { player, reason } => {
             world.write_message(PlayerLeft { player, reason });
         }
-        // The roster and the entities show it.
+        // The roster and the entities show the change.
         SessionEvent::PlayerChanged(_) => {}
         SessionEvent::RulesChanged => {
             let session = world.resource::<RoomsEngine>().session.as_ref();
@@ -122,7 +123,7 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         SessionEvent::AdmissionAsked { player, profile } => control::judge(world, player, profile),
         SessionEvent::SharedChanged { key } => apply_shared(world, &key),
         SessionEvent::HostChanged { from, to, term } => {
-            // A new host begins with what the last one confirmed, not with what its own game made of it meanwhile.
+            // A new host begins with the last confirmed state, not with what its own game changed meanwhile.
             if to == world.resource::<LocalPlayer>().id {
                 let keys: Vec<SmolStr> = world.resource::<Registry>().shared.keys().map(SmolStr::new).collect();
                 keys.iter().for_each(|key| apply_shared(world, key));
@@ -158,7 +159,7 @@ fn apply_event(world: &mut World, event: SessionEvent) {
 
 fn apply_shared(world: &mut World, key: &SmolStr) {
     let Some(apply) = world.resource::<Registry>().shared.get(key.as_str()).copied() else {
-        log::debug!("the host shares {key:?}, which this game does not know");
+        log::debug!("the host shares {key:?}, which this game did not register");
         return;
     };
     let session = world.resource::<RoomsEngine>().session.as_ref();
@@ -170,7 +171,7 @@ fn apply_shared(world: &mut World, key: &SmolStr) {
 
 fn deliver(world: &mut World, sender: &PlayerId, kind: &SmolStr, data: serde_json::Value) {
     let Some(deliver) = world.resource::<Registry>().messages.get(kind.as_str()).copied() else {
-        log::debug!("{sender} sent {kind:?}, which this game does not know");
+        log::debug!("{sender} sent {kind:?}, which this game did not register");
         return;
     };
     if let Err(error) = deliver(world, sender, data) {

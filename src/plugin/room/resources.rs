@@ -1,4 +1,4 @@
-//! What a game reads about the room it is in.
+//! The resources and components that a game reads about its room.
 
 use bevy::prelude::*;
 
@@ -10,63 +10,63 @@ pub enum RoomState {
     /// In no room.
     #[default]
     Outside,
-    /// Asked for a room; not let in yet.
+    /// On the way into a room; not admitted yet.
     Arriving,
-    /// In the room: roster and shared state are there.
+    /// In the room. The roster and the shared state are there.
     Joined,
 }
 
 /// The room we are in, or last were. How the connection does is in [`Connection`](crate::plugin::Connection).
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Room {
-    /// Its name; `None` before the first.
+    /// Its name; `None` before the first room.
     pub name: Option<RoomName>,
-    /// The present host's term; also where the same host leads anew.
+    /// The host's term. It also changes when the same host leads anew.
     pub term: Term,
-    /// What its host set; the default outside a room. Change it with
+    /// The settings of its host; the default outside a room. Change them with
     /// [`RoomControlExt`](crate::plugin::RoomControlExt), as host.
     pub rules: RoomRules,
-    /// Whether the host asked us to wait until the running round is over. We are admitted by ourselves then.
+    /// Whether the host asked us to wait until the running round is over. The host admits us then.
     pub waiting: bool,
-    /// Whether nothing comes in for the moment, though we are in the room.
+    /// Whether nothing arrives for the moment, though we are in the room.
     pub interrupted: bool,
     /// Whether this app runs the relay of this machine; see [`Connect::Local`](crate::plugin::Connect::Local).
     pub runs_relay: bool,
 }
 
-/// Who leads the room.
+/// The host of the room.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Who; `None` outside a room.
+    /// The host's id; `None` outside a room.
     pub player: Option<PlayerId>,
-    /// Whether that is us.
+    /// Whether we are the host.
     pub is_us: bool,
 }
 
-/// Who we are.
+/// Our own player.
 #[derive(Resource, Clone, Debug, PartialEq)]
 pub struct LocalPlayer {
     /// Our id. It stays the same from room to room.
     pub id: PlayerId,
-    /// How we show ourselves, in the room we are in or last were.
+    /// Our profile in the room we are in, or last were.
     pub profile: Profile,
     /// Our entity, while in a room.
     pub entity: Option<Entity>,
 }
 
-/// The players that the host admitted, in order of admission.
+/// The players of the room, in order of admission.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Roster {
     pub(super) players: Vec<RosterEntry>,
 }
 
 impl Roster {
-    /// How many there are, lost ones too.
+    /// The number of players, with lost ones.
     pub fn len(&self) -> usize {
         self.players.len()
     }
 
-    /// Whether there is nobody, as outside a room.
+    /// Whether there is no player, as outside a room.
     pub fn is_empty(&self) -> bool {
         self.players.is_empty()
     }
@@ -81,7 +81,7 @@ impl Roster {
         self.players.iter().find(|entry| entry.id == *player)
     }
 
-    /// The name that a player shows; its id where it is not on the roster.
+    /// The name of a player; its id if it is not on the roster.
     pub fn name<'a>(&'a self, player: &'a PlayerId) -> &'a str {
         self.get(player).map_or(player.as_str(), |entry| entry.profile.name.as_str())
     }
@@ -101,31 +101,31 @@ impl<'a> IntoIterator for &'a Roster {
 pub struct RosterEntry {
     /// Who.
     pub id: PlayerId,
-    /// How the player shows itself.
+    /// Its profile.
     pub profile: Profile,
-    /// Whether its connection stands.
+    /// Whether it is connected.
     pub status: PlayerStatus,
-    /// Whether it leads.
+    /// Whether it is the host.
     pub is_host: bool,
-    /// Whether it only watches the running round, since it came while that ran.
+    /// Whether it only watches the running round, because it came during the round.
     pub is_spectator: bool,
     /// Its entity.
     pub entity: Entity,
 }
 
-/// Whether a player's connection stands. A component of the player's entity.
+/// Whether a player is connected. A component of the player's entity.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Reflect)]
 #[reflect(Component)]
 pub enum PlayerStatus {
-    /// It stands.
+    /// It is connected.
     #[default]
     Present,
-    /// It is gone; the seat is kept for a while.
+    /// Its connection is gone; the room keeps its seat for a while.
     Lost,
 }
 
-/// One player, as an entity. A game adds components of its own; they stay while the player is lost, and go with the
-/// entity when it left.
+/// One player, as an entity. A game adds components of its own. They stay while the player is lost, and go with the
+/// entity when the player leaves.
 #[derive(Component, Clone, Debug, PartialEq, Eq, Reflect)]
 #[require(PlayerStatus)]
 #[reflect(Component)]
@@ -134,12 +134,12 @@ pub struct Player {
     pub id: PlayerId,
 }
 
-/// Marks the entity of the player that leads.
+/// Marks the entity of the host.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Component)]
 pub struct HostPlayer;
 
-/// Marks the entity of a player that only watches the running round, since it came while that ran.
+/// Marks the entity of a player that only watches the running round, because it came during the round.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Component)]
 pub struct Spectator;
@@ -149,7 +149,7 @@ pub struct Spectator;
 #[reflect(Component)]
 pub struct OwnPlayer;
 
-/// Setting the state that is there already would run `OnEnter` again.
+/// Sets the state if it differs. Setting it again would run `OnEnter` again.
 pub(super) fn set_state(world: &mut World, state: RoomState) {
     NextState::set_if_neq(&mut world.resource_mut::<NextState<RoomState>>(), state);
 }

@@ -1,4 +1,4 @@
-//! The way out: what the game wrote in a frame goes to the session, and from there to the room.
+//! Sending: what the game wrote in a frame goes to the session, and from there to the room.
 
 use bevy::{ecs::schedule::ScheduleConfigs, ecs::system::ScheduleSystem, prelude::*};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub(super) fn messages<T: Serialize + Send + Sync + 'static>(kind: String) -> Sc
     system.run_if(on_message::<ToRoom<T>>)
 }
 
-/// Publishes what the frame said and changed.
+/// Publishes what the game sent and changed in this frame.
 pub(in crate::plugin) fn flush(mut engine: ResMut<RoomsEngine>) {
     engine.flush();
 }

@@ -1,8 +1,7 @@
-//! No page is around the game.
+//! The empty half for native programs: there is no page.
 
 use bevy::prelude::App;
 
-/// Nothing hides the game.
 pub(super) fn build(_: &mut App, _goes_on_hidden: bool) {}
 
 pub(super) fn address() -> Option<String> {

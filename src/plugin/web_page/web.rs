@@ -2,14 +2,14 @@
 
 use bevy::prelude::*;
 
-use crate::web::{self, Ticks};
+use crate::web::{self, HiddenFrames};
 
 pub(super) use crate::web::{address, show_address};
 
-/// Lets frames go on while the page is hidden, and tells the page of the first one.
+/// Drives frames while the page is hidden, and informs the page of the first frame.
 pub(super) fn build(app: &mut App, goes_on_hidden: bool) {
-    if goes_on_hidden && let Some(ticks) = Ticks::share() {
-        app.insert_non_send(ticks);
+    if goes_on_hidden && let Some(frames) = HiddenFrames::share() {
+        app.insert_non_send(frames);
     }
     app.add_systems(First, tell_page_of_the_first_frame);
 }
@@ -18,10 +18,10 @@ pub(super) fn end(why: &str) {
     wasm_bindgen::throw_str(why)
 }
 
-/// Tells the page around the game, with the event `bevy-rooms:running`, that the first frame was drawn: it may take away
-/// what it shows while the game is loading.
+/// Dispatches the event `bevy-rooms:running` when the first frame is drawn. The page may then remove what it shows
+/// while the game is loading.
 fn tell_page_of_the_first_frame(mut frames: Local<u32>) {
-    /// A frame is on the screen when the next but one begins: it is drawn while the next one is made.
+    /// A frame is on the screen when the next but one begins: the browser draws it while the game makes the next one.
     const DRAWN: u32 = 3;
     if *frames <= DRAWN {
         *frames += 1;

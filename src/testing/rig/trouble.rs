@@ -8,14 +8,14 @@ use super::{AppIndex, Rig};
 use crate::testing::{Fault, FaultPlan, LinkConditions};
 
 impl Rig {
-    /// The app has no frames until it is [thawed](Self::thaw), and its line goes on: a breakpoint, a long load, a window
-    /// that is being dragged.
+    /// The app has no frames until it is [thawed](Self::thaw), and its line goes on: a breakpoint, a long load, a
+    /// window that is being dragged.
     pub fn stall(&mut self, app: AppIndex) {
         self.places[app.0].is_stalled = true;
     }
 
-    /// The app's whole process stands still until it is [thawed](Self::thaw), its line too: SIGSTOP, a laptop that sleeps,
-    /// a page that the browser froze.
+    /// The app's whole process stands still until it is [thawed](Self::thaw), its line too: SIGSTOP, a laptop that
+    /// sleeps, a page that the browser froze.
     pub fn freeze(&mut self, app: AppIndex) {
         let place = &mut self.places[app.0];
         place.is_frozen = true;
@@ -80,8 +80,8 @@ impl Rig {
         }
     }
 
-    /// Cuts these apps off from the relay until the partition is [healed](Self::heal). Nobody is told: what is sent does
-    /// not arrive, and sockets stand until somebody notices the silence.
+    /// Cuts these apps off from the relay until the partition is [healed](Self::heal). Nobody is told: what is sent
+    /// does not arrive, and sockets stand until somebody notices the silence.
     pub fn partition(&mut self, apps: &[AppIndex]) {
         for app in apps {
             let place = &mut self.places[app.0];

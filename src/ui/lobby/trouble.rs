@@ -13,9 +13,9 @@ pub enum LobbyWish {
     Host,
     /// To join it.
     Join,
-    /// To join it, or to host it where nobody does.
+    /// To join it, or to host it if nobody does.
     Enter,
-    /// To leave the room, or to stop arriving.
+    /// To leave the room, or to cancel entering it.
     Leave,
 }
 
@@ -23,19 +23,19 @@ pub enum LobbyWish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LobbyTrouble {
-    /// Wanted to host what another hosts.
+    /// Another player hosts the room that the player wanted to host.
     HostExists {
-        /// The name that the host shows.
+        /// The name of the host.
         host: String,
     },
-    /// Wanted to join what nobody hosts.
+    /// Nobody hosts the room that the player wanted to join.
     NoHost,
-    /// Something else, in words.
+    /// Another reason, as text.
     Other(String),
 }
 
 impl LobbyTrouble {
-    /// What to say of a room that closed; nothing where the player left it.
+    /// The trouble of a room that closed; `None` if the player left it.
     pub fn of(reason: &CloseReason) -> Option<Self> {
         match reason {
             CloseReason::Left => None,
@@ -45,7 +45,7 @@ impl LobbyTrouble {
         }
     }
 
-    /// It in a sentence.
+    /// The trouble in a sentence.
     pub fn words(&self) -> String {
         match self {
             Self::HostExists { host } => format!("{host} hosts this room."),
@@ -54,7 +54,7 @@ impl LobbyTrouble {
         }
     }
 
-    /// What to do instead, where there is such a thing: a button's text, and what it is for.
+    /// What to do instead, if there is something: the text of a button, and its wish.
     pub fn way_out(&self) -> Option<(&'static str, LobbyWish)> {
         match self {
             Self::HostExists { .. } => Some(("Join instead", LobbyWish::Join)),

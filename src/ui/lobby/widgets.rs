@@ -2,20 +2,20 @@
 
 use bevy_egui::egui::{Align, Button, Frame, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2};
 
-/// Widest that the form becomes.
+/// The largest width of the form.
 const WIDEST: f32 = 420.0;
-/// Height of a button that a finger can hit.
+/// The height of a button that a finger can hit.
 const BUTTON: f32 = 30.0;
-/// Space between things that do not belong together.
+/// The space between things that do not belong together.
 pub(super) const GAP: f32 = 8.0;
 
-/// A column that is no wider than can be read.
+/// A column that is narrow enough to read.
 pub(super) fn column<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
     let size = vec2(ui.available_width().min(WIDEST), 0.0);
     ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), content).inner
 }
 
-/// A field with its label, and a dice that throws another value.
+/// A field with its label, and a dice button for another value.
 pub(super) fn field(
     ui: &mut Ui,
     label: &str,
@@ -40,7 +40,7 @@ pub(super) fn field(
     field.inner
 }
 
-/// A button as wide as there is room, and in the colour of what is selected where it is the thing to do next.
+/// A button over the whole width. If it is the next thing to do, it has the colour of selections.
 pub(super) fn wide(ui: &mut Ui, text: &str, is_next: bool) -> Response {
     let selection = ui.visuals().selection;
     let button = match is_next {
@@ -56,7 +56,7 @@ pub(super) fn show_flaw(ui: &mut Ui, flaw: Option<&str>) {
     }
 }
 
-/// Something that went wrong, in a box.
+/// Trouble, in a box.
 pub(super) fn notice(ui: &mut Ui, text: &str) {
     let frame = Frame::new().fill(ui.visuals().faint_bg_color).corner_radius(6).inner_margin(Margin::same(8));
     frame.show(ui, |ui| {
