@@ -1,59 +1,86 @@
-//! What the client knows of one channel.
+//! The channels: all that were ever attached, until they are released, and how their payloads are encrypted.
+//!
+//! [`Channels`] owns them. What happens to a channel stands beside what it concerns: `state` has attaching and detaching,
+//! `messages` publishing and receiving, `presence` the members. None of them knows the connection itself; each is given
+//! its [`Connectivity`].
+
+pub(crate) mod cipher;
+pub(crate) mod filter;
+mod member_queries;
+mod members;
+mod messages;
+mod own_members;
+pub(crate) mod presence;
+mod state;
 
 use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
-use super::{
-    backoff::Backoff,
-    event::{ChannelOptions, ChannelState},
-    get::Get,
-    presence::{MAX_MEMBERS, Members},
+use self::{cipher::CipherParams, member_queries::MemberQueries, members::Members, own_members::OwnMembers};
+use crate::{
+    command::ChannelOptions,
+    connection::{backoff::Backoff, connectivity::Connectivity},
+    context::Context,
+    event::ChannelState,
+    outbox::Outbox,
 };
-use rooms_protocol::{
-    Action, ChannelName, ChannelSerial, ClientId, ConnectionId, ErrorInfo, Flags, Frame, PresenceAction,
-    PresenceMessage,
-};
+use rooms_protocol::{Action, ChannelName, ChannelSerial, ErrorInfo, Flags, Frame, PresenceMessage};
+
+/// What the channels are given to do their work with: the facts of the connection, and where publishes go.
+#[derive(Debug)]
+pub(crate) struct ChannelContext<'a> {
+    pub(crate) connectivity: Connectivity<'a>,
+    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) base: Context<'a>,
+}
+
+/// All channels.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    /// The channels that are known: all that were ever attached, until they are released.
+    known: BTreeMap<ChannelName, Channel>,
+    /// How channels are encrypted, from when they are first attached with a cipher until they are released: also while a
+    /// channel is not known otherwise, so that nothing for it goes out in the clear. Nothing else holds a cipher.
+    ciphers: BTreeMap<ChannelName, CipherParams>,
+}
 
 /// A channel that was attached at some time, or is to be.
 #[derive(Debug, Default)]
-pub(super) struct Channel {
-    pub(super) state: ChannelState,
-    /// Without the cipher: all ciphers stand in the client's own table.
-    pub(super) options: ChannelOptions,
+struct Channel {
+    state: ChannelState,
+    /// Without the cipher: all ciphers are in [`Channels::ciphers`].
+    options: ChannelOptions,
     /// What went wrong, until it is attached again (`RTL24`).
-    pub(super) error: Option<ErrorInfo>,
+    error: Option<ErrorInfo>,
     /// The modes that the server granted (`RTL4m`).
-    pub(super) modes: Flags,
+    modes: Flags,
     /// The parameters that the server took (`RTL4k1`).
-    pub(super) params: BTreeMap<SmolStr, String>,
+    params: BTreeMap<SmolStr, String>,
     /// Up to where the game has the stream; attaching again goes on from here (`RTL15b`).
-    pub(super) serial: Option<ChannelSerial>,
+    serial: Option<ChannelSerial>,
     /// Where the stream was when it was attached without what came before (`RTL15c`).
-    pub(super) attach_serial: Option<ChannelSerial>,
-    /// What to do once the server has answered what was asked of it before (`RTL4h`, `RTL5i`).
-    pub(super) next: Option<Next>,
+    attach_serial: Option<ChannelSerial>,
+    /// What to ask of the server once it has answered the present request (`RTL4h`, `RTL5i`).
+    pending: Option<PendingRequest>,
     /// Whether it is forgotten once it is detached (`RTS4a`).
-    pub(super) release: bool,
-    pub(super) backoff: Backoff,
-    pub(super) members: Members,
-    /// The members that this client entered, which are entered again whenever the channel is attached anew (`RTP17`).
-    /// By name alone, since a new connection takes the place of the old one (`RTP17h`).
-    pub(super) own: BTreeMap<ClientId, PresenceMessage>,
-    /// Questions for the members that wait for an answer.
-    pub(super) gets: Vec<Get>,
+    release: bool,
+    backoff: Backoff,
+    members: Members,
+    own: OwnMembers,
+    queries: MemberQueries,
 }
 
-/// What waits for an answer of the server.
+/// What to ask of the server once it has answered the present request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+enum PendingRequest {
     Attach,
     Detach,
 }
 
 impl Channel {
     /// The frame that asks to attach.
-    pub(super) fn attach_frame(&self, name: &ChannelName) -> Frame {
+    fn attach_frame(&self, name: &ChannelName) -> Frame {
         let modes = self.options.modes.modes();
         Frame {
             flags: (modes != Flags::empty()).then_some(modes),
@@ -63,16 +90,16 @@ impl Channel {
         }
     }
 
-    /// Notes where the stream stands, if the frame tells. Only for what reaches the game: what is dropped must come
+    /// Notes where the stream is, if the frame tells. Call it only for what reaches the game: what is dropped must come
     /// again.
-    pub(super) fn advance(&mut self, frame: &Frame) {
+    fn advance(&mut self, frame: &Frame) {
         if frame.channel_serial.is_some() {
             self.serial.clone_from(&frame.channel_serial);
         }
     }
 
     /// Takes in what ATTACHED says about the channel itself.
-    pub(super) fn take_attached(&mut self, frame: &Frame) {
+    fn apply_attached(&mut self, frame: &Frame) {
         self.advance(frame);
         self.modes = frame.flags.unwrap_or_default().modes();
         self.params.clone_from(&frame.params);
@@ -81,25 +108,89 @@ impl Channel {
         }
     }
 
-    /// Takes in a word about a member that this client entered on the connection `current` (`RTP17b`).
-    pub(super) fn note_own(&mut self, word: &PresenceMessage, current: Option<&ConnectionId>) {
-        let Some(name) = &word.client_id else { return };
-        if word.connection_id.is_none() || word.connection_id.as_ref() != current {
-            return;
+    fn is_attached(&self) -> bool {
+        self.state == ChannelState::Attached
+    }
+}
+
+/// What can be asked about channels at any time.
+impl Channels {
+    /// The names of the channels that are known (`RTS2`).
+    pub(crate) fn names(&self) -> impl Iterator<Item = &ChannelName> {
+        self.known.keys()
+    }
+
+    /// How many channels are known.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// How many members are known, over all channels.
+    pub(crate) fn member_count(&self) -> usize {
+        self.known.values().map(|channel| channel.members.len()).sum()
+    }
+
+    /// A channel's state; [`Initialized`](ChannelState::Initialized) where it is not known (`RTL2b`).
+    pub(crate) fn state(&self, name: &ChannelName) -> ChannelState {
+        self.known.get(name).map_or(ChannelState::Initialized, |channel| channel.state)
+    }
+
+    /// How a channel was last asked to be attached (`RTL16`).
+    pub(crate) fn options(&self, name: &ChannelName) -> Option<ChannelOptions> {
+        let channel = self.known.get(name)?;
+        Some(ChannelOptions { cipher: self.cipher(name).cloned(), ..channel.options.clone() })
+    }
+
+    /// How a channel is encrypted.
+    pub(crate) fn cipher(&self, name: &ChannelName) -> Option<&CipherParams> {
+        self.ciphers.get(name)
+    }
+
+    /// The modes that the server granted when it last attached the channel (`RTL4m`).
+    pub(crate) fn modes(&self, name: &ChannelName) -> Flags {
+        self.known.get(name).map_or(Flags::empty(), |channel| channel.modes)
+    }
+
+    /// The parameters that the server took when it last attached the channel (`RTL4k1`).
+    pub(crate) fn params(&self, name: &ChannelName) -> Option<&BTreeMap<SmolStr, String>> {
+        self.known.get(name).map(|channel| &channel.params)
+    }
+
+    /// What went wrong with a channel, until it is attached again (`RTL24`).
+    pub(crate) fn error(&self, name: &ChannelName) -> Option<&ErrorInfo> {
+        self.known.get(name).and_then(|channel| channel.error.as_ref())
+    }
+
+    /// Up to where a channel's stream was received (`RTL15b`).
+    pub(crate) fn serial(&self, name: &ChannelName) -> Option<&ChannelSerial> {
+        self.known.get(name).and_then(|channel| channel.serial.as_ref())
+    }
+
+    /// The serials of all attached channels, for a client that recovers the connection (`RTN16g`).
+    pub(crate) fn serials(&self) -> BTreeMap<ChannelName, ChannelSerial> {
+        let attached = self.known.iter().filter(|(_, channel)| channel.is_attached());
+        attached.filter_map(|(name, channel)| Some((name.clone(), channel.serial.clone()?))).collect()
+    }
+
+    /// Goes on where an earlier client was (`RTN16j`).
+    pub(crate) fn restore_serials(&mut self, serials: BTreeMap<ChannelName, ChannelSerial>) {
+        for (name, serial) in serials {
+            self.known.entry(name).or_default().serial = Some(serial);
         }
-        let known = self.own.get(name);
-        let is_news = known.is_none_or(|own| own.connection_id != word.connection_id || word.is_newer_than(own));
-        match word.action {
-            PresenceAction::Enter | PresenceAction::Update | PresenceAction::Present
-                if is_news && (known.is_some() || self.own.len() < MAX_MEMBERS) =>
-            {
-                self.own.insert(name.clone(), PresenceMessage { action: PresenceAction::Present, ..word.clone() });
-            }
-            // A leave that the server made up, since it saw no line for a while, is not what the game wants.
-            PresenceAction::Leave if is_news && word.parsed_id().is_some() => {
-                self.own.remove(name);
-            }
-            _ => {}
-        }
+    }
+
+    /// Where a channel's stream was when it was attached without what came before (`RTL15c`).
+    pub(crate) fn attach_serial(&self, name: &ChannelName) -> Option<&ChannelSerial> {
+        self.known.get(name).and_then(|channel| channel.attach_serial.as_ref())
+    }
+
+    /// Who is on a channel, as far as is known.
+    pub(crate) fn members(&self, name: &ChannelName) -> impl Iterator<Item = &PresenceMessage> + use<'_> {
+        self.known.get(name).into_iter().flat_map(|channel| channel.members.iter())
+    }
+
+    /// Whether all members of a channel are known (`RTP13`).
+    pub(crate) fn members_synced(&self, name: &ChannelName) -> bool {
+        self.known.get(name).is_some_and(|channel| channel.is_attached() && !channel.members.is_syncing())
     }
 }

@@ -1,73 +1,119 @@
-//! The states of the connection, and how it gets from one to the next (`RTN4`, `RTN11`, `RTN14`, `RTN15`).
+//! The connection: its states, and how it gets from one to the next (`RTN4`, `RTN11`, `RTN14`, `RTN15`).
+//!
+//! [`Connection`] owns what is known of the connection over all its sockets. What a change of it means to channels, tokens and
+//! publishes is not decided here: each method returns a [`Step`], which the client follows.
+
+pub(crate) mod backoff;
+mod closing;
+pub(crate) mod connectivity;
+mod hosts;
+mod line;
+mod liveness;
+mod recovery;
+pub(crate) mod target;
 
 use std::time::Duration;
 
 use web_time::Instant;
 
-use super::{
-    Client, Output, Timer, TransportId,
+use self::{
     backoff::Backoff,
-    ending::closed_error,
+    hosts::{HostStep, Hosts},
+};
+pub(crate) use self::{liveness::Liveness, recovery::RecoveryKey};
+use crate::{
+    context::Context,
+    effects::Effects,
+    error::{disconnected, timed_out},
     event::{ConnectionChange, ConnectionState, Event},
-    fallback::{Hosts, may_stand_elsewhere},
-    liveness::Pings,
     options::ClientOptions,
+    output::RequestId,
+    timer::Timer,
 };
-use rooms_protocol::{
-    Action, ClientId, ConnectionDetails, ConnectionId, ConnectionKey, DEFAULT_MAX_MESSAGE_SIZE, ErrorCode, ErrorInfo,
-    Frame,
-};
+use rooms_protocol::{ClientId, ConnectionId, ConnectionKey, DEFAULT_MAX_MESSAGE_SIZE, ErrorInfo};
 
-/// Least time between two reconnects without a wait, so that a server that drops every line at once is not flooded.
-/// Ably's SDKs keep the same distance.
-const RECONNECT_SPACING: Duration = Duration::from_secs(1);
+/// What the client is to do next about the connection, and about all that depends on it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Step {
+    /// Nothing.
+    Stay,
+    /// Open a socket, once there is a token where one is needed.
+    Open,
+    /// The connection waits for its next attempt.
+    Disconnected,
+    /// The server took the connection. Channels are attached before the game learns of it.
+    Connected(Welcome),
+    /// The server refused the token.
+    TokenRefused(ErrorInfo),
+    /// Messages may have been missed on every channel.
+    ContinuityLost(ErrorInfo),
+    /// Give up the line and connect again.
+    LoseLine(ErrorInfo),
+    /// The connection is suspended; suspend what depends on it.
+    Suspended {
+        reason: ErrorInfo,
+        /// Whether an attempt failed at every host just before.
+        attempt_failed: bool,
+    },
+    /// End the connection with an error.
+    Fail(ErrorInfo),
+    /// The client waits for the server's goodbye.
+    Closing,
+    /// The connection is over.
+    Close(Option<ErrorInfo>),
+}
+
+/// How the server took the connection.
+#[derive(Debug)]
+pub(crate) struct Welcome {
+    /// Why the connection is a new one, or what else was wrong.
+    pub(crate) reason: Option<ErrorInfo>,
+    /// Whether the client had no connection before.
+    pub(crate) is_first: bool,
+    /// Whether the connection of an earlier client goes on.
+    pub(crate) recovered: bool,
+    /// Whether the connection of before goes on.
+    pub(crate) resumed: bool,
+    /// Whether channels are to be attached and waiting frames sent: always, but for new details of a standing connection.
+    pub(crate) renewed: bool,
+}
 
 /// The connection, over all its sockets.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) state: ConnectionState,
-    /// The current socket, opening or open.
-    pub(super) transport: Option<TransportId>,
+pub(crate) struct Connection {
+    state: ConnectionState,
     /// Whether the game takes the network for gone.
-    pub(super) offline: bool,
+    offline: bool,
     /// Whether the program is about to stand still.
-    pub(super) shelved: bool,
-    sockets: u64,
-    pub(super) id: Option<ConnectionId>,
+    shelved: bool,
+    id: Option<ConnectionId>,
     /// What resumes the connection; the newest that the server gave (`RTN15e`).
-    pub(super) key: Option<ConnectionKey>,
+    key: Option<ConnectionKey>,
     /// What goes on with the connection of an earlier client, until there is one of this client's own (`RTN16k`).
-    pub(super) recover: Option<ConnectionKey>,
-    /// What went wrong, until the connection stands again (`RTN25`).
-    pub(super) error: Option<ErrorInfo>,
-    pub(super) hosts: Hosts,
+    recover: Option<ConnectionKey>,
+    /// What went wrong, until the line stands again (`RTN25`).
+    error: Option<ErrorInfo>,
+    hosts: Hosts,
     /// Who the server says the client is, while connected.
-    pub(super) client_id: Option<ClientId>,
+    client_id: Option<ClientId>,
     /// How long the server keeps the connection without a socket.
     ttl: Duration,
-    /// Longest silence of the server, if it promised one.
-    pub(super) max_idle: Option<Duration>,
-    pub(super) max_message_size: usize,
+    max_message_size: usize,
     backoff: Backoff,
-    /// When the line was last taken up again without a wait.
+    /// When the client last connected again without a wait.
     last_reconnect: Option<Instant>,
-    /// When the line was last dropped for a frame that could not be read.
-    pub(super) last_malformed: Option<Instant>,
-    pub(super) pings: Pings,
+    /// How often the client was connected.
     connects: u64,
-    pub(super) reconnects: u64,
-    pub(super) malformed: u64,
-    pub(super) round_trip: Option<Duration>,
+    pub(crate) liveness: Liveness,
 }
 
 impl Connection {
-    pub(super) fn new(options: &ClientOptions) -> Self {
+    pub(crate) fn new(options: &ClientOptions) -> Self {
         Self {
             state: ConnectionState::Initialized,
-            transport: None,
             offline: false,
             shelved: false,
-            sockets: 0,
             id: None,
             key: None,
             recover: None,
@@ -75,283 +121,193 @@ impl Connection {
             hosts: Hosts::default(),
             client_id: None,
             ttl: options.timing.connection_state_ttl,
-            max_idle: None,
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             backoff: Backoff::default(),
             last_reconnect: None,
-            last_malformed: None,
-            pings: Pings::default(),
             connects: 0,
-            reconnects: 0,
-            malformed: 0,
-            round_trip: None,
+            liveness: Liveness::default(),
         }
     }
 
-    /// What the server announces stands over the options (`RTN21`).
-    fn take_details(&mut self, details: ConnectionDetails) {
-        if details.connection_key.is_some() {
-            self.key = details.connection_key;
-        }
-        self.client_id = details.client_id;
-        self.max_idle = details.max_idle_interval.filter(|ms| *ms > 0).map(Duration::from_millis);
-        if let Some(ttl) = details.connection_state_ttl {
-            self.ttl = Duration::from_millis(ttl);
-        }
-        if let Some(size) = details.max_message_size {
-            self.max_message_size = usize::try_from(size).unwrap_or(usize::MAX);
-        }
+    pub(crate) fn state(&self) -> ConnectionState {
+        self.state
     }
-}
 
-impl Client {
-    pub(super) fn connect(&mut self, now: Instant) {
-        match self.state() {
-            ConnectionState::Connecting | ConnectionState::Connected => return,
-            ConnectionState::Initialized | ConnectionState::Disconnected | ConnectionState::Suspended => {}
-            ConnectionState::Closing | ConnectionState::Closed | ConnectionState::Failed => self.forget_connection(),
-        }
-        match &self.target {
-            // A client that is wrongly made fails where it is used, and says what to mend.
+    pub(crate) fn id(&self) -> Option<&ConnectionId> {
+        self.id.as_ref()
+    }
+
+    pub(crate) fn key(&self) -> Option<&ConnectionKey> {
+        self.key.as_ref()
+    }
+
+    pub(crate) fn error(&self) -> Option<&ErrorInfo> {
+        self.error.as_ref()
+    }
+
+    /// Who the server says the client is, while connected.
+    pub(crate) fn client_id(&self) -> Option<&ClientId> {
+        self.client_id.as_ref()
+    }
+
+    pub(crate) fn max_message_size(&self) -> usize {
+        self.max_message_size
+    }
+
+    /// How often the client was connected, after the first time.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.connects.saturating_sub(1)
+    }
+
+    /// The fallback host that the line stands at, if it does (`RTN17e`).
+    pub(crate) fn connected_host(&self) -> Option<&str> {
+        self.hosts.current().filter(|_| self.state == ConnectionState::Connected)
+    }
+
+    /// Whether the present attempt goes on with the next token.
+    pub(crate) fn awaits_token(&self, effects: &Effects) -> bool {
+        self.state == ConnectionState::Connecting && !effects.has_socket() && !self.hosts.is_checking()
+    }
+
+    /// Begins to connect. What was left of an earlier connection is forgotten before (`RTN11`).
+    pub(crate) fn connect(&mut self, cx: &mut Context<'_>) -> Step {
+        match cx.target {
+            // A client that is wrongly made fails where it is used, and says what to correct.
             Err(error) => {
-                let reason = error.clone();
-                self.connection.state = ConnectionState::Initialized;
-                self.fail(reason);
+                self.state = ConnectionState::Initialized;
+                Step::Fail(error.clone())
             }
             Ok(_) => {
-                if self.state() != ConnectionState::Suspended && !self.timers.runs(&Timer::Suspend) {
-                    self.timers.start(Timer::Suspend, now, self.connection.ttl);
+                if self.state != ConnectionState::Suspended && !cx.timers.runs(&Timer::Suspend) {
+                    cx.start(Timer::Suspend, self.ttl);
                 }
-                self.attempt(now);
+                self.attempt(cx)
             }
         }
     }
 
     /// Begins as if never connected (`RTN11b`, `RTN11d`).
-    fn forget_connection(&mut self) {
-        self.shut();
-        self.timers.stop_all();
-        self.end_auth(&closed_error());
-        self.end_pings(&closed_error());
-        self.end_all_operations(&closed_error());
-        self.outbox.reset_serial();
-        self.forget_channels();
-        self.connection.id = None;
-        self.connection.key = None;
-        self.connection.error = None;
-        self.connection.ttl = self.options.timing.connection_state_ttl;
-        self.connection.backoff.reset();
+    pub(crate) fn forget(&mut self, options: &ClientOptions) {
+        self.id = None;
+        self.key = None;
+        self.error = None;
+        self.ttl = options.timing.connection_state_ttl;
+        self.backoff.reset();
     }
 
     /// Begins an attempt to connect, in place of the present one.
-    pub(super) fn attempt(&mut self, now: Instant) {
-        self.shut();
-        self.timers.stop(&Timer::Retry);
-        self.timers.stop(&Timer::Attempt);
-        self.begin_at_first_host();
-        self.change_connection(ConnectionState::Connecting, None, None);
-        if self.connection.offline {
-            return self.attempt_failed(disconnected("the game took the network for gone"), now);
+    pub(crate) fn attempt(&mut self, cx: &mut Context<'_>) -> Step {
+        cx.effects.shut();
+        cx.timers.stop(&Timer::Retry);
+        cx.timers.stop(&Timer::Attempt);
+        self.hosts.begin(cx);
+        self.change(ConnectionState::Connecting, None, None, cx);
+        if self.offline {
+            return self.attempt_failed(disconnected("the game took the network for gone"), cx);
         }
-        if self.connection.shelved {
-            return self.attempt_failed(disconnected("the page is shelved"), now);
+        if self.shelved {
+            return self.attempt_failed(disconnected("the page is shelved"), cx);
         }
-        self.open_or_ask(now);
+        Step::Open
     }
 
     /// Opens a socket. Every one asks to resume what there was (`RTN14h`).
-    pub(super) fn open(&mut self, now: Instant) {
-        let Ok(target) = &self.target else { return };
+    pub(crate) fn open(&self, token: Option<&str>, cx: &mut Context<'_>) {
+        let Ok(target) = cx.target else { return };
         let mut more = Vec::new();
-        if let Some(token) = &self.tokens.current {
+        if let Some(token) = token {
             // The specification has `accessToken`; the cloud's SDKs send this, which every server takes.
-            more.push(("access_token", token.token.as_str()));
+            more.push(("access_token", token));
         }
-        match (&self.connection.key, &self.connection.recover) {
+        match (&self.key, &self.recover) {
             (Some(key), _) => more.push(("resume", key.as_str())),
             (None, Some(key)) => more.push(("recover", key.as_str())),
             (None, None) => {}
         }
-        let url = target.url(self.connection.hosts.current.as_deref(), &more);
-        self.connection.sockets += 1;
-        let transport = TransportId(self.connection.sockets);
-        self.connection.transport = Some(transport);
-        self.outputs.push_back(Output::Open { transport, url });
-        self.timers.start(Timer::Attempt, now, self.options.timing.request_timeout);
+        cx.effects.open(target.url(self.hosts.current(), &more));
+        cx.start_request_timeout(Timer::Attempt);
     }
 
-    /// An attempt failed at every host, in a way that another may mend (`RTN14d`).
-    pub(super) fn attempt_failed(&mut self, reason: ErrorInfo, now: Instant) {
-        self.shut();
-        self.timers.stop(&Timer::Attempt);
-        self.begin_at_first_host();
-        self.tokens.renewed = false;
-        if self.timers.runs(&Timer::Suspend) {
-            let wait = self.connection.backoff.next(self.options.timing.disconnected_retry, &mut self.rng);
-            self.timers.start(Timer::Retry, now, wait);
-            self.change_connection(ConnectionState::Disconnected, Some(reason), Some(wait));
-            self.fail_unqueued();
-        } else {
-            self.suspend(reason, now);
-        }
+    /// The present attempt stops until there is a new token.
+    pub(crate) fn pause_attempt(&self, cx: &mut Context<'_>) {
+        cx.effects.shut();
+        cx.timers.stop(&Timer::Attempt);
     }
 
-    pub(super) fn attempt_timed_out(&mut self, now: Instant) {
-        let limit = self.options.timing.request_timeout;
-        self.host_failed(timed_out(&format!("the server did not answer within {limit:?}")), now);
+    /// An attempt failed at every host, in a way that another attempt may not (`RTN14d`).
+    pub(crate) fn attempt_failed(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> Step {
+        cx.effects.shut();
+        cx.timers.stop(&Timer::Attempt);
+        self.hosts.begin(cx);
+        if !cx.timers.runs(&Timer::Suspend) {
+            return self.suspend(reason, true, cx);
+        }
+        let wait = self.backoff.next(cx.options.timing.disconnected_retry, cx.rng);
+        cx.start(Timer::Retry, wait);
+        self.change(ConnectionState::Disconnected, Some(reason), Some(wait), cx);
+        Step::Disconnected
     }
 
-    /// The line is gone while connected: takes it up again at once (`RTN15a`).
-    pub(super) fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
-        self.leave_line();
-        self.timers.start(Timer::Suspend, now, self.connection.ttl);
-        let since = self.connection.last_reconnect.map(|last| now.saturating_duration_since(last));
-        let wait = since.map_or(Duration::ZERO, |since| RECONNECT_SPACING.saturating_sub(since));
-        self.connection.last_reconnect = Some(now + wait);
-        self.change_connection(ConnectionState::Disconnected, Some(reason), Some(wait));
-        self.fail_unqueued();
-        if wait.is_zero() {
-            self.attempt(now);
-        } else {
-            self.timers.start(Timer::Retry, now, wait);
-        }
+    /// Tries again at longer intervals from now on (`RTN14e`).
+    fn suspend(&mut self, reason: ErrorInfo, attempt_failed: bool, cx: &mut Context<'_>) -> Step {
+        let wait = cx.options.timing.suspended_retry;
+        cx.start(Timer::Retry, wait);
+        self.change(ConnectionState::Suspended, Some(reason.clone()), Some(wait), cx);
+        Step::Suspended { reason, attempt_failed }
     }
 
-    /// What ends with a socket, whatever comes next.
-    pub(super) fn leave_line(&mut self) {
-        self.shut();
-        for timer in [Timer::Attempt, Timer::Idle, Timer::Ping, Timer::Close] {
-            self.timers.stop(&timer);
-        }
-        self.timers.stop_channels();
-        self.begin_at_first_host();
-        self.connection.client_id = None;
-        self.lose_pings();
-        self.fail_volatile();
+    /// The server did not answer in time (`RTN14c`).
+    pub(crate) fn on_attempt_timeout(&mut self, cx: &mut Context<'_>) -> Step {
+        let limit = cx.options.timing.request_timeout;
+        self.host_failed(timed_out(&format!("the server did not answer within {limit:?}")), cx)
     }
 
-    pub(super) fn connected(&mut self, frame: Frame, now: Instant) {
-        match self.state() {
-            ConnectionState::Connecting | ConnectionState::Connected => {}
-            // Closing began before the server was there.
-            ConnectionState::Closing => return self.send(Frame::new(Action::Close)),
-            _ => return,
-        }
-        let details = frame.connection_details.map(|details| *details).unwrap_or_default();
-        if let (Some(own), Some(theirs)) = (&self.options.client_id, &details.client_id)
-            && theirs.as_str() != "*"
-            && own != theirs
-        {
-            let message = format!("the credentials are of {theirs}, but the client is to be {own} (RSA15c)");
-            return self.fail(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, message));
-        }
-        let is_update = self.state() == ConnectionState::Connected;
-        let is_first = self.connection.id.is_none();
-        let recovered = self.connection.recover.take().is_some() && frame.error.is_none();
-        let resumed = recovered || (!is_first && self.connection.id == frame.connection_id);
-        self.connection.id = frame.connection_id;
-        self.connection.take_details(details);
-        self.connection.backoff.reset();
-        for timer in [Timer::Attempt, Timer::Retry, Timer::Suspend] {
-            self.timers.stop(&timer);
-        }
-        self.watch_silence(now);
-        let reason = frame.error.map(|error| *error);
-        self.connection.error.clone_from(&reason);
-        if is_first && !recovered {
-            // A key of an earlier client that did not help leaves its numbers behind (`RTN16f`).
-            self.outbox.reset_serial();
-        }
-        if !is_update {
-            self.connection.reconnects += u64::from(self.connection.connects > 0);
-            self.connection.connects += 1;
-        }
-        let renewed = !(is_update && resumed);
-        if renewed {
-            // Channels go first: they are seen attaching before the connection is seen to stand (`RTL3d1`).
-            self.attach_all(now);
-        }
-        let change = self.connection_change(ConnectionState::Connected, reason.clone(), None, resumed);
-        self.connection.state = ConnectionState::Connected;
-        self.emit(Event::Connection(change));
-        if renewed {
-            self.send_waiting(resumed, is_first, reason.as_ref());
-        }
-        self.authenticated();
-        self.send_wanted_pings(now);
+    /// The host could not be reached or is in trouble. Another one is tried within the same attempt.
+    fn host_failed(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> Step {
+        cx.effects.shut();
+        cx.timers.stop(&Timer::Attempt);
+        let step = self.hosts.on_failed(reason, cx);
+        self.follow_host(step, cx)
     }
 
-    pub(super) fn disconnected_by_server(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
-        let reason = error.map_or_else(|| disconnected("the server ended the line"), |error| *error);
-        if reason.is_token_error() {
-            self.token_refused(reason, now);
-        } else if self.state() == ConnectionState::Connecting && reason.is_server_trouble() {
-            self.host_failed(reason, now);
-        } else {
-            self.line_ended(reason, now);
+    /// Whether the internet can be reached.
+    pub(crate) fn on_connectivity(&mut self, request: RequestId, up: bool, cx: &mut Context<'_>) -> Step {
+        let step = self.hosts.on_connectivity(request, up, cx);
+        self.follow_host(step, cx)
+    }
+
+    /// No answer came whether the internet can be reached.
+    pub(crate) fn on_connectivity_timeout(&mut self, cx: &mut Context<'_>) -> Step {
+        let step = self.hosts.on_connectivity_timeout(cx);
+        self.follow_host(step, cx)
+    }
+
+    fn follow_host(&mut self, step: HostStep, cx: &mut Context<'_>) -> Step {
+        match step {
+            HostStep::Stay => Step::Stay,
+            HostStep::Open => Step::Open,
+            HostStep::NoneLeft(reason) => self.attempt_failed(reason, cx),
         }
     }
 
-    pub(super) fn transport_closed(&mut self, reason: Option<ErrorInfo>, now: Instant) {
-        self.connection.transport = None;
-        let reason = reason.unwrap_or_else(|| disconnected("the line to the server broke"));
-        if self.state() == ConnectionState::Connecting && may_stand_elsewhere(&reason) {
-            self.host_failed(reason, now);
-        } else {
-            self.line_ended(reason, now);
-        }
-    }
-
-    pub(super) fn line_ended(&mut self, reason: ErrorInfo, now: Instant) {
-        match self.state() {
-            ConnectionState::Connecting => self.attempt_failed(reason, now),
-            ConnectionState::Connected => self.lose_line(reason, now),
-            ConnectionState::Closing => self.closed(None),
-            _ => {}
-        }
-    }
-
-    pub(super) fn connection_error(&mut self, error: Option<Box<ErrorInfo>>, now: Instant) {
-        let reason = error.map_or_else(
-            || ErrorInfo::new(ErrorCode::CONNECTION_FAILED, 400, "the server ended the connection without a reason"),
-            |error| *error,
-        );
-        if self.state() == ConnectionState::Closing {
-            self.closed(Some(reason));
-        } else if reason.is_token_error()
-            // A standing connection that is ended so was given a wrong token on purpose (`RTC8a2`).
-            && (self.state() == ConnectionState::Connecting || !self.options.can_renew())
-        {
-            self.token_refused(reason, now);
-        } else {
-            self.fail(reason);
-        }
-    }
-
-    /// Gives up the current socket. Whatever is still said about it is ignored.
-    pub(super) fn shut(&mut self) {
-        if let Some(transport) = self.connection.transport.take() {
-            self.outputs.push_back(Output::Shut { transport });
-        }
-    }
-
-    pub(super) fn change_connection(
+    fn change(
         &mut self,
         to: ConnectionState,
         reason: Option<ErrorInfo>,
         retry_in: Option<Duration>,
+        cx: &mut Context<'_>,
     ) {
         if reason.is_some() {
-            self.connection.error.clone_from(&reason);
+            self.error.clone_from(&reason);
         }
-        if self.connection.state != to {
-            let change = self.connection_change(to, reason, retry_in, false);
-            self.connection.state = to;
-            self.emit(Event::Connection(change));
+        if self.state != to {
+            let change = self.describe(to, reason, retry_in, false);
+            self.state = to;
+            cx.effects.emit(Event::Connection(change));
         }
     }
 
-    fn connection_change(
+    fn describe(
         &self,
         current: ConnectionState,
         reason: Option<ErrorInfo>,
@@ -359,21 +315,13 @@ impl Client {
         resumed: bool,
     ) -> ConnectionChange {
         ConnectionChange {
-            previous: self.connection.state,
+            previous: self.state,
             current,
             reason,
             retry_in,
-            connection_id: self.connection.id.clone(),
-            client_id: self.connection.client_id.clone(),
+            connection_id: self.id.clone(),
+            client_id: self.client_id.clone(),
             resumed,
         }
     }
-}
-
-pub(super) fn disconnected(message: &str) -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::DISCONNECTED, 400, format!("{message}; connecting again"))
-}
-
-fn timed_out(message: &str) -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::TIMED_OUT, 408, message)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use smol_str::SmolStr;
 
-use super::token::{TokenCallback, TokenDetails};
+use crate::auth::token::{TokenCallback, TokenDetails};
 use rooms_protocol::{ClientId, Format};
 
 /// What tells whether the internet can be reached (`REC3a`).
@@ -92,7 +92,7 @@ pub struct ClientOptions {
     /// What to ask whether the internet can be reached at all, before another host is tried: a GET whose answer holds
     /// `yes` (`REC3`). Defaults to Ably's.
     pub connectivity_check_url: String,
-    /// What [`Client::recovery_key`](super::Client::recovery_key) of an earlier client gave, to go on with its connection
+    /// What [`Client::recovery_key`](crate::Client::recovery_key) of an earlier client gave, to go on with its connection
     /// (`RTN16`). Defaults to none.
     pub recover: Option<String>,
     /// Further parameters of the WebSocket's URL, which stand over the client's own (`RTC1f`). Defaults to none.
@@ -152,7 +152,7 @@ impl ClientOptions {
     }
 
     /// Whether a new token can be had when one is refused or ends.
-    pub(super) fn can_renew(&self) -> bool {
+    pub(crate) fn can_renew(&self) -> bool {
         match self.credentials {
             Credentials::Callback(_) | Credentials::TokenUrl(_) => true,
             Credentials::Key(_) => self.use_token_auth,

@@ -5,27 +5,43 @@
 
 use std::collections::VecDeque;
 
-use super::event::{Lifetime, OperationId};
-use rooms_protocol::{ChannelName, ClientId, Frame, MessageSerial, MsgSerial, PublishResult};
+use crate::{
+    command::{Lifetime, OperationId},
+    connection::connectivity::Connectivity,
+    effects::Effects,
+    error::{no_line, unusable_connection},
+    event::{ConnectionState, Event},
+    options::ClientOptions,
+};
+use rooms_protocol::{ChannelName, ClientId, ErrorCode, ErrorInfo, Frame, MessageSerial, MsgSerial, PublishResult};
 
 /// Why an entry is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Somebody asked for it and is told the outcome.
     Operation(OperationId),
     /// Presence is entered again (`RTP17i`).
     Reentry,
 }
 
+impl Purpose {
+    /// Tells the outcome to whoever asked. Nobody asked for a re-entry; where it is refused, the channel tells the game.
+    pub(crate) fn end(self, outcome: Result<Vec<Option<MessageSerial>>, ErrorInfo>, effects: &mut Effects) {
+        if let Self::Operation(operation) = self {
+            effects.emit(Event::Published { operation, outcome });
+        }
+    }
+}
+
 /// One frame on its way.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Why it is sent.
-    pub(super) purpose: Purpose,
+    pub(crate) purpose: Purpose,
     /// How far it may be carried.
-    pub(super) lifetime: Lifetime,
+    pub(crate) lifetime: Lifetime,
     /// The frame. Its `msg_serial` is set while it is pending.
-    pub(super) frame: Frame,
+    pub(crate) frame: Frame,
 }
 
 impl Entry {
@@ -34,7 +50,7 @@ impl Entry {
     }
 
     /// Whether it is about presence.
-    pub(super) fn is_presence(&self) -> bool {
+    pub(crate) fn is_presence(&self) -> bool {
         !self.frame.presence.is_empty()
     }
 
@@ -45,16 +61,16 @@ impl Entry {
 
 /// An entry that the server took, with the serials that its messages were given.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// The entry.
-    pub(super) entry: Entry,
+    pub(crate) entry: Entry,
     /// One per message, as far as the server told.
-    pub(super) serials: Vec<Option<MessageSerial>>,
+    pub(crate) serials: Vec<Option<MessageSerial>>,
 }
 
 /// All that is on its way.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     limit: usize,
     next: MsgSerial,
     queued: VecDeque<Entry>,
@@ -64,7 +80,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// An empty one that takes `limit` entries.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             next: MsgSerial::default(),
@@ -74,33 +90,104 @@ impl Outbox {
         }
     }
 
+    /// Whether the connection, or else the outbox, takes one more entry.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub(crate) fn check_capacity(
+        &self,
+        connectivity: &Connectivity<'_>,
+        options: &ClientOptions,
+        lifetime: Lifetime,
+    ) -> Result<(), ErrorInfo> {
+        match connectivity.state {
+            ConnectionState::Connected => {}
+            ConnectionState::Initialized | ConnectionState::Connecting | ConnectionState::Disconnected => {
+                if lifetime == Lifetime::Volatile || !options.queue_messages {
+                    return Err(no_line(
+                        "there is no connection at the moment, and the message is not to wait for one",
+                    ));
+                }
+            }
+            state => return Err(unusable_connection(state)),
+        }
+        if self.is_full() {
+            let limit = self.limit;
+            let text =
+                format!("{limit} operations already wait for the server; send less often, or raise outbox_limit");
+            return Err(ErrorInfo::new(ErrorCode::CONNECTION_RATE_EXCEEDED, 429, text));
+        }
+        Ok(())
+    }
+
+    /// There is a connection: sends again what was not acknowledged, and what waited (`RTN19a`, `RTL6c2`). `reason` is why
+    /// the connection was not resumed.
+    pub(crate) fn resend(&mut self, resumed: bool, is_first: bool, reason: Option<&ErrorInfo>, effects: &mut Effects) {
+        let mut frames = Vec::new();
+        if resumed {
+            frames = self.pending_frames();
+        } else if !is_first {
+            let reason = reason.cloned().unwrap_or_else(|| {
+                let text = "a new connection took the place of the one that the message was meant for";
+                ErrorInfo::new(ErrorCode::RECOVERY_FAILED, 400, text)
+            });
+            fail(self.start_over(), &reason, effects);
+        }
+        frames.extend(self.release_queued());
+        for frame in frames {
+            effects.send(frame);
+        }
+    }
+
+    /// Everything that is on its way has failed (`RTN7e`).
+    pub(crate) fn fail_all(&mut self, reason: &ErrorInfo, effects: &mut Effects) {
+        fail(self.drain(), reason, effects);
+    }
+
+    /// The line is gone, and nothing is to wait for another one: what is on its way has failed (`RTN7d`).
+    pub(crate) fn fail_unqueued(&mut self, options: &ClientOptions, effects: &mut Effects) {
+        if !options.queue_messages {
+            self.fail_all(&no_line("the line broke, and messages are not to wait for another one"), effects);
+        }
+    }
+
+    /// The socket is gone: what was meant for it alone has failed.
+    pub(crate) fn fail_volatile(&mut self, effects: &mut Effects) {
+        fail(self.take_volatile(), &no_line("the line broke before the server answered"), effects);
+    }
+
+    /// The channel will not be attached: what was held for it has failed (`RTL11`).
+    pub(crate) fn fail_held(&mut self, channel: &ChannelName, reason: &ErrorInfo, effects: &mut Effects) {
+        fail(self.take_held(channel), reason, effects);
+    }
+
     /// Whether no further entry may be added.
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.waiting() + self.pending() >= self.limit
     }
 
     /// How many wait for a connection or their channel.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.queued.len() + self.held.len()
     }
 
     /// How many wait for an acknowledgement.
-    pub(super) fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.pending.len()
     }
 
     /// Keeps `entry` until there is a connection.
-    pub(super) fn queue(&mut self, entry: Entry) {
+    pub(crate) fn queue(&mut self, entry: Entry) {
         self.queued.push_back(entry);
     }
 
     /// Keeps `entry` until its channel is attached.
-    pub(super) fn hold(&mut self, entry: Entry) {
+    pub(crate) fn hold(&mut self, entry: Entry) {
         self.held.push_back(entry);
     }
 
     /// Numbers `entry`, keeps it until it is acknowledged, and gives the frame to send.
-    pub(super) fn send(&mut self, mut entry: Entry) -> Frame {
+    pub(crate) fn send(&mut self, mut entry: Entry) -> Frame {
         entry.frame.msg_serial = Some(self.next);
         self.next = self.next.next();
         let frame = entry.frame.clone();
@@ -110,7 +197,7 @@ impl Outbox {
 
     /// The server took the frames from `first` on, `count` of them, and all before (`RTN7a`). A server acknowledges in
     /// order, so one that names a later frame took the earlier ones too.
-    pub(super) fn acknowledge(&mut self, first: MsgSerial, count: u32, mut results: Vec<PublishResult>) -> Vec<Taken> {
+    pub(crate) fn acknowledge(&mut self, first: MsgSerial, count: u32, mut results: Vec<PublishResult>) -> Vec<Taken> {
         let entries = self.take_pending(first, count);
         let taken = entries.into_iter().map(|entry| {
             let index = entry.serial().0.checked_sub(first.0).and_then(|index| usize::try_from(index).ok());
@@ -121,7 +208,7 @@ impl Outbox {
     }
 
     /// The server refused the frames from `first` on, `count` of them, and all before.
-    pub(super) fn refuse(&mut self, first: MsgSerial, count: u32) -> Vec<Entry> {
+    pub(crate) fn refuse(&mut self, first: MsgSerial, count: u32) -> Vec<Entry> {
         self.take_pending(first, count)
     }
 
@@ -132,18 +219,18 @@ impl Outbox {
     }
 
     /// The line is gone: takes out what was meant for that line alone.
-    pub(super) fn take_volatile(&mut self) -> Vec<Entry> {
+    fn take_volatile(&mut self) -> Vec<Entry> {
         take_if(&mut self.pending, |entry| entry.lifetime == Lifetime::Volatile)
     }
 
     /// The frames to send again with their old numbers, after the connection was resumed (`RTN19a2`).
-    pub(super) fn pending_frames(&self) -> Vec<Frame> {
+    fn pending_frames(&self) -> Vec<Frame> {
         self.pending.iter().map(|entry| entry.frame.clone()).collect()
     }
 
     /// A new connection takes the place of the old one: numbers start anew, and what is pending is to be sent again
     /// (`RTN15c7`, `RTN19a2`). Takes out what was meant for the old connection alone.
-    pub(super) fn start_over(&mut self) -> Vec<Entry> {
+    fn start_over(&mut self) -> Vec<Entry> {
         self.next = MsgSerial::default();
         let mut again = VecDeque::new();
         let mut presence = VecDeque::new();
@@ -167,46 +254,53 @@ impl Outbox {
     }
 
     /// The number of the next frame.
-    pub(super) fn next_serial(&self) -> MsgSerial {
+    pub(crate) fn next_serial(&self) -> MsgSerial {
         self.next
     }
 
     /// Numbers go on as those of another client did (`RTN16f`).
-    pub(super) fn set_serial(&mut self, next: MsgSerial) {
+    pub(crate) fn set_serial(&mut self, next: MsgSerial) {
         self.next = next;
     }
 
     /// Numbers start anew, as for a client that never connected.
-    pub(super) fn reset_serial(&mut self) {
+    pub(crate) fn reset_serial(&mut self) {
         self.next = MsgSerial::default();
     }
 
     /// There is a connection: numbers what is queued, and gives the frames to send.
-    pub(super) fn release_queued(&mut self) -> Vec<Frame> {
+    fn release_queued(&mut self) -> Vec<Frame> {
         std::mem::take(&mut self.queued).into_iter().map(|entry| self.send(entry)).collect()
     }
 
     /// The channel is attached: numbers what is held for it, and gives the frames to send.
-    pub(super) fn release_held(&mut self, channel: &ChannelName) -> Vec<Frame> {
+    pub(crate) fn release_held(&mut self, channel: &ChannelName) -> Vec<Frame> {
         let held = self.take_held(channel);
         held.into_iter().map(|entry| self.send(entry)).collect()
     }
 
     /// Takes out what is held for the channel (`RTL11`).
-    pub(super) fn take_held(&mut self, channel: &ChannelName) -> Vec<Entry> {
+    fn take_held(&mut self, channel: &ChannelName) -> Vec<Entry> {
         take_if(&mut self.held, |entry| entry.is_presence_of(channel))
     }
 
     /// Whether some presence of the channel is on its way about a member that `is_about` picks by the name that was
     /// given, if one was.
-    pub(super) fn has_presence(&self, channel: &ChannelName, is_about: impl Fn(Option<&ClientId>) -> bool) -> bool {
+    pub(crate) fn has_presence(&self, channel: &ChannelName, is_about: impl Fn(Option<&ClientId>) -> bool) -> bool {
         let entries = self.pending.iter().chain(&self.held).filter(|entry| entry.is_presence_of(channel));
         entries.flat_map(|entry| &entry.frame.presence).any(|word| is_about(word.client_id.as_ref()))
     }
 
     /// Takes everything out, in the order of sending (`RTN7e`).
-    pub(super) fn drain(&mut self) -> Vec<Entry> {
+    fn drain(&mut self) -> Vec<Entry> {
         self.pending.drain(..).chain(self.queued.drain(..)).chain(self.held.drain(..)).collect()
+    }
+}
+
+/// Tells whoever asked for these entries that they failed.
+fn fail(entries: Vec<Entry>, reason: &ErrorInfo, effects: &mut Effects) {
+    for entry in entries {
+        entry.purpose.end(Err(reason.clone()), effects);
     }
 }
 

@@ -13,8 +13,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use web_time::Instant;
 
-use super::*;
-use rooms_protocol::{Flags, Message, json as wire};
+use crate::{
+    ChannelChange, ChannelOptions, ChannelState, Client, ClientOptions, Command, ConnectionChange, ConnectionState,
+    Credentials, Endpoint, Event, Lifetime, OperationId, Output, PresenceCommand, TransportId,
+};
+use rooms_protocol::{Action, ErrorCode, Flags, Frame, Message, json as wire};
 
 const SECOND: Duration = Duration::from_secs(1);
 

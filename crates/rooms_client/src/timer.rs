@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What happens by itself, and when.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
+pub(crate) enum Timer {
     /// When to give up an attempt to connect (`RTN14c`).
     Attempt,
     /// When to try to connect again (`RTN14d`, `RTN14f`).
@@ -41,14 +41,14 @@ pub(super) enum Timer {
 
 /// The timers that run.
 #[derive(Debug, Default)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     due: BTreeMap<Timer, Instant>,
     order: BTreeSet<(Instant, Timer)>,
 }
 
 impl Timers {
     /// Starts `timer`, or starts it anew.
-    pub(super) fn start(&mut self, timer: Timer, now: Instant, after: Duration) {
+    pub(crate) fn start(&mut self, timer: Timer, now: Instant, after: Duration) {
         self.stop(&timer);
         let at = now + after.min(LONGEST);
         self.order.insert((at, timer.clone()));
@@ -56,55 +56,55 @@ impl Timers {
     }
 
     /// Has `timer` due after this time at the latest.
-    pub(super) fn hasten(&mut self, timer: Timer, now: Instant, after: Duration) {
+    pub(crate) fn hasten(&mut self, timer: Timer, now: Instant, after: Duration) {
         if self.due.get(&timer).is_none_or(|at| *at > now + after) {
             self.start(timer, now, after);
         }
     }
 
     /// Stops `timer`, if it runs.
-    pub(super) fn stop(&mut self, timer: &Timer) {
+    pub(crate) fn stop(&mut self, timer: &Timer) {
         if let Some((timer, at)) = self.due.remove_entry(timer) {
             self.order.remove(&(at, timer));
         }
     }
 
     /// Stops all of them.
-    pub(super) fn stop_all(&mut self) {
+    pub(crate) fn stop_all(&mut self) {
         self.due.clear();
         self.order.clear();
     }
 
     /// Stops both timers of a channel.
-    pub(super) fn stop_channel(&mut self, channel: &ChannelName) {
+    pub(crate) fn stop_channel(&mut self, channel: &ChannelName) {
         self.stop(&Timer::ChannelAnswer(channel.clone()));
         self.stop(&Timer::ChannelRetry(channel.clone()));
     }
 
     /// Stops the timers of all channels; without a line none of them means anything (`RTL13c`).
-    pub(super) fn stop_channels(&mut self) {
+    pub(crate) fn stop_channels(&mut self) {
         let is_channel = |timer: &Timer| matches!(timer, Timer::ChannelAnswer(_) | Timer::ChannelRetry(_));
         self.due.retain(|timer, _| !is_channel(timer));
         self.order.retain(|(_, timer)| !is_channel(timer));
     }
 
     /// Whether `timer` runs.
-    pub(super) fn runs(&self, timer: &Timer) -> bool {
+    pub(crate) fn runs(&self, timer: &Timer) -> bool {
         self.due.contains_key(timer)
     }
 
     /// When the next timer is due.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.order.first().map(|&(at, _)| at)
     }
 
     /// The timers that are due, the longest overdue first. They go on until they [`expire`](Self::expire).
-    pub(super) fn due(&self, now: Instant) -> Vec<Timer> {
+    pub(crate) fn due(&self, now: Instant) -> Vec<Timer> {
         self.order.iter().take_while(|(at, _)| *at <= now).map(|(_, timer)| timer.clone()).collect()
     }
 
     /// Stops `timer` and says whether it was still due: handling another one may have stopped or restarted it.
-    pub(super) fn expire(&mut self, timer: &Timer, now: Instant) -> bool {
+    pub(crate) fn expire(&mut self, timer: &Timer, now: Instant) -> bool {
         let is_due = self.due.get(timer).is_some_and(|at| *at <= now);
         if is_due {
             self.stop(timer);

@@ -1,23 +1,29 @@
 //! Who a client is and what it may do: keys and tokens in, a [`Principal`] out.
 //!
-//! Owns the decision whom to let in. What is signed how is the business of [`token`](super::token), what is allowed of
-//! [`capability`](super::capability), and where it is asked for of the hub.
+//! Owns the decision whom to let in. What is signed how is the business of [`token`], what is allowed of
+//! [`capability`], and where it is asked for of the hub.
 
+pub(crate) mod apps;
+pub(crate) mod capability;
 mod credentials;
 mod identity;
 mod key;
+pub(crate) mod token;
 
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-pub(super) use self::identity::check_grantable;
+use self::apps::Apps;
+pub(crate) use self::identity::check_grantable;
 pub use self::{
+    capability::{Capability, CapabilityError, Operation},
     credentials::Credentials,
     identity::Identity,
     key::{ApiKey, ApiKeyError, AppId},
+    token::{TokenDetails, game::TokenEndpoint},
 };
-use super::{Capability, ConnectRequest, Operation, apps::Apps, token};
+use crate::error::{invalid_credentials, not_permitted};
 use rooms_protocol::{ChannelName, ClientId, ErrorCode, ErrorInfo, Timestamp};
 
 /// On whose behalf a connection or a request acts.
@@ -38,7 +44,7 @@ pub struct Principal {
 
 impl Principal {
     /// Somebody who holds a key.
-    pub(super) fn of_key(key: &ApiKey, identity: Identity) -> Self {
+    pub(crate) fn of_key(key: &ApiKey, identity: Identity) -> Self {
         let capability = Arc::clone(key.capability());
         Self { app: key.app().clone(), key: key.name().into(), identity, capability, expires: None }
     }
@@ -47,7 +53,7 @@ impl Principal {
     ///
     /// # Errors
     /// 40102 where they are somebody else's.
-    pub(super) fn renewed(&self, new: Self) -> Result<Self, ErrorInfo> {
+    pub(crate) fn renewed(&self, new: Self) -> Result<Self, ErrorInfo> {
         if self.app != new.app {
             let why = "the new credentials are of another application";
             return Err(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, why));
@@ -83,26 +89,8 @@ impl Principal {
     }
 }
 
-/// The error for something that the credentials do not allow.
-pub(super) fn not_permitted(message: &str) -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::NOT_PERMITTED, 401, message)
-}
-
-/// The error for credentials that are wrong.
-pub(super) fn invalid_credentials(message: &str) -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::INVALID_CREDENTIALS, 401, message)
-}
-
-impl ConnectRequest {
-    /// What the client shows. Where it shows a key and a token, the key.
-    pub(super) fn credentials(&self) -> Option<Credentials> {
-        let key = self.key.clone().map(Credentials::Key);
-        key.or_else(|| self.access_token.clone().map(Credentials::Token))
-    }
-}
-
 /// Decides who shows `credentials` at `wall` and wants to be `client_id`.
-pub(super) fn authenticate(
+pub(crate) fn authenticate(
     apps: &Apps,
     credentials: Option<&Credentials>,
     client_id: Option<&ClientId>,
@@ -134,6 +122,7 @@ pub(super) fn authenticate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ConnectRequest;
     use rooms_protocol::DEVELOPMENT_KEY;
 
     fn authenticated(query: &str) -> Result<Principal, u32> {

@@ -6,11 +6,17 @@
 mod apps;
 mod attaching;
 mod authorizing;
+mod channel;
+mod connect_request;
 mod connecting;
+mod connection;
 mod delivering;
+mod output;
 mod presence;
 mod publishing;
 mod rest;
+mod shared_frame;
+mod timer;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,16 +28,22 @@ use rand_chacha::ChaCha20Rng;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::{
-    ApiKey, ConnectRequest, Limits, LinkId, Output, Principal, TokenEndpoint,
-    answers::Answer,
-    apps::Apps,
-    channel::{Channel, ChannelKey},
-    connection::{Connection, random_text},
+pub use self::{
+    connect_request::ConnectRequest,
+    output::{LinkId, Output},
+    shared_frame::SharedFrame,
+};
+use crate::{
+    ApiKey, Limits, Principal, TokenEndpoint,
+    auth::{apps::Apps, token::request::Nonces},
+    hub::{
+        channel::{key::ChannelKey, state::Channel},
+        connection::{ack_log::Answer, state::Connection},
+        output::Outbox,
+        timer::{Timer, Timers},
+    },
     limits::RateMeter,
-    outbox::Outbox,
-    timer::{Timer, Timers},
-    token::request::Nonces,
+    random::random_text,
 };
 use rooms_protocol::{
     Action, ChannelName, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Frame, MsgSerial, Timestamp,

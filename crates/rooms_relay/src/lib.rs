@@ -10,9 +10,9 @@
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "server", not(target_arch = "wasm32")))] {
-//! use crate::{self, RelayConfig};
+//! use rooms_relay::RelayConfig;
 //!
-//! let relay = relay::spawn(RelayConfig::default()).expect("a free port on loopback");
+//! let relay = rooms_relay::spawn(RelayConfig::default()).expect("a free port on loopback");
 //! println!("clients connect to {}", relay.url());
 //! # }
 //! ```
@@ -24,40 +24,21 @@
 #[macro_use]
 extern crate browser_test;
 
-mod answers;
-mod apps;
-mod attach;
 mod auth;
-mod capability;
-mod channel;
-#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-mod config;
-mod connection;
-mod history;
+mod error;
+mod http;
 mod hub;
 mod limits;
+mod random;
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-mod listener;
-mod outbox;
-mod presence;
-mod replay;
-mod request;
-mod rest;
-mod serial;
-mod shared;
-mod timer;
-mod token;
+mod server;
 
-pub use auth::{ApiKey, ApiKeyError, AppId, Credentials, Identity, Principal};
-pub use capability::{Capability, CapabilityError, Operation};
-#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-pub use config::ConfigError;
-pub use hub::{Hub, HubConfig, HubStats};
+pub use auth::{
+    ApiKey, ApiKeyError, AppId, Capability, CapabilityError, Credentials, Identity, Operation, Principal, TokenDetails,
+    TokenEndpoint,
+};
+pub use http::{RestRequest, RestResponse};
+pub use hub::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, SharedFrame};
 pub use limits::{CloudPlan, CloudPlanError, Limits};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-pub use listener::{Relay, RelayConfig, RelayError, RelayHandle, spawn};
-pub use outbox::{LinkId, Output};
-pub use request::ConnectRequest;
-pub use rest::{RestRequest, RestResponse};
-pub use shared::SharedFrame;
-pub use token::{TokenDetails, game::TokenEndpoint};
+pub use server::{ConfigError, Relay, RelayConfig, RelayError, RelayHandle, spawn};

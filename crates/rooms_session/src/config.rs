@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Generation, PlayerId, RoomName};
+use crate::{
+    id::{Generation, PlayerId, RoomName},
+    state::json::{is_shallow, json_fits},
+};
 
 /// How a player shows itself to the others. More than 1 KiB of JSON is cut down to the name, since every newcomer reads
 /// everyone's.
@@ -31,6 +34,23 @@ impl Profile {
     }
 }
 
+/// Most bytes of JSON text in a profile. A newcomer reads the profiles of a full room at once.
+pub(crate) const MAX_PROFILE_SIZE: usize = 1024;
+
+/// Longest name that is kept of a profile over the limit, in characters.
+const MAX_CUT_NAME: usize = 64;
+
+impl Profile {
+    /// A profile within the limit. One over the limit keeps only its name.
+    pub(crate) fn fitting(self) -> Self {
+        if json_fits(&self, MAX_PROFILE_SIZE) && is_shallow(&self.data) {
+            return self;
+        }
+        log::warn!("a profile of more than {MAX_PROFILE_SIZE} bytes is cut down to its name");
+        Self::named(self.name.chars().take(MAX_CUT_NAME).collect::<String>())
+    }
+}
+
 /// What a player wants to be in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,13 +70,13 @@ pub enum Migration {
     /// Another player takes over with the state as it was. The default.
     #[default]
     Automatic,
-    /// The room closes with [`CloseReason::HostLost`](super::CloseReason::HostLost): at once where the host said goodbye,
+    /// The room closes with [`CloseReason::HostLost`](crate::CloseReason::HostLost): at once where the host said goodbye,
     /// else after its lease and the grace period. For games whose host holds what nobody else may.
     Never,
 }
 
 impl Migration {
-    pub(super) fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -120,7 +140,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl SessionTiming {
     /// The same with nothing longer than a year.
-    pub(super) fn bounded(self) -> Self {
+    pub(crate) fn bounded(self) -> Self {
         Self {
             lease: self.lease.min(LONGEST),
             lease_interval: self.lease_interval.min(LONGEST),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use super::{PlayerId, Profile, Term, fingerprint::difference};
+use crate::{PlayerId, Profile, Term, state::fingerprint::difference};
 use rooms_protocol::ErrorInfo;
 
 /// Who a message is for.
@@ -64,7 +64,7 @@ pub enum SessionEvent {
     /// The host asks to wait until the running round is over; the session goes on asking by itself.
     Waiting,
     /// Somebody new wants in, and the game has to say whether it may, with
-    /// [`Session::admit`](super::Session::admit).
+    /// [`Session::admit`](crate::Session::admit).
     AdmissionAsked {
         /// Who.
         player: PlayerId,
@@ -294,7 +294,7 @@ pub enum SessionError {
     /// Only the host may do this.
     #[error("only the host may do this; send the host a message instead")]
     NotHost,
-    /// The room's host was to lead it alone; see [`Migration::Never`](super::Migration::Never).
+    /// The room's host was to lead it alone; see [`Migration::Never`](crate::Migration::Never).
     #[error("this room does not change its host; found it with Migration::Automatic to hand it over")]
     NoMigration,
     /// The player is not there at the moment.

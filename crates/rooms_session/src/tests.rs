@@ -1,7 +1,7 @@
 //! Rooms of several sessions on a small bus, each rule of the room protocol a test.
 
 mod arriving;
-pub(super) mod bus;
+pub(crate) mod bus;
 mod continuity;
 mod control;
 mod election;

@@ -4,7 +4,7 @@ use web_time::Instant;
 
 /// What there is to do at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timer {
+pub(crate) enum Timer {
     /// When to say hello, again or for the first time.
     Hello,
     /// When silence has lasted: to found or give up while arriving, to miss the host while in the room.
@@ -50,34 +50,34 @@ impl Timer {
 
 /// At most one time for each timer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     at: [Option<Instant>; Timer::ALL.len()],
 }
 
 impl Timers {
-    pub(super) fn get(&self, timer: Timer) -> Option<Instant> {
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
         self.at[timer as usize]
     }
 
-    pub(super) fn set(&mut self, timer: Timer, at: Instant) {
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
         self.at[timer as usize] = Some(at);
     }
 
     /// Sets the timer unless it is due earlier already.
-    pub(super) fn hasten(&mut self, timer: Timer, at: Instant) {
+    pub(crate) fn hasten(&mut self, timer: Timer, at: Instant) {
         self.at[timer as usize] = Some(self.get(timer).map_or(at, |earlier| earlier.min(at)));
     }
 
-    pub(super) fn stop(&mut self, timer: Timer) {
+    pub(crate) fn stop(&mut self, timer: Timer) {
         self.at[timer as usize] = None;
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Takes the timer that has been due for longest.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Timer> {
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
         let due = Timer::ALL.into_iter().filter_map(|timer| self.get(timer).map(|at| (at, timer)));
         let (at, timer) = due.min_by_key(|(at, _)| *at)?;
         (at <= now).then(|| {
@@ -86,7 +86,7 @@ impl Timers {
         })
     }
 
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.at.iter().flatten().min().copied()
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::{CipherKey, CipherParams, MemberQuery};
 use rooms_protocol::{Data, Format, PresenceAction, PresenceMessage};
 
 fn cipher(byte: u8) -> CipherParams {

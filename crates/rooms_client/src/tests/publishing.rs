@@ -2,6 +2,7 @@
 
 use super::*;
 use Lifetime::{Connection, Durable, Volatile};
+use rooms_protocol::ChannelName;
 use rooms_protocol::Data;
 
 const LIFETIMES: [Lifetime; 3] = [Durable, Connection, Volatile];

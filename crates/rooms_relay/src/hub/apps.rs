@@ -3,15 +3,17 @@
 use serde_json::Value;
 use web_time::Instant;
 
-use super::{Hub, publishing::normalize};
 use crate::{
     AppId, Credentials,
-    apps::Fixture,
-    attach::Address,
-    auth::{authenticate, not_permitted},
-    channel::ChannelKey,
-    connection::random_id,
-    timer::Timer,
+    auth::{apps::Fixture, authenticate},
+    error::not_permitted,
+    hub::{
+        Hub,
+        channel::{attach_request::Address, key::ChannelKey},
+        connection::state::random_id,
+        publishing::normalize,
+        timer::Timer,
+    },
 };
 use rooms_protocol::{ErrorCode, ErrorInfo, Frame, PresenceAction};
 

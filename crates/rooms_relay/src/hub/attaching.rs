@@ -4,12 +4,17 @@ use std::collections::hash_map::Entry;
 
 use web_time::Instant;
 
-use super::{Caller, Hub};
 use crate::{
     LinkId,
-    attach::{Address, AttachOptions},
-    channel::{Attachment, Channel, ChannelKey, Start},
-    timer::Timer,
+    hub::{
+        Caller, Hub,
+        channel::{
+            attach_request::{Address, AttachOptions},
+            key::ChannelKey,
+            state::{Attachment, Channel, Start},
+        },
+        timer::Timer,
+    },
 };
 use rooms_protocol::{Action, ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
 

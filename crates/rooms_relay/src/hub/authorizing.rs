@@ -5,17 +5,18 @@ use std::time::Duration;
 use serde_json::Value;
 use web_time::Instant;
 
-use super::{Caller, Hub, disconnected};
 use crate::{
     Credentials, Operation, Principal, TokenDetails,
-    auth::{authenticate, invalid_credentials, not_permitted},
-    channel::ChannelKey,
-    limits::LONGEST,
-    timer::Timer,
-    token::{
-        expired, mint,
-        request::{TokenRequest, unsigned},
+    auth::{
+        authenticate,
+        token::{
+            expired, mint,
+            request::{TokenRequest, unsigned},
+        },
     },
+    error::{invalid_credentials, not_permitted},
+    hub::{Caller, Hub, channel::key::ChannelKey, disconnected, timer::Timer},
+    limits::LONGEST,
 };
 use rooms_protocol::{Action, ChannelName, ClientId, ConnectionId, ErrorCode, ErrorInfo, Frame, Timestamp};
 

@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use web_time::Instant;
 
-use super::{Hub, Link, Liveness, disconnected};
 use crate::{
     ConnectRequest, LinkId, Principal,
-    connection::{Connection, random_id, random_secret, split_key},
+    hub::{
+        Hub, Link, Liveness,
+        connection::state::{Connection, random_id, random_secret, split_key},
+        disconnected,
+        timer::Timer,
+    },
     limits::{MIN_REMAIN_PRESENT, RateMeter},
-    timer::Timer,
 };
 use rooms_protocol::{
     Action, ConnectionDetails, ConnectionId, ConnectionKey, ErrorCode, ErrorInfo, Format, Frame, PROTOCOL_VERSION,

@@ -4,12 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use web_time::Instant;
 
-use super::{Hub, publishing::size};
 use crate::{
     LinkId, SharedFrame,
-    channel::{Channel, ChannelKey},
-    serial::Position,
-    timer::Timer,
+    hub::{
+        Hub,
+        channel::{key::ChannelKey, serial::Position, state::Channel},
+        publishing::size,
+        timer::Timer,
+    },
 };
 use rooms_protocol::{Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame};
 

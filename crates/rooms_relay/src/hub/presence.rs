@@ -4,13 +4,19 @@ use std::collections::BTreeSet;
 
 use web_time::Instant;
 
-use super::{Caller, Hub, delivering::keep_share, publishing::normalize};
 use crate::{
     Identity,
-    answers::Answer,
-    channel::ChannelKey,
-    presence::{pages, wire_size},
-    timer::Timer,
+    hub::{
+        Caller, Hub,
+        channel::{
+            key::ChannelKey,
+            members::{pages, wire_size},
+        },
+        connection::ack_log::Answer,
+        delivering::keep_share,
+        publishing::normalize,
+        timer::Timer,
+    },
 };
 use rooms_protocol::{
     Action, ClientId, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, MsgSerial, PresenceAction, PresenceMessage,

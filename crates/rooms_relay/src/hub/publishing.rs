@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use super::{Caller, Hub};
 use crate::{
     Identity, SharedFrame,
-    answers::Answer,
-    attach::Address,
-    auth::not_permitted,
-    channel::{Channel, ChannelKey},
+    error::not_permitted,
+    hub::{
+        Caller, Hub,
+        channel::{attach_request::Address, key::ChannelKey, state::Channel},
+        connection::ack_log::Answer,
+    },
     limits::MAX_MESSAGE_ID,
 };
 use rooms_protocol::{

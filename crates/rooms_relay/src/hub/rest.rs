@@ -7,12 +7,13 @@ mod tokens;
 use serde_json::json;
 use web_time::Instant;
 
-use super::Hub;
 use crate::{
     Operation, Principal,
-    attach::Address,
-    channel::ChannelKey,
-    rest::{Body, Call, Paging, Reply, RestRequest, RestResponse, respond},
+    http::{Body, Call, Paging, Reply, RestRequest, RestResponse, respond},
+    hub::{
+        Hub,
+        channel::{attach_request::Address, key::ChannelKey},
+    },
 };
 use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo};
 

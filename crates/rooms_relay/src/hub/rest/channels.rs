@@ -3,12 +3,16 @@
 use serde_json::json;
 use web_time::Instant;
 
-use super::Hub;
 use crate::{
     Operation,
-    channel::ChannelKey,
-    history::{self, Page},
-    rest::{Body, Call, HistoryQuery, Paging, Reply, invalid},
+    http::{Body, Call, HistoryQuery, Paging, Reply, invalid},
+    hub::{
+        channel::{
+            history::{self, Page},
+            key::ChannelKey,
+        },
+        rest::Hub,
+    },
 };
 use rooms_protocol::{ClientId, ConnectionId, ErrorInfo, PresenceMessage};
 

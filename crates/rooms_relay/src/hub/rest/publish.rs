@@ -4,12 +4,14 @@ use serde::Deserialize;
 use serde_json::json;
 use web_time::Instant;
 
-use super::Hub;
 use crate::{
     Identity, Operation, Principal,
-    connection::{random_id, split_key},
-    hub::publishing::Publish,
-    rest::{Body, Call, Reply},
+    http::{Body, Call, Reply},
+    hub::{
+        connection::state::{random_id, split_key},
+        publishing::Publish,
+        rest::Hub,
+    },
 };
 use rooms_protocol::{AsMap, ConnectionId, ErrorCode, ErrorInfo, Message};
 

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use web_time::Instant;
 
-use super::Hub;
 use crate::{
     TokenDetails,
-    rest::{Body, Call, Reply, invalid},
+    http::{Body, Call, Reply, invalid},
+    hub::rest::Hub,
 };
 use rooms_protocol::ErrorInfo;
 

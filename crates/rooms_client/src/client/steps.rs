@@ -1,0 +1,377 @@
+//! What follows for other parts from what one part did.
+//!
+//! A part returns a [`Step`], a [`TokenStep`] or another verdict. Here the client follows it: it hands it on to the parts that
+//! it concerns, in the order that the specification wants.
+
+use web_time::Instant;
+
+use super::{Client, parts::connectivity};
+use crate::{
+    auth::{Refused, TokenStep, token_not_obtained},
+    command::{HistoryOf, HistoryQuery, NextPage, OperationId},
+    connection::{Step, Welcome, target::Target},
+    error::closed_error,
+    event::{ConnectionState, Event},
+    http::{
+        Answered, Purpose, Request,
+        history::{first_page, read_page},
+        prepare_publish,
+        response::{read_published, read_time},
+    },
+    options::Credentials,
+    output::HttpResponse,
+};
+use rooms_protocol::{Action, Auth as AuthFrame, ChannelName, ErrorCode, ErrorInfo, Frame, Message};
+
+/// The connection.
+impl Client {
+    pub(super) fn connect(&mut self, now: Instant) {
+        match self.connection.state() {
+            ConnectionState::Connecting | ConnectionState::Connected => return,
+            ConnectionState::Initialized | ConnectionState::Disconnected | ConnectionState::Suspended => {}
+            ConnectionState::Closing | ConnectionState::Closed | ConnectionState::Failed => {
+                self.forget_connection(now);
+            }
+        }
+        let step = self.connection.connect(&mut self.base.at(now));
+        self.follow(step, now);
+    }
+
+    /// Begins as if never connected (`RTN11b`, `RTN11d`).
+    fn forget_connection(&mut self, now: Instant) {
+        self.base.effects.shut();
+        self.base.timers.stop_all();
+        self.end_operations(&closed_error(), now);
+        self.outbox.reset_serial();
+        let (channels, mut cx) = self.channels_at(now);
+        channels.forget_all(&mut cx);
+        self.connection.forget(&self.base.options);
+    }
+
+    /// Does what the connection wants done next.
+    pub(super) fn follow(&mut self, step: Step, now: Instant) {
+        match step {
+            Step::Stay => {}
+            Step::Open => self.open_or_ask(now),
+            Step::Disconnected => {
+                self.auth.on_attempt_failed();
+                self.outbox.fail_unqueued(&self.base.options, &mut self.base.effects);
+            }
+            Step::Connected(welcome) => self.welcome(&welcome, now),
+            Step::TokenRefused(cause) => self.on_token_refused(cause, now),
+            Step::ContinuityLost(reason) => {
+                let (channels, mut cx) = self.channels_at(now);
+                channels.lose_continuity(&reason, &mut cx);
+            }
+            Step::LoseLine(reason) => self.lose_line(reason, now),
+            Step::Suspended { reason, attempt_failed } => {
+                if attempt_failed {
+                    self.auth.on_attempt_failed();
+                }
+                self.suspend(&reason, now);
+            }
+            Step::Fail(reason) => self.fail(reason, now),
+            Step::Closing => {
+                self.end_auth(&closed_error(), now);
+                self.connection.liveness.fail_pings(&closed_error(), &mut self.base.at(now));
+            }
+            Step::Close(reason) => self.close(reason, now),
+        }
+    }
+
+    /// Opens a socket, once there is a token where one is needed (`RTN27b`).
+    fn open_or_ask(&mut self, now: Instant) {
+        if self.auth.needs_token(&self.base.options) {
+            self.ask_token(now);
+        } else {
+            self.connection.open(self.auth.token(), &mut self.base.at(now));
+        }
+    }
+
+    /// The server took the connection.
+    fn welcome(&mut self, welcome: &Welcome, now: Instant) {
+        if welcome.is_first && !welcome.recovered {
+            // A key of an earlier client that did not help leaves its numbers behind (`RTN16f`).
+            self.outbox.reset_serial();
+        }
+        if welcome.renewed {
+            // Channels go first: they are seen attaching before the connection is seen to stand (`RTL3d1`).
+            let (channels, mut cx) = self.channels_at(now);
+            channels.attach_all(&mut cx);
+        }
+        self.connection.announce_connected(welcome, &mut self.base.at(now));
+        if welcome.renewed {
+            let reason = welcome.reason.as_ref();
+            self.outbox.resend(welcome.resumed, welcome.is_first, reason, &mut self.base.effects);
+        }
+        self.auth.on_authenticated(&mut self.base.effects);
+        self.connection.liveness.send_wanted_pings(&mut self.base.at(now));
+    }
+
+    /// The line is gone while connected: begins to connect again at once (`RTN15a`).
+    fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
+        self.leave_line(now);
+        let at_once = self.connection.reconnect(reason, &mut self.base.at(now));
+        self.outbox.fail_unqueued(&self.base.options, &mut self.base.effects);
+        if at_once {
+            let step = self.connection.attempt(&mut self.base.at(now));
+            self.follow(step, now);
+        }
+    }
+
+    /// What ends with a socket, whatever comes next.
+    fn leave_line(&mut self, now: Instant) {
+        self.connection.leave_line(&mut self.base.at(now));
+        self.outbox.fail_volatile(&mut self.base.effects);
+    }
+
+    fn suspend(&mut self, reason: &ErrorInfo, now: Instant) {
+        let (channels, mut cx) = self.channels_at(now);
+        channels.suspend_all(reason, &mut cx);
+        self.auth.end_authorize(reason, &mut self.base.effects);
+        self.connection.liveness.fail_pings(reason, &mut self.base.at(now));
+        self.outbox.fail_all(reason, &mut self.base.effects);
+    }
+
+    fn fail(&mut self, reason: ErrorInfo, now: Instant) {
+        self.leave_line(now);
+        self.connection.fail(reason.clone(), &mut self.base.at(now));
+        if self.base.options.can_renew() {
+            // Perhaps the token was at fault: the next connection begins with a new one.
+            self.auth.forget_token();
+        }
+        let (channels, mut cx) = self.channels_at(now);
+        channels.fail_all(&reason, &mut cx);
+        self.end_operations(&reason, now);
+    }
+
+    fn close(&mut self, reason: Option<ErrorInfo>, now: Instant) {
+        self.leave_line(now);
+        self.connection.finish_close(reason.clone(), &mut self.base.at(now));
+        let (channels, mut cx) = self.channels_at(now);
+        channels.detach_all(reason.as_ref(), &mut cx);
+        self.end_operations(&reason.unwrap_or_else(closed_error), now);
+    }
+
+    /// Whatever waits for the connection has failed.
+    fn end_operations(&mut self, reason: &ErrorInfo, now: Instant) {
+        self.end_auth(reason, now);
+        self.connection.liveness.fail_pings(reason, &mut self.base.at(now));
+        self.outbox.fail_all(reason, &mut self.base.effects);
+    }
+
+    /// Nobody waits for a token any more.
+    fn end_auth(&mut self, reason: &ErrorInfo, now: Instant) {
+        self.auth.end(reason, &mut self.base.at(now));
+        self.http.fail_waiting(reason, &mut self.base.effects);
+    }
+}
+
+/// Tokens.
+impl Client {
+    fn ask_token(&mut self, now: Instant) {
+        let step = self.auth.ask(&mut self.base.at(now));
+        self.follow_token(step, now);
+    }
+
+    /// Does what the token wants done next.
+    pub(super) fn follow_token(&mut self, step: TokenStep, now: Instant) {
+        match step {
+            TokenStep::Stay => {}
+            TokenStep::AskClock => {
+                let (http, access, mut cx) = self.http_at(now);
+                http.ask_clock(access, &mut cx);
+            }
+            TokenStep::Use => self.use_token(now),
+            TokenStep::NotObtained(cause) => self.on_token_not_obtained(cause, now),
+            TokenStep::Fail(reason) => self.fail(reason, now),
+        }
+    }
+
+    fn use_token(&mut self, now: Instant) {
+        if self.connection.state() == ConnectionState::Connected {
+            // The line stays open meanwhile (`RTC8a`).
+            let access_token = self.auth.token().map(str::to_owned);
+            let auth = Some(Box::new(AuthFrame { access_token }));
+            self.base.effects.send(Frame { auth, ..Frame::new(Action::Auth) });
+        } else if self.connection.awaits_token(&self.base.effects) {
+            self.connection.open(self.auth.token(), &mut self.base.at(now));
+        }
+        for request in self.http.take_waiting() {
+            self.begin_request(request, now);
+        }
+    }
+
+    /// No token could be had. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails, and a
+    /// line that stands goes on with the token that it has (`RSA4c`).
+    fn on_token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
+        self.http.fail_waiting(&cause, &mut self.base.effects);
+        let reason = token_not_obtained(cause);
+        self.auth.end_authorize(&reason, &mut self.base.effects);
+        // Where nobody wants a connection, the request that wanted the token has failed, and no more than that.
+        let state = self.connection.state();
+        let wanted = matches!(state, ConnectionState::Connecting | ConnectionState::Connected);
+        if reason.status_code == 403 && wanted {
+            self.fail(reason, now);
+        } else if self.connection.awaits_token(&self.base.effects) {
+            let step = self.connection.attempt_failed(reason, &mut self.base.at(now));
+            self.follow(step, now);
+        } else {
+            log::warn!("{reason}");
+        }
+    }
+
+    fn on_token_refused(&mut self, cause: ErrorInfo, now: Instant) {
+        match self.auth.on_refused(cause, self.connection.state(), &self.base.options) {
+            Refused::Fail(reason) => self.fail(reason, now),
+            Refused::LoseLine(cause) => self.lose_line(cause, now),
+            Refused::AskAgain => {
+                self.connection.pause_attempt(&mut self.base.at(now));
+                self.ask_token(now);
+            }
+            Refused::EndLine(cause) => {
+                let step = self.connection.line_ended(cause, &mut self.base.at(now));
+                self.follow(step, now);
+            }
+        }
+    }
+
+    /// The token ends soon: renews it while the line stands, or before the next line.
+    pub(super) fn renew_token(&mut self, now: Instant) {
+        if self.connection.state() == ConnectionState::Connected {
+            self.ask_token(now);
+        } else {
+            self.auth.forget_token();
+        }
+    }
+
+    /// The server asks for a new token (`RTN22`).
+    pub(super) fn on_auth_requested(&mut self, now: Instant) {
+        if self.base.options.can_renew() {
+            self.ask_token(now);
+        } else {
+            log::warn!("the server asks for a new token, and the credentials give no way to get one");
+        }
+    }
+
+    /// Gets a new token now, whatever the present one is worth (`RTC8`). A client with a key uses tokens from here on
+    /// (`RSA10a`).
+    pub(super) fn authorize(&mut self, operation: OperationId, now: Instant) {
+        let options = &mut self.base.options;
+        if matches!(options.credentials, Credentials::Key(_)) && !options.use_token_auth {
+            options.use_token_auth = true;
+            self.base.target = Target::new(options);
+        }
+        if !self.base.options.can_renew() {
+            let message = "the credentials are one token and give no other; use a key, a callback or a token URL";
+            let outcome = Err(ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message));
+            return self.base.effects.emit(Event::Authorized { operation, outcome });
+        }
+        self.auth.restart(&mut self.base.at(now));
+        match self.connection.state() {
+            ConnectionState::Connected => self.ask_token(now),
+            ConnectionState::Connecting => {
+                self.auth.forget_token();
+                let step = self.connection.attempt(&mut self.base.at(now));
+                self.follow(step, now);
+            }
+            _ => {
+                self.auth.forget_token();
+                self.connect(now);
+            }
+        }
+        self.auth.expect(operation);
+    }
+}
+
+/// Requests over HTTP.
+impl Client {
+    pub(super) fn request_history(
+        &mut self,
+        operation: OperationId,
+        channel: ChannelName,
+        of: HistoryOf,
+        query: &HistoryQuery,
+        now: Instant,
+    ) {
+        match first_page(channel, of, query, &self.channels) {
+            Ok(page) => self.request_page(operation, page, now),
+            Err(error) => self.base.effects.emit(Event::History { operation, outcome: Err(error) }),
+        }
+    }
+
+    pub(super) fn request_page(&mut self, operation: OperationId, page: NextPage, now: Instant) {
+        match Request::page(operation, page) {
+            Ok(request) => self.submit(request, now),
+            Err(error) => self.base.effects.emit(Event::History { operation, outcome: Err(error) }),
+        }
+    }
+
+    pub(super) fn request_time(&mut self, operation: OperationId, now: Instant) {
+        self.submit(Request::time(operation), now);
+    }
+
+    pub(super) fn publish_by_http(
+        &mut self,
+        operation: OperationId,
+        channel: &ChannelName,
+        messages: Vec<Message>,
+        now: Instant,
+    ) {
+        if messages.is_empty() {
+            return self.base.effects.emit(Event::Published { operation, outcome: Ok(Vec::new()) });
+        }
+        let cx = self.base.at(now);
+        let connectivity = connectivity(cx.options, &self.connection, &self.auth);
+        let body = prepare_publish(messages, &connectivity, self.channels.cipher(channel), cx.rng);
+        match body.and_then(|body| Request::publish(operation, channel, body)) {
+            Ok(request) => self.submit(request, now),
+            Err(error) => self.base.effects.emit(Event::Published { operation, outcome: Err(error) }),
+        }
+    }
+
+    fn submit(&mut self, request: Request, now: Instant) {
+        if let Some(request) = self.http.submit(request, &mut self.base.at(now)) {
+            self.begin_request(request, now);
+        }
+    }
+
+    fn begin_request(&mut self, request: Request, now: Instant) {
+        let (http, access, mut cx) = self.http_at(now);
+        if http.begin(request, access, &mut cx) {
+            self.ask_token(now);
+        }
+    }
+
+    /// Does what an answer wants done next, and begins the requests whose turn it is then.
+    pub(super) fn follow_answer(&mut self, answered: Answered, now: Instant) {
+        match answered {
+            Answered::Nothing => return,
+            Answered::Done(purpose, answer) => self.finish_request(purpose, answer, now),
+            Answered::NeedsToken => {
+                self.auth.forget_token();
+                self.ask_token(now);
+            }
+        }
+        while let Some(request) = self.http.next_turn() {
+            self.begin_request(request, now);
+        }
+    }
+
+    fn finish_request(&mut self, purpose: Purpose, answer: Result<HttpResponse, ErrorInfo>, now: Instant) {
+        let event = match purpose {
+            Purpose::History { operation, channel, of } => {
+                let cipher = self.channels.cipher(&channel);
+                let outcome = answer.and_then(|response| read_page(channel.clone(), of, &response, cipher));
+                Event::History { operation, outcome }
+            }
+            Purpose::Time { operation } => Event::Time { operation, outcome: read_time(answer) },
+            Purpose::Publish { operation } => Event::Published { operation, outcome: read_published(answer) },
+            Purpose::Clock => {
+                let step = self.auth.on_server_time(read_time(answer), &mut self.base.at(now));
+                return self.follow_token(step, now);
+            }
+        };
+        self.base.effects.emit(event);
+    }
+}

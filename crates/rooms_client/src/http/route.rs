@@ -1,0 +1,95 @@
+//! Which hosts a request over HTTP goes to: the one that served last, then others when it cannot be reached (`RSC15`).
+
+use std::collections::VecDeque;
+
+use rand::{Rng, RngExt};
+use web_time::Instant;
+
+use crate::{context::Context, output::HttpResponse};
+use rooms_protocol::ErrorInfo;
+
+/// A host of the endpoint by its name; none: the first one.
+type Host = Option<String>;
+
+/// Where one request is, and where it may go yet.
+#[derive(Debug)]
+pub(crate) struct Route {
+    host: Host,
+    left: VecDeque<Host>,
+    began: Instant,
+}
+
+/// Where requests begin.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    /// The host that stood in for the first when that could not be reached (`RSC15f`).
+    stand_in: Option<StandIn>,
+}
+
+#[derive(Debug)]
+struct StandIn {
+    host: String,
+    until: Instant,
+}
+
+impl Route {
+    /// A route that begins at `host` and goes on to the first one, where that is another, and then to `retries` of the
+    /// fallback hosts in random order (`RSC15a`).
+    fn new(host: Host, fallbacks: &[String], retries: usize, random: &mut impl Rng, now: Instant) -> Self {
+        let mut others: Vec<&String> = fallbacks.iter().filter(|other| Some(*other) != host.as_ref()).collect();
+        let mut left: VecDeque<Host> = host.iter().map(|_| None).collect();
+        for _ in 0..retries.min(others.len()) {
+            left.push_back(Some(others.swap_remove(random.random_range(0..others.len())).clone()));
+        }
+        Self { host, left, began: now }
+    }
+
+    /// The host that the request is at; none: the first one.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+}
+
+impl Routes {
+    /// The route of a request that begins now. While the line stands at a fallback host, the request begins there
+    /// (`RTN17e`).
+    pub(crate) fn begin(&self, connected_host: Option<&str>, cx: &mut Context<'_>) -> Route {
+        let stand_in = self.stand_in.as_ref().filter(|stand_in| cx.now < stand_in.until);
+        let host = connected_host.or_else(|| stand_in.map(|stand_in| stand_in.host.as_str())).map(str::to_owned);
+        let fallbacks = cx.target.as_ref().map(|target| target.fallbacks.as_slice()).unwrap_or_default();
+        Route::new(host, fallbacks, cx.options.http_max_retries, cx.rng, cx.now)
+    }
+
+    /// The host that was asked cannot be reached or is in trouble. Moves on to the next; false: there is none, or it took
+    /// too long already.
+    pub(crate) fn next_host(&mut self, route: &mut Route, cx: &Context<'_>) -> bool {
+        if self.stands_in(route.host()) {
+            self.stand_in = None;
+        }
+        if cx.now.saturating_duration_since(route.began) >= cx.options.timing.http_retry_duration {
+            return false;
+        }
+        let Some(host) = route.left.pop_front() else { return false };
+        route.host = host;
+        true
+    }
+
+    /// The host that was asked answered. Where it stands in for the first, the next requests begin with it.
+    pub(crate) fn on_answered(&mut self, route: Route, cx: &Context<'_>) {
+        let known = self.stands_in(route.host());
+        if let Some(host) = route.host.filter(|_| !known) {
+            self.stand_in = Some(StandIn { host, until: cx.now + cx.options.timing.fallback_retry });
+        }
+    }
+
+    fn stands_in(&self, host: Option<&str>) -> bool {
+        self.stand_in.as_ref().is_some_and(|stand_in| Some(stand_in.host.as_str()) == host)
+    }
+}
+
+/// Whether another host may do better (`RSC15l`): none answered, or one that is in trouble itself.
+pub(crate) fn may_do_better_elsewhere(answer: &Result<HttpResponse, ErrorInfo>) -> bool {
+    let Ok(response) = answer else { return true };
+    let of_cloudfront = response.server.eq_ignore_ascii_case("cloudfront") && response.status >= 400;
+    of_cloudfront || (500..=504).contains(&response.status)
+}

@@ -1,0 +1,195 @@
+//! The applications that the relay serves, and their keys.
+//!
+//! Owns who has which key. What an application's clients do is the hub's business.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+use serde_json::{Value, json};
+use smol_str::SmolStr;
+
+use super::key::{ApiKey, AppId};
+use crate::{error::invalid_credentials, random::random_text};
+use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, PresenceMessage};
+
+/// Most applications made by test suites. They are small, and the oldest suites clean up after themselves.
+const MAX_SANDBOX_APPS: usize = 1_024;
+
+/// Most keys of one application: suites ask for six.
+const MAX_KEYS: usize = 64;
+
+/// Most members that a suite may want on channels of its own from the start.
+const MAX_FIXTURES: usize = 256;
+
+/// Most members that a suite may want to be possible on a channel.
+const MAX_MEMBERS: usize = 10_000;
+
+/// Bytes of random names: enough that they do not meet by chance.
+const NAME_BYTES: usize = 6;
+
+/// Bytes of random secrets: 128 bits, so that they cannot be guessed.
+const SECRET_BYTES: usize = 16;
+
+/// All applications, with those that test suites made.
+#[derive(Debug, Default)]
+pub(crate) struct Apps {
+    by_id: BTreeMap<AppId, App>,
+}
+
+/// One application.
+#[derive(Debug, Default)]
+struct App {
+    keys: Vec<ApiKey>,
+    /// Most members of a channel, where the application has a limit of its own.
+    max_members: Option<usize>,
+    /// Whether a test suite made it.
+    is_sandbox: bool,
+}
+
+/// A member that is on a channel from the start.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    pub(crate) channel: ChannelName,
+    pub(crate) member: PresenceMessage,
+}
+
+impl Apps {
+    pub(crate) fn new(keys: &[ApiKey]) -> Self {
+        let mut apps = Self::default();
+        for key in keys {
+            apps.by_id.entry(key.app().clone()).or_default().keys.push(key.clone());
+        }
+        apps
+    }
+
+    /// The key that `text` shows, with its secret.
+    pub(crate) fn key(&self, text: &str) -> Option<&ApiKey> {
+        let (name, secret) = text.split_once(':')?;
+        self.named(name).find(|key| key.is(name, secret))
+    }
+
+    /// The keys of this name: several while a secret is being replaced.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &ApiKey> {
+        let keys = AppId::of_key_name(name).and_then(|app| self.by_id.get(&app)).map(|app| &app.keys);
+        keys.into_iter().flatten().filter(move |key| key.name() == name)
+    }
+
+    /// As [`named`](Self::named), at least one.
+    ///
+    /// # Errors
+    /// 40400 where there is no such application, 40101 where it has no such key.
+    pub(crate) fn keys_named(&self, name: &str) -> Result<Vec<&ApiKey>, ErrorInfo> {
+        let app = AppId::of_key_name(name).filter(|app| self.by_id.contains_key(app));
+        if app.is_none() {
+            let why = "the relay does not serve the application of this key";
+            return Err(ErrorInfo::new(ErrorCode::NOT_FOUND, 404, why));
+        }
+        let keys: Vec<&ApiKey> = self.named(name).collect();
+        if keys.is_empty() { Err(invalid_credentials("the application has no such key")) } else { Ok(keys) }
+    }
+
+    /// Most members of a channel of `app`, where that is not what the hub's limits say.
+    pub(crate) fn max_members(&self, app: &AppId) -> Option<usize> {
+        self.by_id.get(app)?.max_members
+    }
+
+    /// Makes an application from what a test suite posts. Gives the answer and the members to begin with.
+    ///
+    /// # Errors
+    /// 40000 for a description that makes no sense, 40113 where there are too many.
+    pub(crate) fn create(
+        &mut self,
+        body: &Value,
+        random: &mut impl Rng,
+    ) -> Result<(AppId, Value, Vec<Fixture>), ErrorInfo> {
+        let sandboxes = self.by_id.values().filter(|app| app.is_sandbox).count();
+        if sandboxes >= MAX_SANDBOX_APPS {
+            let why = "there are too many test applications; delete some";
+            return Err(ErrorInfo::new(ErrorCode::SERVER_FULL_OF_CHANNELS, 429, why));
+        }
+        let list = |name: &str| body.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if !body.is_object() || list("keys").len() > MAX_KEYS {
+            return Err(bad_request("an application is described by an object with 64 keys at most"));
+        }
+        let id = AppId::new(&random_name(random));
+        let mut keys = Vec::new();
+        for description in list("keys") {
+            let mut key: ApiKey = format!("{}.{}:{}", id.as_str(), random_name(random), random_secret(random))
+                .parse()
+                .map_err(|_| ErrorInfo::new(ErrorCode::INTERNAL, 500, "no key could be made"))?;
+            if let Some(text) = description.get("capability").and_then(Value::as_str) {
+                let capability = text.parse();
+                key = key.with_capability(capability.map_err(|error| bad_request(&format!("a key: {error}")))?);
+            }
+            keys.push(key);
+        }
+        let fixtures = fixtures(list("channels"))?;
+        let answer = json!({
+            "accountId": id.as_str(),
+            "appId": id.as_str(),
+            "id": id.as_str(),
+            "status": "enabled",
+            "tlsOnly": false,
+            "keys": keys.iter().zip(list("keys")).map(told).collect::<Vec<_>>(),
+            "namespaces": list("namespaces"),
+            "channels": list("channels"),
+        });
+        let members = body.pointer("/limits/presence/maxMembers").and_then(Value::as_u64);
+        let max_members = members.map(|most| usize::try_from(most).unwrap_or(usize::MAX).min(MAX_MEMBERS));
+        self.by_id.insert(id.clone(), App { keys, max_members, is_sandbox: true });
+        Ok((id, answer, fixtures))
+    }
+
+    /// Takes an application away that a test suite made. Gives whether there was one.
+    pub(crate) fn delete(&mut self, app: &AppId) -> bool {
+        let is_sandbox = self.by_id.get(app).is_some_and(|app| app.is_sandbox);
+        is_sandbox && self.by_id.remove(app).is_some()
+    }
+}
+
+/// A key as its test suite is told.
+fn told((key, description): (&ApiKey, &Value)) -> Value {
+    let id = key.name().split_once('.').map_or("", |(_, id)| id);
+    json!({
+        "id": id,
+        "value": format!("{}:{}", key.name(), key.secret()),
+        "keyName": key.name(),
+        "keySecret": key.secret(),
+        "keyStr": format!("{}:{}", key.name(), key.secret()),
+        "capability": key.capability().to_string(),
+        "revocableTokens": description.get("revocableTokens").and_then(Value::as_bool).unwrap_or_default(),
+    })
+}
+
+fn fixtures(channels: &[Value]) -> Result<Vec<Fixture>, ErrorInfo> {
+    let mut fixtures = Vec::new();
+    for channel in channels {
+        let name = channel.get("name").and_then(Value::as_str).unwrap_or_default();
+        for member in channel.get("presence").and_then(Value::as_array).into_iter().flatten() {
+            let member = serde_json::from_value(member.clone()).map_err(|_| bad_request("a member makes no sense"))?;
+            fixtures.push(Fixture { channel: name.into(), member });
+            if fixtures.len() > MAX_FIXTURES {
+                return Err(bad_request("an application may begin with 256 members at most"));
+            }
+        }
+    }
+    Ok(fixtures)
+}
+
+/// A name that SDKs and addresses take as it is.
+fn random_name(random: &mut impl Rng) -> SmolStr {
+    plain(random_text::<NAME_BYTES>(random)).into()
+}
+
+fn random_secret(random: &mut impl Rng) -> String {
+    plain(random_text::<SECRET_BYTES>(random))
+}
+
+/// Without the two characters that are neither letters nor digits.
+fn plain(text: String) -> String {
+    text.replace('-', "x").replace('_', "y")
+}
+
+fn bad_request(message: &str) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, message)
+}

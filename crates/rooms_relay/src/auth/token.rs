@@ -1,0 +1,238 @@
+//! Tokens: what they look like, how they are made, and whether one is good.
+//!
+//! The relay's tokens are JWTs signed with an API key (HS256), the same that a game's own server may make. So nothing is
+//! stored, they outlive a restart, and there is one way to check them. Their times have milliseconds.
+
+pub(crate) mod game;
+pub(crate) mod request;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::{
+    ApiKey, AppId, Capability,
+    auth::apps::Apps,
+    error::{invalid_credentials, not_permitted},
+};
+use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
+
+/// How long a token is good where nobody said (`TK2a`).
+pub(crate) const DEFAULT_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// Longest life of a token that the relay makes (Ably's limit).
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far clocks may be apart where a time was written elsewhere (Ably's window for token requests).
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(2 * 60);
+
+/// Longest token, in bytes. It holds a capability of the largest size.
+const MAX_TOKEN: usize = 32 * 1024;
+
+/// A token and what it is for (`TD1`).
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct TokenDetails {
+    /// The token itself.
+    pub token: String,
+    /// The key that it was made with.
+    pub key_name: SmolStr,
+    /// When it was made.
+    pub issued: Timestamp,
+    /// When it runs out.
+    pub expires: Timestamp,
+    /// What it allows, in the canonical form.
+    pub capability: String,
+    /// Who its holder is; absent: nobody; `*`: anybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+impl fmt::Debug for TokenDetails {
+    /// Leaves the token out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenDetails")
+            .field("key_name", &self.key_name)
+            .field("issued", &self.issued)
+            .field("expires", &self.expires)
+            .field("capability", &self.capability)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a good token says about its holder.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) app: AppId,
+    pub(crate) key: SmolStr,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) capability: Arc<Capability>,
+    pub(crate) expires: Timestamp,
+}
+
+/// What is written in a token (`RSA4f`).
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Claims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<f64>,
+    #[serde(rename = "x-ably-capability", skip_serializing_if = "Option::is_none")]
+    capability: Option<String>,
+    #[serde(rename = "x-ably-clientId", skip_serializing_if = "Option::is_none")]
+    client_id: Option<ClientId>,
+    /// A token inside the token: its holder is who that one says.
+    #[serde(rename = "x-ably-token", skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// What a token is to be for.
+pub(crate) struct Grant {
+    /// `None`: all that the key allows.
+    pub(crate) capability: Option<Capability>,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) ttl: Duration,
+}
+
+/// Makes a token that is good from `wall` on.
+///
+/// # Errors
+/// 40160 where the key allows nothing of what is asked for.
+pub(crate) fn mint(key: &ApiKey, grant: Grant, wall: Timestamp) -> Result<TokenDetails, ErrorInfo> {
+    let granted = grant.capability.map(|asked| common(&asked, key)).transpose()?;
+    let expires = wall.plus(grant.ttl);
+    let claims = Claims {
+        iat: Some(seconds(wall)),
+        exp: Some(seconds(expires)),
+        capability: granted.as_ref().map(ToString::to_string),
+        client_id: grant.client_id.clone(),
+        ..Claims::default()
+    };
+    let header = Header { kid: Some(key.name().to_owned()), ..Header::new(Algorithm::HS256) };
+    let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key.secret().as_bytes()))
+        .map_err(|_| ErrorInfo::new(ErrorCode::INTERNAL, 500, "the token could not be made"))?;
+    let capability = granted.as_ref().map_or_else(|| key.capability().to_string(), ToString::to_string);
+    Ok(TokenDetails {
+        token,
+        key_name: key.name().into(),
+        issued: wall,
+        expires,
+        capability,
+        client_id: grant.client_id,
+    })
+}
+
+/// Decides whether a token is good at `wall`.
+///
+/// # Errors
+/// 40101 for what is no token or has a wrong signature, 40144 for a JWT that cannot be read, 40142 for one that has run
+/// out, 40400 for one of an application that is not served here.
+pub(crate) fn verify(apps: &Apps, token: &str, wall: Timestamp) -> Result<Claim, ErrorInfo> {
+    let (key, mut claims) = verify_signature(apps, token, wall)?;
+    let Some(inner) = claims.token.take() else { return claim(key, claims, wall) };
+    let expires = expiry(&claims)?;
+    let (inner_key, inner_claims) = verify_signature(apps, &inner, wall)?;
+    if inner_key.app() != key.app() || inner_claims.token.is_some() {
+        return Err(unreadable("the token inside the token is of another application, or holds one itself"));
+    }
+    let claim = claim(inner_key, inner_claims, wall)?;
+    Ok(Claim { expires: claim.expires.min(expires), ..claim })
+}
+
+fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<(&'a ApiKey, Claims), ErrorInfo> {
+    if token.split('.').count() != 3 || token.len() > MAX_TOKEN {
+        return Err(invalid_credentials("this is no token; get one for a key of this relay"));
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable("the header of the JWT cannot be read"))?;
+    let name = header.kid.ok_or_else(|| unreadable("the JWT does not name its key; put the key's name into kid"))?;
+    let mut validation = Validation::new(Algorithm::HS256);
+    // Times are compared below, to the millisecond and by the hub's clock.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    // A new token can mend it: the key has another secret now, as that of a page's relay has after each start.
+    let mut error = unreadable("the signature of the JWT is not of the key that it names");
+    for key in apps.keys_named(&name)? {
+        let secret = DecodingKey::from_secret(key.secret().as_bytes());
+        match jsonwebtoken::decode::<Claims>(token, &secret, &validation) {
+            Ok(data) => {
+                check_times(&data.claims, wall)?;
+                return Ok((key, data.claims));
+            }
+            Err(wrong) if matches!(wrong.kind(), ErrorKind::InvalidSignature) => {}
+            Err(wrong) if matches!(wrong.kind(), ErrorKind::InvalidAlgorithm) => {
+                error = unreadable("the JWT must be signed with HS256");
+            }
+            Err(_) => error = unreadable("the claims of the JWT cannot be read"),
+        }
+    }
+    Err(error)
+}
+
+fn check_times(claims: &Claims, wall: Timestamp) -> Result<(), ErrorInfo> {
+    if expiry(claims)? <= wall {
+        return Err(expired());
+    }
+    if claims.nbf.is_some_and(|from| milliseconds(from) > wall.plus(CLOCK_SKEW)) {
+        return Err(unreadable("the JWT is not good yet"));
+    }
+    Ok(())
+}
+
+fn expiry(claims: &Claims) -> Result<Timestamp, ErrorInfo> {
+    claims.exp.map(milliseconds).ok_or_else(|| unreadable("the JWT does not say when it runs out; give it exp"))
+}
+
+fn claim(key: &ApiKey, claims: Claims, wall: Timestamp) -> Result<Claim, ErrorInfo> {
+    let expires = expiry(&claims)?;
+    let capability = match claims.capability {
+        None => Arc::clone(key.capability()),
+        Some(text) => {
+            let asked = text.parse::<Capability>();
+            let asked = asked.map_err(|error| unreadable(&format!("the capability of the JWT: {error}")))?;
+            Arc::new(common(&asked, key)?)
+        }
+    };
+    debug_assert!(expires > wall, "the times were checked with the signature");
+    Ok(Claim { app: key.app().clone(), key: key.name().into(), client_id: claims.client_id, capability, expires })
+}
+
+/// What a key allows of what is asked for.
+fn common(asked: &Capability, key: &ApiKey) -> Result<Capability, ErrorInfo> {
+    let common = asked.intersect(key.capability());
+    common
+        .map_err(|error| ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, error.to_string()))?
+        .ok_or_else(|| not_permitted("the key allows nothing of what the token asks for"))
+}
+
+/// The error for a token that has run out.
+pub(crate) fn expired() -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::TOKEN_EXPIRED, 401, "the token has run out; come with a new one")
+}
+
+fn unreadable(message: &str) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::INVALID_JWT, 401, message)
+}
+
+/// The form of JWTs. Milliseconds survive: they are far from the precision's end.
+fn seconds(time: Timestamp) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "times near the present have 41 bits")]
+    let milliseconds = time.0 as f64;
+    milliseconds / 1000.0
+}
+
+fn milliseconds(seconds: f64) -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and what is no number is 0: long ago")]
+    let milliseconds = (seconds * 1000.0).round() as i64;
+    Timestamp(milliseconds)
+}
+
+#[cfg(test)]
+mod tests;

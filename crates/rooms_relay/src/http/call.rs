@@ -1,0 +1,151 @@
+//! A request taken apart: path, query, formats and credentials.
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::de::DeserializeOwned;
+use smol_str::SmolStr;
+use url::form_urlencoded;
+
+use crate::{Credentials, http::RestRequest};
+use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Format, msgpack};
+
+/// The media type of MessagePack.
+pub(super) const MSGPACK: &str = "application/x-msgpack";
+
+/// The media type of JSON.
+pub(super) const JSON: &str = "application/json";
+
+/// A request taken apart. Its query may hold a key, and so it has no debug output.
+pub(crate) struct Call<'a> {
+    /// The request itself.
+    pub(crate) request: &'a RestRequest,
+    /// The segments of the path, without their escapes.
+    pub(crate) path: Vec<String>,
+    query: Vec<(SmolStr, String)>,
+}
+
+impl<'a> Call<'a> {
+    /// Takes a request apart.
+    ///
+    /// # Errors
+    /// 40000 for a path whose escapes are no text.
+    pub(crate) fn parse(request: &'a RestRequest) -> Result<Self, ErrorInfo> {
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        // Split first, so that an escaped slash stays inside its segment.
+        let segments = path.strip_prefix('/').unwrap_or(path).split('/').map(unescape);
+        let path = segments.collect::<Option<_>>().ok_or_else(|| {
+            ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, "the escapes in the path are no UTF-8; escape its bytes")
+        })?;
+        let query = form_urlencoded::parse(query.as_bytes());
+        let query = query.map(|(name, value)| (SmolStr::new(name), value.into_owned())).collect();
+        Ok(Self { request, path, query })
+    }
+
+    /// A parameter of the query.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What the client shows: `Authorization: Basic` or `Bearer`, or the query as for a connection.
+    ///
+    /// # Errors
+    /// As [`Credentials::from_http`].
+    pub(crate) fn credentials(&self) -> Result<Option<Credentials>, ErrorInfo> {
+        let (_, query) = self.request.target.split_once('?').unwrap_or_default();
+        Credentials::from_http(self.request.header("authorization"), query)
+    }
+
+    /// Who the client says it is, in base64 (`RSA7e2`).
+    pub(crate) fn client_id(&self) -> Option<ClientId> {
+        let id = self.request.header("x-ably-clientid")?;
+        // Not base64: as it is, and refused where it does not fit the credentials.
+        let decoded = BASE64.decode(id).ok().and_then(|id| String::from_utf8(id).ok());
+        Some(decoded.unwrap_or_else(|| id.to_owned()).into())
+    }
+
+    /// The body, read as its `Content-Type` says.
+    ///
+    /// # Errors
+    /// 40001 for a body that is not what it should be.
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, ErrorInfo> {
+        let is_msgpack = self.request.header("content-type").is_some_and(|kind| kind.starts_with(MSGPACK));
+        let read = if is_msgpack {
+            msgpack::from_slice(&self.request.body).map_err(|error| error.to_string())
+        } else {
+            serde_json::from_slice(&self.request.body).map_err(|error| error.to_string())
+        };
+        read.map_err(|why| {
+            let message = format!("the body cannot be read: {why}; check it and its Content-Type");
+            ErrorInfo::new(ErrorCode::INVALID_BODY, 400, message)
+        })
+    }
+}
+
+impl RestRequest {
+    /// The value of a header, by its name in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The format of the answer to `request`: the parameter `format`, then `Accept`, then JSON.
+pub(super) fn answer_format(param: Option<&str>, request: &RestRequest) -> Format {
+    let asked = match param {
+        Some(format) => format == "msgpack",
+        None => request.header("accept").is_some_and(|accept| accept.trim_start().starts_with(MSGPACK)),
+    };
+    if asked { Format::MsgPack } else { Format::Json }
+}
+
+/// Replaces `%XX`, once. `None` where no UTF-8 comes out.
+fn unescape(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = (first == b'%').then(|| after.get(..2)).flatten();
+        let value = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(value.unwrap_or(first));
+        rest = if value.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> RestRequest {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        RestRequest { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
+    }
+
+    fn path(target: &str) -> Option<Vec<String>> {
+        Call::parse(&request(target, &[])).ok().map(|call| call.path)
+    }
+
+    #[test]
+    fn escapes_are_undone_once_and_after_the_path_is_split() {
+        assert_eq!(path("/channels/a%2Fb%3Ac%2520/messages?x=1").unwrap(), ["channels", "a/b:c%20", "messages"]);
+        assert_eq!(path("/channels/%E2%82%AC%").unwrap(), ["channels", "€%"]);
+        assert_eq!(path("/channels/%FF"), None);
+    }
+
+    #[test]
+    fn the_client_id_comes_in_base64_or_as_it_is() {
+        let id = |text: &str| Call::parse(&request("/x", &[("x-ably-clientid", text)])).unwrap().client_id();
+        assert_eq!(id(&BASE64.encode("ada")), Some("ada".into()));
+        assert_eq!(id("ada!"), Some("ada!".into()));
+        assert_eq!(Call::parse(&request("/x", &[])).unwrap().client_id(), None);
+    }
+
+    #[test]
+    fn the_answer_has_the_format_that_is_asked_for() {
+        let format = |target: &str, accept: &str| {
+            let request = request(target, &[("accept", accept)]);
+            answer_format(Call::parse(&request).unwrap().param("format"), &request)
+        };
+        assert_eq!(format("/x", "application/x-msgpack,application/json"), Format::MsgPack);
+        assert_eq!(format("/x", "application/json,application/x-msgpack"), Format::Json);
+        assert_eq!(format("/x?format=msgpack", "application/json"), Format::MsgPack);
+        assert_eq!(format("/x?format=json", MSGPACK), Format::Json);
+    }
+}

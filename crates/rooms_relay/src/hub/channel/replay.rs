@@ -1,0 +1,290 @@
+//! The messages that a channel keeps, for clients that come back and for `rewind`.
+//!
+//! Bounded in time, frames and bytes: whichever is reached first pushes the oldest out. Presence is not kept here, since
+//! who comes back gets all members anew.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use web_time::Instant;
+
+use crate::{
+    SharedFrame,
+    hub::channel::{attach_request::Rewind, serial::Position},
+    limits::MAX_REWIND,
+};
+use rooms_protocol::MessageSerial;
+
+/// What a kept frame takes besides its contents: a round figure, in bytes.
+const FRAME_OVERHEAD: usize = 512;
+
+/// How often a kept frame's contents are in memory: as fields, as JSON and as MessagePack.
+const COPIES: usize = 3;
+
+/// The kept frames of one channel.
+#[derive(Debug)]
+pub(crate) struct ReplayLog {
+    entries: VecDeque<Entry>,
+    /// Serials of the kept messages that came with an id of the client's own.
+    ids: HashMap<String, MessageSerial>,
+    bytes: usize,
+    /// The newest position up to which something may be missing here.
+    floor: Position,
+}
+
+#[derive(Debug)]
+struct Entry {
+    position: Position,
+    at: Instant,
+    bytes: usize,
+    frame: Arc<SharedFrame>,
+}
+
+/// Frames of the past, and the position just before them.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    pub(crate) start: Position,
+    pub(crate) frames: Vec<Arc<SharedFrame>>,
+}
+
+impl ReplayLog {
+    /// An empty log of a channel that begins at `floor`.
+    pub(crate) fn new(floor: Position) -> Self {
+        Self { entries: VecDeque::new(), ids: HashMap::new(), bytes: 0, floor }
+    }
+
+    /// Keeps a frame that was just published. Later positions only.
+    pub(crate) fn push(&mut self, position: Position, frame: Arc<SharedFrame>, now: Instant) {
+        let messages = &frame.frame().messages;
+        let bytes = FRAME_OVERHEAD.saturating_add(frame.size().saturating_mul(COPIES));
+        for message in messages {
+            if let (Some(id), Some(serial)) = (&message.id, &message.serial) {
+                self.ids.insert(id.clone(), serial.clone());
+            }
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.entries.push_back(Entry { position, at: now, bytes, frame });
+    }
+
+    /// The serial of the kept message that a client gave the id `id`.
+    pub(crate) fn serial_of(&self, id: &str) -> Option<&MessageSerial> {
+        self.ids.get(id)
+    }
+
+    /// Drops what is older than `window`.
+    pub(crate) fn drop_older(&mut self, window: Duration, now: Instant) {
+        while self.entries.front().is_some_and(|entry| now.saturating_duration_since(entry.at) >= window) {
+            self.drop_oldest();
+        }
+    }
+
+    /// Drops the oldest frames beyond `frames` and `bytes`.
+    pub(crate) fn shrink_to(&mut self, frames: usize, bytes: usize) {
+        while (self.entries.len() > frames || self.bytes > bytes) && !self.entries.is_empty() {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        self.floor = entry.position;
+        for id in entry.frame.frame().messages.iter().filter_map(|message| message.id.as_deref()) {
+            self.ids.remove(id);
+        }
+    }
+
+    /// All frames after `start`, or `None` where some are no longer kept, or are older than `window`.
+    pub(crate) fn after(&self, start: Position, window: Duration, now: Instant) -> Option<Backlog> {
+        if start < self.floor {
+            return None;
+        }
+        let first = self.entries.partition_point(|entry| entry.position <= start);
+        if self.entries.get(first).is_some_and(|missed| now.saturating_duration_since(missed.at) > window) {
+            return None;
+        }
+        Some(Backlog { start, frames: self.frames_from(first) })
+    }
+
+    /// The latest messages, as a new attachment asks for.
+    pub(crate) fn rewind(&self, rewind: Rewind, now: Instant) -> Backlog {
+        let (most, span) = match rewind {
+            Rewind::Messages(count) => (count, Duration::MAX),
+            Rewind::Span(span) => (MAX_REWIND, span),
+        };
+        let mut room = most;
+        let mut first = self.entries.len();
+        for (index, entry) in self.entries.iter().enumerate().rev() {
+            if room == 0 || now.saturating_duration_since(entry.at) > span {
+                break;
+            }
+            first = index;
+            let count = entry.frame.frame().messages.len();
+            if count > room {
+                let mut frames = self.frames_from(index);
+                frames[0] = Arc::new(last_messages(&entry.frame, room));
+                return Backlog { start: self.position_before(index), frames };
+            }
+            room -= count;
+        }
+        Backlog { start: self.position_before(first), frames: self.frames_from(first) }
+    }
+
+    /// The kept frames with their positions, oldest first.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &SharedFrame)> {
+        self.entries.iter().map(|entry| (entry.position, &*entry.frame))
+    }
+
+    fn frames_from(&self, index: usize) -> Vec<Arc<SharedFrame>> {
+        self.entries.range(index.min(self.entries.len())..).map(|entry| Arc::clone(&entry.frame)).collect()
+    }
+
+    fn position_before(&self, index: usize) -> Position {
+        let before = index.checked_sub(1).and_then(|before| self.entries.get(before));
+        before.map_or(self.floor, |entry| entry.position)
+    }
+
+    /// When the oldest frame was published.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| entry.at)
+    }
+
+    /// Messages that are kept.
+    pub(crate) fn messages(&self) -> usize {
+        self.entries.iter().map(|entry| entry.frame.frame().messages.len()).sum()
+    }
+
+    /// Bytes that are kept, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The frame with its last `count` messages alone, which keep the ids that they had by their place.
+fn last_messages(frame: &SharedFrame, count: usize) -> SharedFrame {
+    let mut frame = frame.frame().clone();
+    frame.inherit();
+    frame.messages.drain(..frame.messages.len().saturating_sub(count));
+    frame.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rooms_protocol::{Action, Frame, Message, Timestamp};
+
+    struct Fixture {
+        log: ReplayLog,
+        position: Position,
+        now: Instant,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let position = Position::at(Timestamp(1000));
+            Self { log: ReplayLog::new(position), position, now: Instant::now() }
+        }
+
+        fn after(&self, start: Position) -> Option<Backlog> {
+            self.log.after(start, Duration::MAX, self.now)
+        }
+
+        fn publish(&mut self, names: &[&str]) -> Position {
+            self.position = self.position.next(Timestamp(0));
+            let mut frame = Frame::for_channel(Action::Message, "c".into());
+            frame.id = Some("conn:0".to_owned());
+            frame.messages = names.iter().map(|name| Message::new(*name, "x")).collect();
+            self.log.push(self.position, Arc::new(frame.into()), self.now);
+            self.now += Duration::from_secs(1);
+            self.position
+        }
+    }
+
+    fn names(backlog: &Backlog) -> Vec<&str> {
+        let messages = backlog.frames.iter().flat_map(|frame| &frame.frame().messages);
+        messages.filter_map(|message| message.name.as_deref()).collect()
+    }
+
+    #[test]
+    fn what_came_after_a_position_comes_back_once() {
+        let mut fixture = Fixture::new();
+        let start = fixture.position;
+        let first = fixture.publish(&["a"]);
+        let last = fixture.publish(&["b", "c"]);
+        assert_eq!(names(&fixture.after(start).unwrap()), ["a", "b", "c"]);
+        assert_eq!(names(&fixture.after(first).unwrap()), ["b", "c"]);
+        assert!(fixture.after(last).unwrap().frames.is_empty());
+    }
+
+    #[test]
+    fn a_position_before_what_was_dropped_is_lost() {
+        let mut fixture = Fixture::new();
+        let start = fixture.position;
+        let first = fixture.publish(&["a"]);
+        fixture.publish(&["b"]);
+        fixture.log.shrink_to(1, usize::MAX);
+        assert!(fixture.after(start).is_none());
+        assert_eq!(names(&fixture.after(first).unwrap()), ["b"], "the dropped one was already seen");
+    }
+
+    #[test]
+    fn what_is_kept_longer_than_the_window_is_not_replayed() {
+        let mut fixture = Fixture::new();
+        let start = fixture.position;
+        let first = fixture.publish(&["a"]);
+        fixture.publish(&["b"]);
+        let after = |start| fixture.log.after(start, Duration::from_secs(1), fixture.now);
+        assert!(after(start).is_none());
+        assert_eq!(names(&after(first).unwrap()), ["b"]);
+    }
+
+    #[test]
+    fn age_frames_and_bytes_push_the_oldest_out() {
+        let mut fixture = Fixture::new();
+        fixture.publish(&["a"]);
+        fixture.publish(&["b"]);
+        fixture.log.drop_older(Duration::from_secs(2), fixture.now);
+        assert_eq!(fixture.log.messages(), 1);
+        fixture.log.shrink_to(9, 0);
+        assert_eq!((fixture.log.messages(), fixture.log.bytes(), fixture.log.oldest()), (0, 0, None));
+    }
+
+    #[test]
+    fn an_id_is_known_as_long_as_its_message_is_kept() {
+        let mut fixture = Fixture::new();
+        let mut frame = Frame::for_channel(Action::Message, "c".into());
+        frame.messages =
+            vec![Message { id: Some("own".to_owned()), serial: Some("s".into()), ..Message::new("a", "x") }];
+        let position = fixture.position.next(Timestamp(0));
+        fixture.log.push(position, Arc::new(frame.into()), fixture.now);
+        assert_eq!(fixture.log.serial_of("own"), Some(&"s".into()));
+        fixture.log.shrink_to(0, 0);
+        assert_eq!(fixture.log.serial_of("own"), None);
+    }
+
+    #[test]
+    fn rewind_counts_messages_and_splits_a_frame_that_holds_more() {
+        let mut fixture = Fixture::new();
+        let first = fixture.publish(&["a"]);
+        fixture.publish(&["b", "c", "d"]);
+        fixture.publish(&["e"]);
+        let backlog = fixture.log.rewind(Rewind::Messages(3), fixture.now);
+        assert_eq!(names(&backlog), ["c", "d", "e"]);
+        assert_eq!(backlog.frames[0].frame().messages[0].id.as_deref(), Some("conn:0:1"));
+        assert_eq!(backlog.start, first);
+        assert!(fixture.log.rewind(Rewind::Messages(0), fixture.now).frames.is_empty());
+        assert_eq!(fixture.log.rewind(Rewind::Messages(99), fixture.now).frames.len(), 3);
+    }
+
+    #[test]
+    fn rewind_by_time_takes_what_is_not_older() {
+        let mut fixture = Fixture::new();
+        for name in ["a", "b", "c"] {
+            fixture.publish(&[name]);
+        }
+        assert_eq!(names(&fixture.log.rewind(Rewind::Span(Duration::from_secs(2)), fixture.now)), ["b", "c"]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Positions in a channel's stream, and the serials that tell them to clients.
+
+use rooms_protocol::{ChannelSerial, MessageSerial, Timestamp};
+
+/// Digits of the time, so that the order of text is the order of numbers.
+const MILLIS_DIGITS: usize = 14;
+
+/// Largest time that fits the digits: in the year 5138.
+const MAX_MILLIS: u64 = 99_999_999_999_999;
+
+/// Digits of the counter.
+const COUNTER_DIGITS: usize = 3;
+
+/// Largest counter that fits the digits; after it the time is put forward.
+const MAX_COUNTER: u16 = 999;
+
+/// A place in the stream of one channel; every frame of the channel has its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    millis: u64,
+    counter: u16,
+}
+
+impl Position {
+    /// The first position of a channel that comes into being at `wall`.
+    pub(crate) fn at(wall: Timestamp) -> Self {
+        Self { millis: u64::try_from(wall.0).unwrap_or(0).min(MAX_MILLIS), counter: 0 }
+    }
+
+    /// The position after this one: at `wall`, or just after this one where the clock stands or stepped back.
+    pub(crate) fn next(self, wall: Timestamp) -> Self {
+        let fresh = Self::at(wall);
+        if fresh > self {
+            fresh
+        } else if self.counter < MAX_COUNTER {
+            Self { millis: self.millis, counter: self.counter + 1 }
+        } else {
+            Self { millis: (self.millis + 1).min(MAX_MILLIS), counter: 0 }
+        }
+    }
+
+    /// The serial that stands for this position on the relay `node`.
+    pub(crate) fn channel_serial(self, node: &str) -> ChannelSerial {
+        ChannelSerial::from(format!("{:014}-{:03}@{node}", self.millis, self.counter))
+    }
+
+    /// The serial of the message at `index` of the frame at this position.
+    pub(crate) fn message_serial(self, node: &str, index: usize) -> MessageSerial {
+        MessageSerial::from(format!("{:014}-{:03}@{node}:{index:03}", self.millis, self.counter))
+    }
+
+    /// The position that a client names; `None` for a serial of another relay, or of nobody.
+    pub(crate) fn parse(serial: &ChannelSerial, node: &str) -> Option<Self> {
+        let (place, series) = serial.as_str().split_once('@')?;
+        let (millis, counter) = place.split_once('-')?;
+        if series != node || millis.len() != MILLIS_DIGITS || counter.len() != COUNTER_DIGITS {
+            return None;
+        }
+        Some(Self { millis: millis.parse().ok()?, counter: counter.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_are_ordered_as_text_even_when_the_clock_stands_or_steps_back() {
+        let mut position = Position::at(Timestamp(5));
+        let mut serials = vec![position.channel_serial("n")];
+        for wall in [5, 4, 5, -1, 6, 6, 7_000_000_000_000, 0] {
+            for _ in 0..600 {
+                position = position.next(Timestamp(wall));
+                serials.push(position.channel_serial("n"));
+            }
+        }
+        assert!(serials.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn a_serial_is_read_back_by_its_own_relay_only() {
+        let position = Position::at(Timestamp(1_726_585_978_590)).next(Timestamp(0));
+        let serial = position.channel_serial("node");
+        assert_eq!(serial.as_str(), "01726585978590-001@node");
+        assert_eq!(position.message_serial("node", 1).as_str(), "01726585978590-001@node:001");
+        assert_eq!(Position::parse(&serial, "node"), Some(position));
+        assert_eq!(Position::parse(&serial, "other"), None);
+    }
+
+    #[test]
+    fn nonsense_is_no_position() {
+        for text in ["", "@node", "1-1@node", "x1726585978590-001@node", "01726585978590-001", "é-001@node"] {
+            assert_eq!(Position::parse(&text.into(), "node"), None, "{text}");
+        }
+    }
+}

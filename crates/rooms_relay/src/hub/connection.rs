@@ -1,0 +1,4 @@
+//! Connections.
+
+pub(crate) mod ack_log;
+pub(crate) mod state;

@@ -1,0 +1,132 @@
+//! What the hub knows about a connection, which outlives the links that carry it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use rand::Rng;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    LinkId, Principal,
+    hub::{channel::key::ChannelKey, connection::ack_log::AnswerLog},
+    limits::RateMeter,
+    random::random_text,
+};
+use rooms_protocol::{ChannelName, ConnectionId, ConnectionKey};
+
+/// Bytes of a connection's public id: 72 bits, so that ids do not meet by chance.
+const ID_BYTES: usize = 9;
+
+/// Bytes of a connection's secret: 128 bits, so that it cannot be guessed.
+const SECRET_BYTES: usize = 16;
+
+/// Between the id and the secret of a connection key. Not a character of either.
+const KEY_SEPARATOR: char = '!';
+
+/// The secret part of a connection key.
+pub(crate) type Secret = String;
+
+/// A connection: what a resume brings back.
+pub(crate) struct Connection {
+    /// Who it is.
+    pub(crate) principal: Principal,
+    /// What carries it now.
+    pub(crate) link: Option<LinkId>,
+    /// What became of its frames.
+    pub(crate) answers: AnswerLog,
+    /// The channels that its link is attached to, by the name that the client uses.
+    pub(crate) attached: BTreeMap<ChannelName, ChannelKey>,
+    /// The channels on which it has members.
+    pub(crate) present_on: BTreeSet<ChannelKey>,
+    /// How long its members stay after an abrupt drop.
+    pub(crate) remain_present_for: Duration,
+    /// How much it publishes.
+    pub(crate) rate: RateMeter,
+    secret: Secret,
+    /// The secret that brought the client here, until it shows that it knows the new one: the CONNECTED that told it
+    /// may have been lost with its link.
+    previous: Option<Secret>,
+}
+
+impl Connection {
+    pub(crate) fn new(principal: Principal, secret: Secret) -> Self {
+        Self {
+            principal,
+            link: None,
+            answers: AnswerLog::default(),
+            attached: BTreeMap::new(),
+            present_on: BTreeSet::new(),
+            remain_present_for: Duration::ZERO,
+            rate: RateMeter::default(),
+            secret,
+            previous: None,
+        }
+    }
+
+    /// The key that resumes it, whose id is `id`.
+    pub(crate) fn key(&self, id: &ConnectionId) -> ConnectionKey {
+        ConnectionKey::from(format!("{id}{KEY_SEPARATOR}{}", self.secret))
+    }
+
+    /// Whether `secret` resumes it. Takes the same time wherever secrets differ.
+    pub(crate) fn opens_with(&self, secret: &str) -> bool {
+        let is_current = self.secret.as_bytes().ct_eq(secret.as_bytes());
+        let is_previous = self.previous.as_ref().map(|previous| previous.as_bytes().ct_eq(secret.as_bytes()));
+        bool::from(is_current) || is_previous.is_some_and(bool::from)
+    }
+
+    /// Puts `fresh` in place of the secret; `used`, which brought the client here, is good until the new one is known.
+    pub(crate) fn renew(&mut self, fresh: Secret, used: &str) {
+        self.secret = fresh;
+        self.previous = Some(used.to_owned());
+    }
+
+    /// Notes that the client knows the current secret.
+    pub(crate) fn confirm(&mut self) {
+        self.previous = None;
+    }
+}
+
+/// The id and the secret in a connection key; `None` for a text that is none.
+pub(crate) fn split_key(key: &ConnectionKey) -> Option<(ConnectionId, &str)> {
+    let (id, secret) = key.as_str().split_once(KEY_SEPARATOR)?;
+    Some((id.into(), secret))
+}
+
+/// A new connection id.
+pub(crate) fn random_id(random: &mut impl Rng) -> ConnectionId {
+    ConnectionId::from(random_text::<ID_BYTES>(random))
+}
+
+/// A new secret.
+pub(crate) fn random_secret(random: &mut impl Rng) -> Secret {
+    random_text::<SECRET_BYTES>(random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ApiKey, Identity};
+
+    fn connection(secret: &str) -> Connection {
+        Connection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
+    }
+
+    #[test]
+    fn a_key_is_taken_apart_into_what_it_was_made_of() {
+        let key = connection("s3").key(&"id".into());
+        assert_eq!(split_key(&key), Some(("id".into(), "s3")));
+        assert_eq!(split_key(&"nonsense".into()), None);
+    }
+
+    #[test]
+    fn the_key_that_was_used_is_good_until_the_new_one_is_known() {
+        let mut connection = connection("old");
+        connection.renew("new".to_owned(), "old");
+        assert!(connection.opens_with("old") && connection.opens_with("new") && !connection.opens_with(""));
+        connection.confirm();
+        assert!(!connection.opens_with("old") && connection.opens_with("new"));
+    }
+}

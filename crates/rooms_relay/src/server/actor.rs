@@ -1,0 +1,130 @@
+//! The task that owns the hub: it takes what sockets say, keeps the time, and hands out what the hub sends.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep_until, timeout},
+};
+use web_time::Instant;
+
+use super::queue::{Item, NotQueued, Outgoing};
+use crate::{ConnectRequest, Hub, LinkId, Output, RestRequest, RestResponse};
+use rooms_protocol::{DecodeError, Frame};
+
+/// How long clients have at the end to read the goodbye. A little more than a socket takes to close.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// What a socket tells the hub.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// It wants a link. The answer may be lost when the socket is gone already.
+    Open { request: Box<ConnectRequest>, outgoing: Outgoing, opened: oneshot::Sender<LinkId> },
+    /// A frame came in.
+    Frame { link: LinkId, frame: Box<Frame> },
+    /// Something came in that is no frame.
+    Malformed { link: LinkId, error: DecodeError },
+    /// Somebody asks over HTTP. The answer may be lost when the socket is gone already.
+    Rest { request: Box<RestRequest>, answer: oneshot::Sender<RestResponse> },
+    /// The socket is gone. The last that it says, and the only thing after `Open` that is always said.
+    Closed { link: LinkId },
+}
+
+/// The hub with its sockets.
+pub(super) struct Actor {
+    hub: Hub,
+    inputs: mpsc::Receiver<Input>,
+    /// Where to send, for each link that the hub knows. Dropping one closes its socket when all is sent.
+    sockets: HashMap<LinkId, Outgoing>,
+    /// Sockets that have not said `Closed`.
+    alive: usize,
+}
+
+impl Actor {
+    pub(super) fn new(hub: Hub, inputs: mpsc::Receiver<Input>) -> Self {
+        Self { hub, inputs, sockets: HashMap::new(), alive: 0 }
+    }
+
+    /// Runs until the other end of `stop` is gone; then says goodbye.
+    pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        loop {
+            let deadline = self.hub.poll_timeout();
+            tokio::select! {
+                _ = &mut stop => break,
+                Some(input) = self.inputs.recv() => self.handle(input),
+                () = until(deadline) => self.hub.handle_timeout(Instant::now()),
+            }
+            self.deliver();
+        }
+        self.hub.shut_down(Instant::now());
+        self.deliver();
+        let goodbye = async {
+            while self.alive > 0
+                && let Some(input) = self.inputs.recv().await
+            {
+                self.handle(input);
+                self.deliver();
+            }
+        };
+        if timeout(SHUTDOWN_GRACE, goodbye).await.is_err() {
+            log::debug!("some clients did not read the goodbye in time");
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = Instant::now();
+        match input {
+            Input::Open { request, outgoing, opened } => {
+                let link = self.hub.open(&request, now);
+                self.sockets.insert(link, outgoing);
+                self.alive += 1;
+                // A socket that is gone does not learn its link, so nobody else would say that it is closed.
+                if opened.send(link).is_err() {
+                    self.forget(link, now);
+                }
+            }
+            Input::Frame { link, frame } => self.hub.handle_frame(link, *frame, now),
+            Input::Malformed { link, error } => self.hub.handle_malformed(link, &error, now),
+            Input::Rest { request, answer } => {
+                // An error means that nobody waits for the answer any more.
+                let _ = answer.send(self.hub.rest(&request, now));
+            }
+            Input::Closed { link } => self.forget(link, now),
+        }
+    }
+
+    fn forget(&mut self, link: LinkId, now: Instant) {
+        self.alive = self.alive.saturating_sub(1);
+        self.sockets.remove(&link);
+        self.hub.handle_closed(link, now);
+    }
+
+    /// Hands out all that the hub has to send. Never waits: who cannot keep up is cut off.
+    fn deliver(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            let (link, item) = match output {
+                Output::Send { link, frame } => (link, Item::Frame(frame)),
+                Output::Ping { link } => (link, Item::Ping),
+                Output::Close { link } => {
+                    self.sockets.remove(&link);
+                    continue;
+                }
+            };
+            let Some(outgoing) = self.sockets.get(&link) else { continue };
+            if outgoing.push(item) == Err(NotQueued::Full)
+                && let Some(slow) = self.sockets.remove(&link)
+            {
+                log::warn!("cut off {link:?}: it reads slower than it is sent to");
+                slow.cut();
+                self.hub.handle_closed(link, Instant::now());
+            }
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,76 @@
+//! Why the relay does not run.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use smol_str::SmolStr;
+
+/// Why the relay does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// Something else listens there.
+    #[error(
+        "port {} is in use at {addr}, perhaps by another relay: stop that program, or listen on another port (port 0 \
+         takes a free one)",
+        addr.port()
+    )]
+    PortInUse {
+        /// The address that was asked for.
+        addr: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {addr}: {source}; give {}",
+        if source.kind() == io::ErrorKind::PermissionDenied { "a port from 1024 on" } else { "an address of this machine" }
+    )]
+    Listen {
+        /// The address that was asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Everybody knows the development key, so it must not open the relay to others.
+    #[error(
+        "refusing to listen on {addr} with the development key, which everybody knows: set a key of your own, or listen \
+         on 127.0.0.1"
+    )]
+    DevelopmentKeyExposed {
+        /// The address that was asked for.
+        addr: SocketAddr,
+    },
+    /// In the sandbox anybody gets keys, so it must not be open to others.
+    #[error(
+        "refusing to listen on {addr} with the sandbox, where anybody gets keys: leave it out, or listen on 127.0.0.1"
+    )]
+    SandboxExposed {
+        /// The address that was asked for.
+        addr: SocketAddr,
+    },
+    /// The key that tokens for games are to be made with is not one of the relay's.
+    #[error("the relay has no API key with the name {name:?} to make tokens with: give it one, or name another")]
+    UnknownTokenKey {
+        /// The name that was given.
+        name: SmolStr,
+    },
+    /// The folder to serve holds no page.
+    #[error(
+        "{} holds no index.html: build a page into it first, such as with `web/build bingo`, or name another folder",
+        folder.display()
+    )]
+    NoPage {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
+    /// Without a key nobody could connect.
+    #[error("the relay has no API key, so nobody could connect: give it one")]
+    NoKey,
+    /// The system gave no random bytes for secrets.
+    #[error("the system gives no random bytes, without which keys could be guessed: {0}")]
+    Random(getrandom::Error),
+    /// The thread or its runtime could not start.
+    #[error("cannot start the relay's thread: {0}; the system may be out of threads or memory")]
+    Thread(io::Error),
+    /// The listener broke.
+    #[error("the relay's listener failed: {0}; start the relay again")]
+    Serve(io::Error),
+}

@@ -1,0 +1,76 @@
+//! A relay on a thread of its own, so that a game carries its server with it.
+
+use std::{io, net::SocketAddr, sync::mpsc as std_mpsc, thread};
+
+use tokio::sync::oneshot;
+
+use super::{Relay, RelayConfig, RelayError, address::url};
+
+/// A relay on a thread of its own. Stops when dropped, telling its clients.
+#[derive(Debug)]
+pub struct RelayHandle {
+    addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl RelayHandle {
+    /// The address that it listens on, with its actual port.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where clients on this machine connect to, such as `ws://127.0.0.1:40123`.
+    pub fn url(&self) -> String {
+        url(self.addr)
+    }
+
+    /// Stops the relay: clients are told. Returns when its thread has ended, 3 seconds later at most.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for RelayHandle {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the relay's thread panicked");
+        }
+    }
+}
+
+/// Runs a relay on a thread named `rooms-relay`. Returns when it listens.
+///
+/// # Errors
+/// When the thread cannot start, and as [`Relay::bind`].
+pub fn spawn(config: RelayConfig) -> Result<RelayHandle, RelayError> {
+    let (ready, is_ready) = std_mpsc::sync_channel(1);
+    let (stop, stopped) = oneshot::channel();
+    let body = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(RelayError::Thread(error)))),
+        };
+        runtime.block_on(async {
+            let relay = match Relay::bind(config).await {
+                Ok(relay) => relay,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            drop(ready.send(Ok(relay.local_addr())));
+            let shutdown = async {
+                // An error means that the handle is gone, which is the wish to stop.
+                let _ = stopped.await;
+            };
+            if let Err(error) = relay.run(shutdown).await {
+                log::error!("{error}");
+            }
+        });
+    };
+    let thread = thread::Builder::new().name("rooms-relay".to_owned()).spawn(body).map_err(RelayError::Thread)?;
+    let ended = || RelayError::Thread(io::Error::other("it ended before it listened"));
+    let addr = is_ready.recv().map_err(|_| ended())??;
+    Ok(RelayHandle { addr, stop: Some(stop), thread: Some(thread) })
+}

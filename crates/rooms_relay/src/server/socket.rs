@@ -1,0 +1,166 @@
+//! One WebSocket: its task, and the bounded queue that leads to it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::Bytes,
+    extract::ws::{Message, WebSocket},
+};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{
+    actor::Input,
+    queue::{Item, Queue, queue},
+};
+use crate::{ConnectRequest, Limits, LinkId};
+use rooms_protocol::{Format, Frame, WireFrame, json, msgpack};
+
+/// How long a socket that the relay closes has to take what was sent, and then to close its side.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// Items that are written before the socket is flushed.
+const BATCH: usize = 64;
+
+/// What a new socket needs to know.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    /// The way to the hub.
+    pub(super) inbox: mpsc::Sender<Input>,
+    pub(super) limits: Limits,
+}
+
+/// Serves one WebSocket to its end.
+pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door) {
+    let (outgoing, queue) = queue(&door.limits, request.wire_format());
+    let idle = request.idle_interval(door.limits.max_idle_interval);
+    // The client is pinged twice in that time. One that is gone without a word, as where the power went, is taken for gone then,
+    // and not when the system gives its socket up, a quarter of an hour later.
+    let patience = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
+    let (opened, link) = oneshot::channel();
+    let open = Input::Open { request: Box::new(request), outgoing, opened };
+    if door.inbox.send(open).await.is_err() {
+        return;
+    }
+    let Ok(link) = link.await else { return };
+    log::debug!("{link:?} opened");
+    exchange(socket, queue, link, patience, &door).await;
+    log::debug!("{link:?} closed");
+    // An error means that the relay is gone.
+    let _ = door.inbox.send(Input::Closed { link }).await;
+}
+
+/// Reads and writes until one side ends it.
+async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, patience: Option<Duration>, door: &Door) {
+    let (sink, mut stream) = socket.split();
+    let Queue { items, format, waiting, cut } = queue;
+    let mut writing = std::pin::pin!(write(sink, items, format, waiting));
+    tokio::select! {
+        () = read(&mut stream, link, patience, door) => return,
+        () = &mut writing => {}
+        // The other end says to cut it off, or is gone because the link is to be closed.
+        cut = cut => match cut {
+            Ok(()) => return,
+            Err(_) => drop(timeout(CLOSE_GRACE, &mut writing).await),
+        },
+    }
+    // Until the client closes its side too, since closing a socket with unread input may lose what was sent.
+    let rest = async { while stream.next().await.is_some_and(|message| message.is_ok()) {} };
+    let _ = timeout(CLOSE_GRACE, rest).await;
+}
+
+async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, patience: Option<Duration>, door: &Door) {
+    loop {
+        let next = match patience {
+            Some(patience) => timeout(patience, stream.next()).await,
+            None => Ok(stream.next().await),
+        };
+        let message = match next {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(_) => return log::debug!("{link:?} said nothing for {patience:?}"),
+        };
+        let decoded = match message {
+            Ok(Message::Text(text)) => json::decode(&text),
+            Ok(Message::Binary(bytes)) => msgpack::decode(&bytes),
+            // The library answers pings and closes itself, while it is read on.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
+            Err(error) => return log::debug!("{link:?} failed: {error}"),
+        };
+        let input = match decoded {
+            Ok(frame) => Input::Frame { link, frame: Box::new(bounded(frame, door.limits.messages_per_frame)) },
+            Err(error) => Input::Malformed { link, error },
+        };
+        if door.inbox.send(input).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The frame with no more messages than it takes to be refused: empty ones are large in memory and small on the wire.
+fn bounded(mut frame: Frame, most: usize) -> Frame {
+    let enough = most.saturating_add(1);
+    if frame.messages.len() > enough {
+        frame.messages.truncate(enough);
+        frame.messages.shrink_to_fit();
+    }
+    if frame.presence.len() > enough {
+        frame.presence.truncate(enough);
+        frame.presence.shrink_to_fit();
+    }
+    frame
+}
+
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut items: mpsc::Receiver<Item>,
+    format: Format,
+    waiting: Arc<AtomicUsize>,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while items.recv_many(&mut batch, BATCH).await > 0 {
+        for item in batch.drain(..) {
+            let message = match &item {
+                Item::Frame(frame) => match frame.wire(format) {
+                    WireFrame::Text(text) => Message::text(text),
+                    WireFrame::Binary(bytes) => Message::binary(bytes.clone()),
+                },
+                Item::Ping => Message::Ping(Bytes::new()),
+            };
+            if sink.feed(message).await.is_err() {
+                return;
+            }
+            waiting.fetch_sub(item.bytes(format), Ordering::Relaxed);
+        }
+        if sink.flush().await.is_err() {
+            return;
+        }
+    }
+    // An error means that the client was faster.
+    let _ = sink.close().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rooms_protocol::{Action, Message};
+
+    #[test]
+    fn a_frame_with_too_many_messages_is_cut_down_to_what_is_still_refused() {
+        let most = Limits::default().messages_per_frame;
+        let frame = Frame { messages: vec![Message::default(); 100_000], ..Frame::new(Action::Message) };
+        assert_eq!(bounded(frame, most).messages.len(), most + 1);
+    }
+}

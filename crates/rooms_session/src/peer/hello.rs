@@ -1,0 +1,151 @@
+//! Hellos: how a player asks the host to let it in, or to send what it misses.
+//!
+//! Owns what this player misses, and when it says hello. A hello is sent again until there is a welcome.
+
+use std::{ops::Range, time::Duration};
+
+use rand::RngExt;
+use web_time::Instant;
+
+use crate::{
+    config::Wish,
+    context::Context,
+    id::Reign,
+    timer::{Timer, Timers},
+    wire::{
+        message::{Hello, Nonce},
+        outbound::Lane,
+    },
+};
+
+/// How long to wait before asking for what is missing: it may be on its way, and others miss it too.
+const HELLO_JITTER_MS: Range<u64> = 150..400;
+
+/// What is added to the hello interval at most, so that many who arrive together do not keep in step.
+const REPEAT_JITTER_MS: u64 = 500;
+
+/// Shortest time between two hellos, however often something is found missing.
+const MIN_HELLO_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What this player misses, and when it says hello.
+#[derive(Debug)]
+pub(crate) struct Hellos {
+    /// Tells this process from others of the same player and generation.
+    nonce: Nonce,
+    last_hello: Option<Instant>,
+    /// Set until a welcome: something is missing that only the host can give.
+    wants_welcome: bool,
+    /// Set from a loss of continuity until a welcome or a new reign made it good.
+    lost_continuity: bool,
+    /// Whether the host asked this player to wait.
+    waiting: bool,
+    /// Whether a newer process of this player said hello.
+    newer_process: bool,
+}
+
+impl Hellos {
+    /// A player on its way in.
+    pub(crate) fn new(nonce: Nonce) -> Self {
+        Self {
+            nonce,
+            last_hello: None,
+            wants_welcome: true,
+            lost_continuity: false,
+            waiting: false,
+            newer_process: false,
+        }
+    }
+
+    /// Whether a message with this nonce is meant for this process.
+    pub(crate) fn is_own_nonce(&self, nonce: &Nonce) -> bool {
+        self.nonce == *nonce
+    }
+
+    pub(crate) fn wants_welcome(&self) -> bool {
+        self.wants_welcome
+    }
+
+    pub(crate) fn lost_continuity(&self) -> bool {
+        self.lost_continuity
+    }
+
+    /// Whether this player may have missed the admission of others.
+    pub(crate) fn may_have_missed_seats(&self) -> bool {
+        self.wants_welcome || self.lost_continuity
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    pub(crate) fn knows_newer_process(&self) -> bool {
+        self.newer_process
+    }
+
+    /// Notes that a newer process of this player said hello.
+    pub(crate) fn note_newer_process(&mut self) {
+        self.newer_process = true;
+    }
+
+    /// Notes that the host asked this player to wait. Returns whether that is news.
+    pub(crate) fn note_wait(&mut self) -> bool {
+        !std::mem::replace(&mut self.waiting, true)
+    }
+
+    pub(crate) fn set_lost_continuity(&mut self, lost: bool) {
+        self.lost_continuity = lost;
+    }
+
+    /// Notes a welcome: nothing is missing any more.
+    pub(crate) fn on_welcome(&mut self, timers: &mut Timers) {
+        self.waiting = false;
+        self.lost_continuity = false;
+        self.on_complete_state(timers);
+    }
+
+    /// Notes that the whole state came, or that this player leads: no welcome is needed.
+    pub(crate) fn on_complete_state(&mut self, timers: &mut Timers) {
+        self.wants_welcome = false;
+        timers.stop(Timer::Hello);
+    }
+
+    /// Asks the host for what is missing, after a short wait.
+    pub(crate) fn want_welcome(&mut self, now: Instant, cx: &mut Context) {
+        let jitter = Duration::from_millis(cx.rng.random_range(HELLO_JITTER_MS));
+        let at = (now + jitter).max(self.allowed_at(now));
+        self.want_welcome_at(at, &mut cx.timers);
+    }
+
+    /// Asks the host for what is missing, at this time at the latest.
+    pub(crate) fn want_welcome_at(&mut self, at: Instant, timers: &mut Timers) {
+        self.wants_welcome = true;
+        timers.hasten(Timer::Hello, at);
+    }
+
+    /// Asks the host about a doubt. Nothing is known to be missing.
+    pub(crate) fn ask(&mut self, now: Instant, timers: &mut Timers) {
+        timers.hasten(Timer::Hello, self.allowed_at(now).max(now));
+    }
+
+    fn allowed_at(&self, now: Instant) -> Instant {
+        self.last_hello.map_or(now, |last| last + MIN_HELLO_INTERVAL)
+    }
+
+    /// Sends a hello, and sets the timer for the next one.
+    pub(crate) fn send(&mut self, first_request: u64, best: Option<Reign>, now: Instant, cx: &mut Context) {
+        let hello = Hello {
+            generation: cx.config.generation,
+            nonce: self.nonce.clone(),
+            profile: cx.config.profile.clone(),
+            fingerprint: cx.config.fingerprint.clone(),
+            // Who was in the room stays in it, whoever hosts it now.
+            wish: if cx.feed.is_joined() { Wish::Join } else { cx.config.wish },
+            first_request,
+            best,
+        };
+        cx.outbound.send_urgent(Lane::Room, hello.into());
+        self.last_hello = Some(now);
+        let jitter = Duration::from_millis(cx.rng.random_range(0..REPEAT_JITTER_MS));
+        cx.timers.set(Timer::Hello, now + cx.config.timing.hello_interval + jitter);
+    }
+}

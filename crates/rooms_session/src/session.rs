@@ -1,0 +1,376 @@
+//! One player's end of a room: owns the parts, and passes events, timers and calls on to them.
+//!
+//! The parts decide; a session applies their verdicts. Its own methods are layered, and a file calls only those below it:
+//!
+//! 1. this file: events, timers, and the end of a frame
+//! 2. `control`: what the host's game sets
+//! 3. `messages`: each message to its handler
+//! 4. `claims`: claims, and the change of host
+//! 5. `from_host`: what a host sends, and whether it counts
+//! 6. `connection`: what the connection's changes lead to
+//! 7. `transitions`: from one role to another
+//! 8. `view`: what the game can ask
+
+mod claims;
+mod connection;
+mod control;
+mod from_host;
+mod messages;
+mod transitions;
+mod view;
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rooms_client::{Command, Event, PresenceCommand};
+use serde_json::Value;
+use smol_str::{SmolStr, format_smolstr};
+use web_time::Instant;
+
+use crate::{
+    config::{Profile, SessionConfig},
+    connectivity::facts::Connectivity,
+    context::Context,
+    election::claim::Election,
+    event::{CloseReason, SessionError, SessionEvent, Target},
+    feed::GameFeed,
+    host::state::HostState,
+    peer::{hello::Hellos, state::PeerState},
+    requests::{MAX_REQUESTS, Requests},
+    state::{
+        document::Document,
+        json::{MAX_DEPTH, is_shallow, json_size},
+        replica::Replica,
+    },
+    stats::SessionStats,
+    timer::{Timer, Timers},
+    wire::{
+        inbound::Inbound,
+        message::RESERVED,
+        outbound::{Hold, Lane, MAX_PUBLISH_SIZE, Outbound},
+        payload::{ENVELOPE, MAX_KIND},
+    },
+};
+
+/// Most timers handled in one step. Each handler sets its timer later than now, so this is never reached. It keeps a
+/// mistake there from hanging a game.
+const MAX_TIMERS_PER_STEP: usize = 64;
+
+/// One player's end of a room.
+#[derive(Debug)]
+pub struct Session {
+    cx: Context,
+    role: Role,
+    /// The document that came over the wire.
+    replica: Replica,
+    election: Election,
+    requests: Requests,
+    hellos: Hellos,
+    inbound: Inbound,
+    /// Whether the game says who is admitted.
+    asks_game: bool,
+    /// What the game sees outside a room.
+    outside: Document,
+}
+
+/// What the player is in the room.
+#[derive(Debug)]
+enum Role {
+    /// Not admitted yet.
+    Arriving {
+        /// Since when nobody who leads has sent anything while the connection was up.
+        silent_since: Option<Instant>,
+    },
+    Peer(PeerState),
+    Host(Box<HostState>),
+    Closed,
+}
+
+impl Role {
+    /// The document as the player sees it: a host has its own.
+    fn document<'a>(&'a self, replica: &'a Replica) -> &'a Document {
+        match self {
+            Self::Host(host) => host.document(),
+            _ => replica.document(),
+        }
+    }
+}
+
+impl Session {
+    /// A session on its way into a room. `seed` makes its jitter and its nonce. Two processes take different seeds.
+    pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let number = rng.random::<u64>();
+        let (room_channel, inbox_channel) = (config.room.channel(), config.room.inbox(&config.player));
+        let mut cx = Context {
+            connectivity: Connectivity::new(room_channel.clone(), inbox_channel.clone()),
+            timers: Timers::default(),
+            rng,
+            outbound: Outbound::new(config.room.clone(), config.generation, number),
+            feed: GameFeed::default(),
+            stats: SessionStats::default(),
+            last_step: now,
+            config: SessionConfig { profile: config.profile.fitting(), timing: config.timing.bounded(), ..config },
+        };
+        cx.outbound.attach(room_channel);
+        cx.outbound.attach(inbox_channel);
+        cx.show_presence(PresenceCommand::Enter);
+        Self {
+            role: Role::Arriving { silent_since: None },
+            replica: Replica::default(),
+            election: Election::default(),
+            requests: Requests::new(cx.config.generation),
+            hellos: Hellos::new(format_smolstr!("{number:016x}")),
+            inbound: Inbound::default(),
+            asks_game: false,
+            outside: Document::default(),
+            cx,
+        }
+    }
+
+    /// Takes in what the client tells. Events about other channels are ignored.
+    pub fn handle_event(&mut self, event: Event, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.notice_stall(now);
+        match event {
+            Event::Connection(change) => self.on_connection(change, now),
+            Event::Channel(change) => self.on_channel(change, now),
+            Event::Messages { channel, messages } => {
+                let inbox = channel == *self.cx.connectivity.inbox_channel();
+                if inbox || channel == *self.cx.connectivity.room_channel() {
+                    self.on_messages(inbox, messages, now);
+                }
+            }
+            Event::Presence { channel, members } if channel == *self.cx.connectivity.room_channel() => {
+                self.on_presence(&members, now);
+            }
+            Event::PresenceSynced { channel } if channel == *self.cx.connectivity.room_channel() => {
+                self.cx.connectivity.set_synced();
+                self.consider_founding(now);
+            }
+            Event::Published { operation, outcome } => self.on_outcome(operation, outcome.err(), now),
+            Event::Overflow { .. } => self.lose_continuity(now),
+            Event::Presence { .. }
+            | Event::PresenceSynced { .. }
+            | Event::RoundTrip(_)
+            | Event::Members { .. }
+            | Event::History { .. }
+            | Event::Time { .. }
+            | Event::PingFailed(_)
+            | Event::Authorized { .. } => {}
+        }
+    }
+
+    /// Does what is due. Called once a frame, after the frame's events.
+    pub fn step(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.notice_stall(now);
+        self.cx.last_step = now;
+        for _ in 0..MAX_TIMERS_PER_STEP {
+            let Some(timer) = self.cx.timers.expire(now) else { break };
+            self.on_timer(timer, now);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Hello => self.send_hello(now),
+            Timer::Silence => self.on_silence(now),
+            Timer::Election => self.elect(now),
+            Timer::Counter => self.counter(now),
+            Timer::Claim => self.advance_claim(now),
+            Timer::Lapse => self.lapse_claims(now),
+            Timer::Behind => self.check_behind(now),
+            Timer::Requests => self.send_requests(now),
+            Timer::Presence => self.cx.show_presence(PresenceCommand::Update),
+            Timer::Lease | Timer::Fence | Timer::Seats => {
+                let Role::Host(host) = &mut self.role else { return };
+                match timer {
+                    Timer::Lease => host.send_lease(now, &mut self.cx),
+                    Timer::Fence => host.fence(now, &mut self.cx),
+                    _ => host.check_seats(now, &mut self.cx),
+                }
+            }
+        }
+    }
+
+    /// Sends a hello, if something is missing.
+    fn send_hello(&mut self, now: Instant) {
+        let is_missing = match &self.role {
+            Role::Arriving { .. } => true,
+            Role::Peer(peer) => self.hellos.wants_welcome() || peer.has_doubts(),
+            Role::Host(_) | Role::Closed => false,
+        };
+        if is_missing && self.cx.connectivity.is_up() {
+            let best = self.election.leadership().best().map(|best| best.reign.clone());
+            self.hellos.send(self.requests.first_kept(), best, now, &mut self.cx);
+        }
+    }
+
+    /// Asks for the state that a lease announced, if it still has not come. A host sends it again.
+    fn check_behind(&mut self, now: Instant) {
+        match &mut self.role {
+            Role::Host(host) => host.check_behind(&self.replica, &self.cx),
+            Role::Peer(peer) => {
+                if peer.take_overdue(&self.replica).is_some() {
+                    self.hellos.want_welcome(now, &mut self.cx);
+                }
+            }
+            Role::Arriving { .. } | Role::Closed => {}
+        }
+    }
+
+    /// Sends requests that are new or were not confirmed in time. A host applies its own.
+    fn send_requests(&mut self, now: Instant) {
+        match &mut self.role {
+            Role::Host(host) => host.apply_own_requests(&self.requests, &mut self.cx),
+            Role::Peer(_) if self.cx.connectivity.is_up() && self.cx.feed.is_joined() => {
+                if let Some(host) = self.cx.feed.host().cloned() {
+                    self.requests.send_due(&host, now, &mut self.cx);
+                }
+            }
+            Role::Peer(_) | Role::Arriving { .. } | Role::Closed => {}
+        }
+    }
+
+    /// Changes one value of the shared state. Nothing goes out if it is the same as before.
+    ///
+    /// # Errors
+    /// Only the host may, once it has joined. Key and value have to fit the state's limits.
+    pub fn set_shared(&mut self, key: &str, value: Value) -> Result<(), SessionError> {
+        self.confirmed_host()?.set_shared(key, value)
+    }
+
+    /// Sends a message of the game.
+    ///
+    /// # Errors
+    /// Tells why it cannot be sent. A failure after this call is a [`SessionEvent::SendFailed`].
+    pub fn send(&mut self, to: Target, kind: &str, data: Value) -> Result<(), SessionError> {
+        self.check_sendable(&to, kind, &data)?;
+        let (lane, to_others) = match to {
+            Target::Host => {
+                self.requests.push(SmolStr::new(kind), data);
+                self.send_requests(self.cx.last_step);
+                return Ok(());
+            }
+            Target::Everyone => (Lane::Room, false),
+            Target::Others => (Lane::Room, true),
+            Target::Player(player) => (Lane::Inbox(player), false),
+        };
+        let sequence = self.inbound.next_sequence(lane != Lane::Room);
+        self.cx.outbound.send_game(lane, kind, data, to_others, sequence);
+        Ok(())
+    }
+
+    /// Whether a message can be sent at all.
+    fn check_sendable(&self, to: &Target, kind: &str, data: &Value) -> Result<(), SessionError> {
+        if !self.cx.feed.is_joined() {
+            return Err(SessionError::NotJoined);
+        }
+        if kind.starts_with(RESERVED) {
+            return Err(SessionError::ReservedKind(kind.into()));
+        }
+        if let Target::Player(player) = to
+            && !self.roster().contains(player)
+        {
+            return Err(SessionError::UnknownPlayer(player.clone()));
+        }
+        if !is_shallow(data) {
+            return Err(SessionError::TooDeep { kind: kind.into(), max: MAX_DEPTH });
+        }
+        let (size, max) = (json_size(data), MAX_PUBLISH_SIZE - ENVELOPE);
+        if size > max || kind.len() > MAX_KIND {
+            return Err(SessionError::TooLarge { kind: kind.into(), size: size.saturating_add(kind.len()), max });
+        }
+        let (waiting, is_full) = match to {
+            Target::Host => (self.requests.unconfirmed(), self.requests.unconfirmed() >= MAX_REQUESTS),
+            _ => (self.cx.outbound.waiting(), !self.cx.outbound.has_capacity()),
+        };
+        if is_full { Err(SessionError::Full { waiting }) } else { Ok(()) }
+    }
+
+    /// Changes how the player shows itself. A profile of more than 1 KiB is cut down to its name.
+    pub fn set_profile(&mut self, profile: Profile) {
+        let profile = profile.fitting();
+        if profile == self.cx.config.profile {
+            return;
+        }
+        self.cx.config.profile = profile;
+        match &mut self.role {
+            Role::Host(host) => host.refresh_own_seat(&mut self.cx),
+            // The hello carries the profile.
+            Role::Arriving { .. } | Role::Peer(_) => {
+                self.hellos.want_welcome_at(self.cx.last_step, &mut self.cx.timers);
+            }
+            Role::Closed => {}
+        }
+    }
+
+    /// Publishes what the frame brought. Called at the end of a frame. The first message goes at once, later ones when
+    /// [`SessionTiming::publish_interval`](crate::SessionTiming::publish_interval) is over.
+    pub fn flush(&mut self, now: Instant) {
+        if self.is_closed() || self.cx.outbound.is_full() {
+            return;
+        }
+        if !self.cx.connectivity.is_up() {
+            self.cx.outbound.drop_urgent();
+            return;
+        }
+        let interval = self.cx.config.timing.publish_interval;
+        let mut hold = Hold::Nothing;
+        if let Role::Host(host) = &mut self.role {
+            host.publish_state(interval, now, &mut self.cx);
+            // The hand-over itself goes out although the host no longer acts after it.
+            hold = host.hold();
+            host.send_hand_over(now, &mut self.cx);
+        }
+        if !self.cx.outbound.is_idle() {
+            self.cx.outbound.flush(interval, hold, now);
+        }
+    }
+
+    /// Leaves the room: sends a goodbye and detaches. [`SessionEvent::Closed`] is the last event.
+    pub fn leave(&mut self, now: Instant) {
+        self.depart(CloseReason::Left, now);
+    }
+
+    /// The next thing to ask of the client.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.cx.outbound.poll_command()
+    }
+
+    /// The next thing to tell the game.
+    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+        self.cx.feed.poll()
+    }
+
+    /// When to step and flush at the latest. `None` once closed.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_closed() {
+            return None;
+        }
+        let timing = &self.cx.config.timing;
+        // Twice within the time after which a session counts as frozen.
+        let alive = Some(self.cx.last_step + timing.stall / 2);
+        let publish = self.next_publish(timing.publish_interval);
+        [alive, self.cx.timers.next(), publish].into_iter().flatten().min()
+    }
+
+    /// When the next publish is due.
+    fn next_publish(&self, interval: Duration) -> Option<Instant> {
+        let (hold, state) = match &self.role {
+            Role::Host(host) => (host.hold(), host.next_state_at(interval, &self.cx)),
+            _ => (Hold::Nothing, None),
+        };
+        if !self.cx.connectivity.is_up() || hold == Hold::Everything {
+            return None;
+        }
+        let waiting = self.cx.outbound.next_publish(interval).filter(|_| hold == Hold::Nothing);
+        [state, waiting].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,162 @@
+//! What the connection's changes lead to: interruptions, lost continuity, frozen frames, and the end.
+
+use std::time::Duration;
+
+use rooms_client::{ChannelChange, ConnectionChange, OperationId};
+use rooms_protocol::{ErrorCode, ErrorInfo};
+use web_time::Instant;
+
+use super::{Role, Session};
+use crate::{
+    connectivity::changes::{ChannelVerdict, ConnectionVerdict},
+    event::{CloseReason, InterruptReason},
+    timer::Timer,
+    wire::outbound::Content,
+};
+
+/// How long after a server in trouble refused the player's presence it is shown again.
+const PRESENCE_RETRY: Duration = Duration::from_secs(5);
+
+impl Session {
+    pub(super) fn on_connection(&mut self, change: ConnectionChange, now: Instant) {
+        match self.cx.connectivity.on_connection(change, &self.cx.config.player) {
+            ConnectionVerdict::Connected { unsent_lost } => {
+                if unsent_lost {
+                    self.drop_unsent();
+                }
+                self.consider_up(now);
+            }
+            ConnectionVerdict::Down(reason) => self.go_down(reason, now),
+            ConnectionVerdict::Failed(error) => self.close(CloseReason::Failed(error)),
+        }
+    }
+
+    pub(super) fn on_channel(&mut self, change: ChannelChange, now: Instant) {
+        match self.cx.connectivity.on_channel(change) {
+            Some(ChannelVerdict::Attached { missed, presence_refused }) => {
+                if missed {
+                    self.lose_continuity(now);
+                }
+                self.consider_up(now);
+                if let Some(error) = presence_refused {
+                    self.on_presence_refused(error, now);
+                }
+            }
+            Some(ChannelVerdict::Down(reason)) => self.go_down(reason, now),
+            Some(ChannelVerdict::Failed(error)) => self.close(CloseReason::Failed(error)),
+            None => {}
+        }
+    }
+
+    /// Goes on once the connection and both channels are there.
+    fn consider_up(&mut self, now: Instant) {
+        if !self.cx.connectivity.is_up() {
+            return;
+        }
+        match &mut self.role {
+            Role::Arriving { silent_since } => {
+                if silent_since.is_none() {
+                    *silent_since = Some(now);
+                    self.cx.timers.set(Timer::Hello, now);
+                }
+                self.consider_founding(now);
+            }
+            Role::Peer(peer) => {
+                peer.restart_lease(now, &self.cx.config.timing, &mut self.cx.timers);
+                if self.hellos.wants_welcome() {
+                    self.cx.timers.hasten(Timer::Hello, now);
+                }
+                self.cx.timers.hasten(Timer::Requests, now);
+            }
+            Role::Host(host) => {
+                let listening = self.election.time_to_hear_others(now, &self.cx.config.timing);
+                host.resume(listening, now, &mut self.cx.timers);
+            }
+            Role::Closed => {}
+        }
+        self.consider_resumed();
+    }
+
+    /// Notes that nothing goes out or comes in for the moment.
+    fn go_down(&mut self, reason: Option<ErrorInfo>, now: Instant) {
+        self.cx.outbound.drop_urgent();
+        // The own claim may not have arrived, and better claims may be missed.
+        self.election.drop_own(&mut self.cx.timers);
+        self.cx.timers.stop(Timer::Election);
+        self.cx.timers.stop(Timer::Counter);
+        match &mut self.role {
+            Role::Arriving { silent_since } => {
+                *silent_since = None;
+                self.cx.timers.stop(Timer::Silence);
+            }
+            Role::Host(host) => host.suspend(now, &mut self.cx.timers),
+            Role::Peer(_) | Role::Closed => {}
+        }
+        self.cx.feed.interrupt(match self.cx.connectivity.is_connected() {
+            true => InterruptReason::Detached(reason),
+            false => InterruptReason::Disconnected(reason),
+        });
+    }
+
+    /// Drops what waits, because no room message outlives its connection.
+    fn drop_unsent(&mut self) {
+        let lost = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the connection was lost before this could be sent");
+        for content in self.cx.outbound.drop_waiting() {
+            self.on_send_failed(content, &lost);
+        }
+        self.inbound.expect_no_echo();
+        self.requests.send_all_again();
+    }
+
+    /// Takes in the outcome of a publish or a presence command.
+    pub(super) fn on_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
+        let contents = self.cx.outbound.settle(operation);
+        let Some(error) = error else { return };
+        if contents == [Content::Presence] {
+            return self.on_presence_refused(error, now);
+        }
+        // Neither a hello nor a claim will ever arrive.
+        if matches!(self.role, Role::Arriving { .. }) && error.code == ErrorCode::NOT_PERMITTED {
+            return self.close(CloseReason::Failed(error));
+        }
+        contents.into_iter().for_each(|content| self.on_send_failed(content, &error));
+    }
+
+    /// The server does not show the player to the others: for good, or for as long as it is busy.
+    fn on_presence_refused(&mut self, error: ErrorInfo, now: Instant) {
+        if is_final(error.code) {
+            self.depart(CloseReason::NotPresent(error), now);
+        } else {
+            log::debug!("the server did not take the player's presence: {error}");
+            self.cx.timers.set(Timer::Presence, now + PRESENCE_RETRY);
+        }
+    }
+
+    /// Looks for a long time between two steps. Nobody checked the lease meanwhile.
+    pub(super) fn notice_stall(&mut self, now: Instant) {
+        if now.duration_since(self.cx.last_step) <= self.cx.config.timing.stall {
+            return;
+        }
+        self.cx.last_step = now;
+        match &mut self.role {
+            Role::Arriving { silent_since } => *silent_since = silent_since.map(|_| now),
+            Role::Peer(peer) => {
+                self.election.drop_own(&mut self.cx.timers);
+                peer.restart_lease(now, &self.cx.config.timing, &mut self.cx.timers);
+            }
+            Role::Host(host) => host.suspend(now, &mut self.cx.timers),
+            Role::Closed => {}
+        }
+    }
+}
+
+/// Whether the server will not have this player as a member, however often it is asked.
+fn is_final(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::TOO_MANY_MEMBERS
+            | ErrorCode::NOT_PERMITTED
+            | ErrorCode::INVALID_CLIENT_ID
+            | ErrorCode::PRESENCE_WITHOUT_CLIENT_ID
+    )
+}

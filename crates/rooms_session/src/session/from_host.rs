@@ -1,0 +1,280 @@
+//! What a host sends: states, leases, welcomes and refusals, and whether they count.
+
+use web_time::Instant;
+
+use super::{Role, Session};
+use crate::{
+    election::{claim::is_impossible, leadership::Standing},
+    event::{Refusal, SessionEvent},
+    id::{PlayerId, Reign, Stamp},
+    peer::state::PeerState,
+    state::{
+        document::{Changes, Document},
+        replica::{Offer, Replica},
+    },
+    wire::message::{Lease, Origin, Refused, State, StateBody, Wait, Welcome},
+};
+
+/// Hands a state to the local copy.
+fn offer(replica: &mut Replica, stamp: Stamp, body: StateBody) -> Offer {
+    match body {
+        StateBody::Snapshot { snapshot } => replica.offer_snapshot(stamp, snapshot),
+        StateBody::Patch { base, patch } => replica.offer_patch(base, stamp, patch),
+    }
+}
+
+impl Session {
+    /// Whether a host's message counts. Notes what it means that somebody leads.
+    fn accept_host(&mut self, reign: &Reign, from: &Origin, now: Instant) -> bool {
+        if let Role::Arriving { silent_since: Some(since) } = self.role
+            && now.duration_since(since) >= self.cx.config.timing.lease
+        {
+            // Whoever led before is gone. It must not stand in the way of a room that was founded since.
+            self.election.forget_leadership();
+            self.replica = Replica::default();
+        }
+        self.consider_yielding(reign, now);
+        if let Some(best) = self.election.leadership().best()
+            && best.reign.incarnation == reign.incarnation
+            && is_impossible(reign.term, best.reign.term)
+        {
+            self.cx.note_malformed("a reign of an impossible term");
+            return false;
+        }
+        let standing = self.election.on_host(reign, &from.player);
+        match standing {
+            Standing::Worse => {
+                self.cx.stats.stale += 1;
+                self.answer_stale(now);
+                return false;
+            }
+            Standing::Impostor => {
+                self.cx.stats.impostors += 1;
+                return false;
+            }
+            Standing::Better | Standing::Same => {}
+        }
+        self.step_down(now);
+        self.withdraw_claim(now);
+        self.election.note_alive(now);
+        self.on_sign_of_life(now);
+        if standing == Standing::Better {
+            self.hellos.want_welcome(now, &mut self.cx);
+        }
+        true
+    }
+
+    /// Answers messages of a reign that gave way, if this player hosts.
+    pub(super) fn answer_stale(&mut self, now: Instant) {
+        if let Role::Host(host) = &mut self.role {
+            host.answer_stale(now, &mut self.cx);
+        }
+    }
+
+    /// Gives an old room up for one that lives: a player that was away for longer than the grace period has no right to
+    /// bring its room back over another that was founded meanwhile.
+    fn consider_yielding(&mut self, living: &Reign, now: Instant) {
+        let Some(best) = self.election.leadership().best() else { return };
+        let is_other = self.cx.feed.is_joined()
+            && best.reign.incarnation != living.incarnation
+            && !living.is_better_than(&best.reign);
+        if !is_other || !self.election.was_away_for_long(now, &self.cx.config.timing) {
+            return;
+        }
+        self.step_down(now);
+        self.election.forget_leadership();
+        self.replica.forget_stamp();
+        self.requests.set_sent_to(None);
+        self.cx.feed.note_missed();
+        self.hellos.set_lost_continuity(true);
+        self.hellos.want_welcome(now, &mut self.cx);
+    }
+
+    /// Whether somebody may lead as far as this player knows: within one incarnation only those with a seat lead. A player
+    /// that may have missed the admission of others accepts everybody.
+    pub(super) fn may_lead(&mut self, reign: &Reign, player: &PlayerId) -> bool {
+        let is_own = self.stamp().is_some_and(|stamp| stamp.reign.incarnation == reign.incarnation);
+        if !is_own || self.hellos.may_have_missed_seats() || self.roster().contains(player) {
+            return true;
+        }
+        self.cx.stats.impostors += 1;
+        let is_better = self.election.leadership().best().is_none_or(|best| reign.is_better_than(&best.reign));
+        // The host that has a seat is asked. The one without a seat is not believed.
+        if is_better
+            && let Role::Peer(peer) = &mut self.role
+            && peer.note_doubt()
+        {
+            self.hellos.ask(self.cx.last_step, &mut self.cx.timers);
+        }
+        false
+    }
+
+    /// Takes in a host's state. Returns whether it counts.
+    pub(super) fn on_state(&mut self, from: &Origin, state: State, now: Instant) -> bool {
+        let needs_no_welcome = matches!(self.role, Role::Peer(_)) && !self.hellos.wants_welcome();
+        if !self.may_lead(&state.reign, &from.player) || !self.accept_host(&state.reign, from, now) {
+            return false;
+        }
+        let is_whole = matches!(state.body, StateBody::Snapshot { .. });
+        let stamp = Stamp { reign: state.reign, version: state.version };
+        match offer(&mut self.replica, stamp, state.body) {
+            Offer::Applied(changes) => {
+                if let Role::Peer(peer) = &mut self.role
+                    && is_whole
+                    && needs_no_welcome
+                {
+                    // It brings all that a welcome would.
+                    peer.settle_doubts();
+                    self.hellos.on_complete_state(&mut self.cx.timers);
+                }
+                self.inbound.note_processes(&changes, self.replica.document(), from.serial.as_ref());
+                self.follow(&changes, now);
+            }
+            Offer::Kept => self.hellos.want_welcome(now, &mut self.cx),
+            Offer::Stale => self.cx.stats.stale += 1,
+            Offer::Broken => {
+                self.cx.note_malformed("a state that cannot be applied");
+                self.hellos.want_welcome(now, &mut self.cx);
+            }
+        }
+        true
+    }
+
+    /// Takes in the echo of an own state. Returns whether it counts: after a claim nobody takes it.
+    pub(super) fn on_own_state(&mut self, from: &Origin, state: State, now: Instant) -> bool {
+        let is_best = self.election.is_best(&state.reign);
+        let Role::Host(host) = &mut self.role else { return is_best };
+        if state.reign != *host.reign() || !is_best {
+            return is_best;
+        }
+        let opens = host.is_opening() && matches!(state.body, StateBody::Snapshot { .. });
+        let stamp = Stamp { reign: state.reign, version: state.version };
+        let offer = offer(&mut self.replica, stamp, state.body);
+        if let Offer::Applied(changes) = &offer {
+            self.inbound.note_processes(changes, self.replica.document(), from.serial.as_ref());
+        }
+        let is_missing = matches!(offer, Offer::Kept | Offer::Broken) && host.is_gap_a_loss();
+        if host.on_echo(now, &mut self.cx) {
+            self.election.note_alive(now);
+        }
+        self.confirm_requests(now);
+        if is_missing {
+            self.lose_continuity(now);
+        } else if opens {
+            self.activate(now);
+        }
+        is_best
+    }
+
+    pub(super) fn on_lease(&mut self, from: &Origin, lease: Lease, now: Instant) {
+        if !self.may_lead(&lease.reign, &from.player) || !self.accept_host(&lease.reign, from, now) {
+            return;
+        }
+        if let Role::Peer(peer) = &mut self.role {
+            let stamp = Stamp { reign: lease.reign, version: lease.version };
+            peer.on_announced(stamp, &self.replica, now, &mut self.cx.timers);
+        }
+    }
+
+    /// Takes in the echo of an own lease.
+    pub(super) fn on_own_lease(&mut self, lease: &Lease, now: Instant) {
+        let Role::Host(host) = &mut self.role else { return };
+        if lease.reign != *host.reign() {
+            return;
+        }
+        // A host that somebody else claims to replace waits for that claim to end, and then claims above it.
+        let is_best = self.election.is_best(&lease.reign);
+        let is_restored = host.on_own_lease(lease, is_best, &self.replica, now, &mut self.cx.timers);
+        if host.on_echo(now, &mut self.cx) {
+            self.election.note_alive(now);
+        }
+        if is_restored {
+            self.activate(now);
+        }
+    }
+
+    pub(super) fn on_welcome(&mut self, from: &Origin, welcome: Welcome, now: Instant) {
+        if !self.hellos.is_own_nonce(&welcome.nonce) || welcome.host != from.player {
+            // Another process of this player is meant, or the sender welcomes in somebody else's name.
+            self.cx.stats.impostors += 1;
+            return;
+        }
+        if !self.has_seat_in(&welcome.snapshot) {
+            return self.cx.note_malformed("a welcome without a seat");
+        }
+        if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() {
+            self.cx.stats.stale += 1;
+            return;
+        }
+        if !self.accept_host(&welcome.reign, from, now) {
+            return;
+        }
+        let stamp = Stamp { reign: welcome.reign, version: welcome.version };
+        let changes = match self.replica.offer_snapshot(stamp.clone(), welcome.snapshot) {
+            Offer::Applied(changes) => changes,
+            Offer::Stale | Offer::Kept => Changes::default(),
+            Offer::Broken => return self.cx.note_malformed("a welcome with a state over the limits"),
+        };
+        if !self.has_seat_in(self.replica.document()) {
+            return self.hellos.want_welcome(now, &mut self.cx);
+        }
+        self.hellos.on_welcome(&mut self.cx.timers);
+        if let Role::Peer(peer) = &mut self.role {
+            peer.settle_doubts();
+        }
+        if self.cx.feed.is_joined() {
+            self.inbound.note_processes(&changes, self.replica.document(), None);
+            self.follow(&changes, now);
+        } else {
+            self.role = Role::Peer(PeerState::new(now));
+            self.restart_lease(now);
+            self.join(false, now);
+            for message in self.inbound.take_kept(&stamp) {
+                self.deliver(message, now);
+            }
+        }
+        self.consider_resumed();
+    }
+
+    /// Whether a document gives this process its seat.
+    fn has_seat_in(&self, document: &Document) -> bool {
+        let seat = document.roster.get(self.cx.player());
+        seat.is_some_and(|seat| seat.generation == self.cx.config.generation)
+    }
+
+    pub(super) fn on_refused(&mut self, from: &Origin, refused: Refused) {
+        let counts = match refused.process {
+            // The sender is the room's host, or hosts the room that the newer process came to.
+            Some(process) => {
+                let (player, generation) = (self.cx.player(), self.cx.config.generation);
+                let is_newer =
+                    self.hellos.knows_newer_process() || self.cx.connectivity.shows_newer_process(player, generation);
+                process == generation
+                    && refused.refusal == Refusal::Superseded
+                    && !from.own
+                    && (is_newer || self.roster().contains(&from.player))
+            }
+            None => self.is_from_host(from) && self.hellos.is_own_nonce(&refused.nonce),
+        };
+        if counts {
+            self.close(refused.refusal.into());
+        } else {
+            self.cx.stats.impostors += 1;
+        }
+    }
+
+    /// The host asks to wait. The hellos go on by themselves, and bring the player in when it is time.
+    pub(super) fn on_wait(&mut self, from: &Origin, wait: &Wait) {
+        if !self.is_from_host(from) || !self.hellos.is_own_nonce(&wait.nonce) {
+            self.cx.stats.impostors += 1;
+        } else if self.hellos.note_wait() {
+            self.cx.feed.emit(SessionEvent::Waiting);
+        }
+    }
+
+    /// Whether the sender hosts, as far as this player knows.
+    fn is_from_host(&self, from: &Origin) -> bool {
+        !matches!(self.role, Role::Host(_))
+            && self.election.leadership().led().is_none_or(|leader| leader.player == from.player)
+    }
+}

@@ -1,0 +1,159 @@
+//! Each message and presence message to its handler.
+
+use rooms_protocol::{Message, PresenceMessage};
+use web_time::Instant;
+
+use super::{Role, Session, transitions::replaced};
+use crate::{
+    config::{MAX_PROFILE_SIZE, Migration},
+    election::{claim::is_impossible, leadership::Leader, turn::shows_host_gone},
+    event::{CloseReason, SessionEvent},
+    id::Stamp,
+    peer::state::Gone,
+    state::json::json_fits,
+    wire::{
+        inbound::{GameMessage, Publish, Received},
+        message::{Hello, Leave, Origin, RoomMessage},
+        payload::numbering,
+    },
+};
+
+/// Longest nonce, in bytes: four times the length of our own.
+const MAX_NONCE: usize = 64;
+
+impl Session {
+    /// Takes in the messages of one publish, on the room's channel or in the inbox.
+    pub(super) fn on_messages(&mut self, inbox: bool, messages: Vec<Message>, now: Instant) {
+        let mut publish = Publish::default();
+        for message in messages {
+            if self.is_closed() {
+                return;
+            }
+            match self.inbound.read(inbox, message, &self.cx.config.player, &self.cx.connectivity) {
+                Received::Room(from, message) => {
+                    let connection = from.connection.clone();
+                    if !self.on_room_message(&from, message, now) {
+                        publish.set_void(connection);
+                    }
+                }
+                Received::Game(message) if publish.is_void(&message.from.connection) => self.drop_void(message),
+                Received::Game(message) => self.deliver(message, now),
+                Received::Nothing => {}
+                Received::Malformed(what) => self.cx.note_malformed(&what),
+                Received::Impostor => self.cx.stats.impostors += 1,
+            }
+        }
+    }
+
+    /// Drops what a host sent with a state that does not count. If that host was this player, the game is told.
+    fn drop_void(&mut self, message: GameMessage) {
+        self.cx.stats.stale += 1;
+        if message.from.own {
+            if let Some((_, sequence)) = numbering(message.extras.as_ref()) {
+                self.inbound.note_failed(sequence);
+            }
+            self.cx.feed.emit(SessionEvent::SendFailed { kind: message.kind, reason: replaced() });
+        }
+    }
+
+    /// Takes in a message about the room. Returns `false` for a state that does not count.
+    fn on_room_message(&mut self, from: &Origin, message: RoomMessage, now: Instant) -> bool {
+        let seat = self.roster().get(&from.player).map(|seat| seat.generation);
+        let is_superseded = seat.is_some_and(|seat| message.generation() < seat);
+        if is_superseded && !matches!(message, RoomMessage::Hello(_)) {
+            self.cx.stats.stale += 1;
+            if let Role::Host(host) = &mut self.role {
+                host.send_superseded(from, message.generation(), now, &mut self.cx);
+            }
+            return !matches!(message, RoomMessage::State(_));
+        }
+        if let RoomMessage::State(state) = &message
+            && !self.cx.feed.is_joined()
+        {
+            self.inbound.note_state_before_join(Stamp { reign: state.reign.clone(), version: state.version });
+        }
+        match message {
+            RoomMessage::Hello(hello) => self.on_hello(from, hello, now),
+            RoomMessage::Claim(claim) => self.on_claim(from, claim, now),
+            RoomMessage::HandOver(hand_over) => self.on_hand_over(from, &hand_over, now),
+            RoomMessage::Leave(leave) => self.on_leave(from, &leave, now),
+            RoomMessage::Request(request) => {
+                if let Role::Host(host) = &mut self.role {
+                    host.on_request(from, request, &mut self.cx);
+                }
+            }
+            RoomMessage::State(state) if from.own => return self.on_own_state(from, state, now),
+            RoomMessage::Lease(lease) if from.own => self.on_own_lease(&lease, now),
+            RoomMessage::State(state) => return self.on_state(from, state, now),
+            RoomMessage::Lease(lease) => self.on_lease(from, lease, now),
+            RoomMessage::Welcome(welcome) => self.on_welcome(from, welcome, now),
+            RoomMessage::Refused(refused) => self.on_refused(from, refused),
+            RoomMessage::Wait(wait) => self.on_wait(from, &wait),
+            // Reading has joined the fragments already.
+            RoomMessage::Part(_) => {}
+        }
+        true
+    }
+
+    fn on_hello(&mut self, from: &Origin, hello: Hello, now: Instant) {
+        if from.own {
+            return;
+        }
+        if hello.nonce.len() > MAX_NONCE || !json_fits(&hello.profile, MAX_PROFILE_SIZE) {
+            return self.cx.note_malformed("a hello with a nonce or profile over the limit");
+        }
+        if from.player == *self.cx.player() && hello.generation > self.cx.config.generation {
+            self.hellos.note_newer_process();
+        }
+        let Role::Host(host) = &mut self.role else { return };
+        if !host.is_active() {
+            return;
+        }
+        let own = host.reign();
+        let is_missed = |best: &crate::Reign| {
+            best.incarnation == own.incarnation && best.is_better_than(own) && !is_impossible(best.term, own.term)
+        };
+        if let Some(best) = hello.best.clone().filter(is_missed) {
+            // This host missed a claim: it claims above it.
+            let leader = Leader { reign: best, player: from.player.clone() };
+            self.election.on_missed_claim(leader, now, &mut self.cx);
+            return self.reclaim(now);
+        }
+        host.admit(from, hello, None, self.asks_game, now, &mut self.cx);
+    }
+
+    fn on_leave(&mut self, from: &Origin, leave: &Leave, now: Instant) {
+        let Some(seat) = self.roster().get(&from.player) else { return };
+        // A goodbye from an older connection or process means nothing.
+        if seat.connection != from.connection || seat.generation != leave.generation || from.own {
+            self.cx.stats.stale += 1;
+            return;
+        }
+        self.cx.feed.note_goodbye(from.player.clone());
+        match &mut self.role {
+            Role::Host(host) => host.give_up_seat(&from.player, true, &mut self.cx),
+            Role::Peer(_) if self.cx.feed.host() == Some(&from.player) => {
+                if self.replica.document().migration == Migration::Never {
+                    return self.close(CloseReason::HostLost);
+                }
+                self.miss_host(Gone::ForSure, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in who came and went.
+    pub(super) fn on_presence(&mut self, messages: &[PresenceMessage], now: Instant) {
+        for message in messages {
+            self.cx.connectivity.on_presence(message);
+            match &mut self.role {
+                Role::Peer(_) if shows_host_gone(message, &self.replica.document().roster, &self.cx) => {
+                    self.miss_host(Gone::Disconnected, now);
+                }
+                Role::Host(host) => host.on_presence(message, now, &mut self.cx),
+                _ => {}
+            }
+        }
+        self.consider_founding(now);
+    }
+}

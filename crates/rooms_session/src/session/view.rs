@@ -1,0 +1,131 @@
+//! What the game can ask a session. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use smol_str::SmolStr;
+
+use super::{Role, Session};
+use crate::{
+    event::{SessionError, SessionStatus},
+    host::state::HostState,
+    id::{PlayerId, RoomName, Stamp, Term},
+    state::{document::Document, roster::Roster, rules::RoomRules},
+    stats::SessionStats,
+};
+
+impl Session {
+    /// Where the player stands with the room.
+    pub fn status(&self) -> SessionStatus {
+        match self.role {
+            Role::Closed => SessionStatus::Closed,
+            _ if self.cx.feed.is_joined() => SessionStatus::Joined,
+            _ => SessionStatus::Arriving,
+        }
+    }
+
+    /// Whether this player is the room's host.
+    pub fn is_host(&self) -> bool {
+        self.cx.feed.is_joined()
+            && matches!(self.role, Role::Host(_))
+            && self.cx.feed.host() == Some(&self.cx.config.player)
+    }
+
+    /// Who hosts the room. `None` outside a room.
+    pub fn host(&self) -> Option<&PlayerId> {
+        self.cx.feed.host().filter(|_| self.cx.feed.is_joined())
+    }
+
+    /// The term of the state that is followed. 0 outside a room.
+    pub fn term(&self) -> Term {
+        self.stamp().map_or(Term::default(), |stamp| stamp.reign.term)
+    }
+
+    /// Which state came over the wire last: its reign and its version. `None` outside a room.
+    pub fn stamp(&self) -> Option<&Stamp> {
+        self.replica.stamp().filter(|_| self.cx.feed.is_joined())
+    }
+
+    /// Who is in the room, in order of admission. Empty outside a room.
+    pub fn roster(&self) -> &Roster {
+        &self.document().roster
+    }
+
+    /// The room's rules. The default outside a room.
+    pub fn rules(&self) -> &RoomRules {
+        &self.document().rules
+    }
+
+    /// One value of the shared state. `None` outside a room.
+    pub fn shared(&self, key: &str) -> Option<&Value> {
+        self.shared_values().get(key)
+    }
+
+    /// The keys of the shared state, in order.
+    pub fn shared_keys(&self) -> impl Iterator<Item = &str> {
+        self.shared_values().keys().map(SmolStr::as_str)
+    }
+
+    /// This player.
+    pub fn local(&self) -> &PlayerId {
+        &self.cx.config.player
+    }
+
+    /// The room.
+    pub fn room(&self) -> &RoomName {
+        &self.cx.config.room
+    }
+
+    /// Whether the host asked to wait until the running round is over.
+    pub fn is_waiting(&self) -> bool {
+        self.hellos.is_waiting() && !self.cx.feed.is_joined() && !self.is_closed()
+    }
+
+    /// What was dropped and what waits.
+    pub fn stats(&self) -> SessionStats {
+        SessionStats {
+            overflowed: self.cx.feed.overflowed(),
+            waiting: self.cx.outbound.waiting(),
+            unconfirmed: self.requests.unconfirmed(),
+            kept: self.replica.kept(),
+            ..self.cx.stats
+        }
+    }
+
+    /// The name that this player shows.
+    pub(crate) fn shown_name(&self) -> &str {
+        &self.cx.config.profile.name
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.role, Role::Closed)
+    }
+
+    /// The document as the game sees it.
+    pub(super) fn document(&self) -> &Document {
+        if self.cx.feed.is_joined() { self.role.document(&self.replica) } else { &self.outside }
+    }
+
+    fn shared_values(&self) -> &BTreeMap<SmolStr, Value> {
+        &self.document().shared
+    }
+
+    /// The host's own state, for a call that only a host in the room may make.
+    pub(super) fn host_state(&mut self) -> Result<&mut HostState, SessionError> {
+        if !self.cx.feed.is_joined() {
+            return Err(SessionError::NotJoined);
+        }
+        match &mut self.role {
+            Role::Host(host) => Ok(host),
+            _ => Err(SessionError::NotHost),
+        }
+    }
+
+    /// The same for a call that has to wait until this host's first state came back.
+    pub(super) fn confirmed_host(&mut self) -> Result<&mut HostState, SessionError> {
+        if self.cx.feed.is_joined() && !self.is_host() {
+            return Err(SessionError::NotHost);
+        }
+        self.host_state()
+    }
+}
