@@ -1,4 +1,4 @@
-//! Looking at the apps of a rig.
+//! Access to the apps of a rig.
 
 use std::{fmt, time::Duration};
 
@@ -32,7 +32,7 @@ impl Rig {
     /// The app's world.
     ///
     /// # Panics
-    /// Where the app does not run.
+    /// If the app does not run.
     #[track_caller]
     pub fn world(&self, app: AppIndex) -> &World {
         match &self.places[app.0].app {
@@ -44,7 +44,7 @@ impl Rig {
     /// The app's world, to change.
     ///
     /// # Panics
-    /// Where the app does not run.
+    /// If the app does not run.
     #[track_caller]
     pub fn world_mut(&mut self, app: AppIndex) -> &mut World {
         let place = &mut self.places[app.0];
@@ -57,7 +57,7 @@ impl Rig {
     /// A resource of the app's.
     ///
     /// # Panics
-    /// Where the app does not run or has no such resource.
+    /// If the app does not run or has no such resource.
     #[track_caller]
     pub fn resource<R: Resource>(&self, app: AppIndex) -> &R {
         self.world(app).resource::<R>()
@@ -67,7 +67,7 @@ impl Rig {
     /// others with a [`Recorder`](super::Recorder).
     ///
     /// # Panics
-    /// Where the app does not run or does not record this type.
+    /// If the app does not run or does not record this type.
     #[track_caller]
     pub fn recorded<M: Message>(&self, app: AppIndex) -> &[M] {
         match self.world(app).get_resource::<Recorded<M>>() {
@@ -76,18 +76,19 @@ impl Rig {
         }
     }
 
-    /// Where the app stands with its room; [`Outside`](RoomState::Outside) for one that does not run.
+    /// The state of the app's room; [`Outside`](RoomState::Outside) if the app does not run.
     pub fn state(&self, app: AppIndex) -> RoomState {
         let running = self.places[app.0].app.as_ref();
         running.and_then(|app| app.world().get_resource::<State<RoomState>>()).map_or_else(default, |state| **state)
     }
 
-    /// Who leads the room, as the app sees it.
+    /// The host of the room, as the app sees it.
     pub fn host(&self, app: AppIndex) -> Option<&PlayerId> {
         self.get::<Host>(app).and_then(|host| host.player.as_ref())
     }
 
-    /// Whether the app leads its room. A host that vanished may think so for a while when another leads already.
+    /// Whether the app hosts its room. A host that lost its connection may believe so for a while when another is host
+    /// already.
     pub fn is_host(&self, app: AppIndex) -> bool {
         self.get::<Host>(app).is_some_and(|host| host.is_us)
     }
@@ -97,7 +98,7 @@ impl Rig {
         &self.net
     }
 
-    /// What went over the app's line since the app was started.
+    /// The traffic of the app since it was started.
     pub fn traffic(&self, app: AppIndex) -> TrafficSnapshot {
         self.places[app.0].line.as_ref().map_or_else(default, |line| self.net.traffic(line.client))
     }
@@ -122,7 +123,7 @@ impl Rig {
         let (Some(room), Some(connection)) = (self.get::<Room>(app), self.get::<Connection>(app)) else {
             return f.write_str("does not run");
         };
-        write!(f, "{:?}, the line is {:?}", self.state(app), connection.state)?;
+        write!(f, "{:?}, the connection is {:?}", self.state(app), connection.state)?;
         if let Some(host) = self.host(app) {
             write!(f, ", {host} hosts in term {}", room.term.0)?;
         }

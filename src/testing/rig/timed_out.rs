@@ -1,12 +1,13 @@
-//! A condition that did not come to hold.
+//! A condition that did not become true.
 
 use std::{fmt, time::Duration};
 
-/// A condition did not come to hold in time. Shows what each app shows, in debug output too, so that `unwrap` tells it.
+/// A condition did not become true in time. It shows the state of each app, in debug output too, so that `unwrap`
+/// prints it.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("that did not come to be within {limit:?}; what the apps show:\n{apps}")]
+#[error("the condition did not become true within {limit:?}; the state of the apps:\n{apps}")]
 pub struct TimedOut {
-    /// How long was waited.
+    /// The limit.
     pub limit: Duration,
     /// One line for each app.
     pub apps: String,
