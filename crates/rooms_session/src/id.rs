@@ -67,6 +67,14 @@ impl fmt::Display for PlayerId {
     }
 }
 
+/// What the names of a room's channels begin with.
+const CHANNEL_PREFIX: &str = "room:";
+
+/// Whether a channel of this name is a room's own, as far as its name tells.
+pub fn is_room_channel(name: &str) -> bool {
+    name.starts_with(CHANNEL_PREFIX)
+}
+
 /// The name of a room.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
@@ -111,7 +119,7 @@ impl RoomName {
 
     /// The channel that everyone in the room is attached to.
     pub fn channel(&self) -> ChannelName {
-        ChannelName::from(format!("room:{}", self.0))
+        ChannelName::from(format!("{CHANNEL_PREFIX}{}", self.0))
     }
 
     /// The channel that only `player` listens on.

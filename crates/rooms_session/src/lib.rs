@@ -64,7 +64,7 @@ pub use event::{
     Admission, CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent,
     SessionStatus, Target,
 };
-pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version};
+pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Version, is_room_channel};
 pub use lobby::directory::{LIST_CHANNEL, ListedRoom, MAX_LISTED, RoomDirectory};
 pub use lobby::invite::{Invite, InviteError};
 pub use lobby::names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
