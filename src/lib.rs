@@ -1,8 +1,8 @@
 //! Multiplayer rooms for [Bevy](https://bevy.org): players share a roster, a host, shared state and typed messages.
 //!
 //! A **room** is a session of players on one realtime channel. One player, the **host**, decides; the others, its
-//! **peers**, hold a copy of what it decided. Nobody writes a server: the channels run on the small [`relay`] of this
-//! crate (in the game's own process, or as the binary `rooms-relay`), or on Ably's cloud by changing a key.
+//! **peers**, have a copy of what it decided. You write no server: rooms run on a small [`relay`] (in the game's own
+//! process, or as the program `rooms-relay`), or on Ably's cloud when you change a key.
 //!
 //! # Quick start
 //!
@@ -43,49 +43,60 @@
 //! }
 //! ```
 //!
+//! Add [`RoomsPlugin`](plugin::RoomsPlugin) after Bevy's own plugin group, register the messages and the shared state
+//! of the game, and enter a room. The first player in a room hosts it. Two windows of this program on one machine meet
+//! when the feature `relay` is on.
+//!
 //! # Ideas
 //!
-//! * **Who decides.** The host's shared resources are everyone's; a peer that wants something changed sends the host a
-//!   message ([`ToRoom::host`](plugin::ToRoom::host)), which arrives exactly once.
-//! * **Where you stand** is the state [`RoomState`](plugin::RoomState); what happened is Bevy messages such as
+//! * **The host decides.** The host's shared resources are everyone's. A peer that wants something changed sends the
+//!   host a request ([`ToRoom::host`](plugin::ToRoom::host)), which arrives exactly once.
+//! * **Where you stand** is the state [`RoomState`](plugin::RoomState). What happens comes as Bevy messages, such as
 //!   [`PlayerJoined`](plugin::PlayerJoined) and [`RoomInterrupted`](plugin::RoomInterrupted), each with a typed reason.
-//! * **Players are entities** with a [`Player`](plugin::Player), to which a game adds components of its own.
-//!   `World::clear_entities` removes them, and in Bevy 0.19 resources too: despawn what is yours instead.
-//! * **A seat is kept** for a while when a player is gone, and a game that remembers its players
+//! * **Players are entities** with a [`Player`](plugin::Player). A game adds components of its own to them.
+//! * **A player keeps its seat** for a while when its connection is gone. A game that remembers its players
 //!   ([`Identity::remembered`](plugin::Identity::remembered)) has them back on it after a crash or a restart.
-//! * **The host controls the room** ([`RoomControlExt`](plugin::RoomControlExt)): capacity, lock, kicks, bans, latecomers, and
-//!   whether it is on the public list that others [watch](plugin::RoomsCommandsExt::watch_rooms).
-//! * **What goes out** to everyone in one frame goes out together, the state first, and arrives whole or not at all, as far as it
-//!   fits one publish of 60 KiB. What is for one player goes its own way.
-//! * **Channels without a room** are entities with a [`Channel`](plugin::Channel): for chat, tickers and whatever has no host.
-//! * **The line** is kept by a background thread: a stalled frame loses no connection, and a dropped line is resumed.
+//! * **A lost host is replaced.** Another player takes over within seconds, with the state as it was.
+//! * **The connection is independent of frames.** A background thread keeps it: a stalled frame loses no connection,
+//!   and a dropped connection is resumed.
 //!
-//! # Layers
+//! # The guide
 //!
-//! Each is a folder; arrows point at what a layer may use, and a test enforces it.
+//! The [`guide`] explains one thing in each chapter: [`rooms`](guide::rooms), [`shared_state`](guide::shared_state),
+//! [`messages`](guide::messages), [`players`](guide::players), [`channels`](guide::channels),
+//! [`testing`](guide::testing), [`running_a_relay`](guide::running_a_relay), [`the_browser`](guide::the_browser),
+//! [`security`](guide::security), and [`troubleshooting`](guide::troubleshooting) for when something is wrong.
 //!
-//! | layer | what it is | may use |
+//! # What is in the crate
+//!
+//! A game needs the [`prelude`] and, for names that are rarer, three modules:
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`plugin`] | the plugin: its messages, resources, components, commands, run conditions and system sets |
+//! | `ui` | windows and panels in egui; feature `ui` |
+//! | [`testing`] | whole apps on a simulated network and clock; feature `testing` |
+//!
+//! The layers under the plugin are crates of their own, re-exported here. A game does not need them. They are tools for
+//! those who build on the layers: a bot without an engine, a server, an inspector. None of them uses Bevy's app.
+//!
+//! | module | crate | what it is |
 //! | --- | --- | --- |
-//! | [`plugin`] | the ECS face | `session`, `bridge`, `client`, `transport`, `protocol`, `relay` (to embed it) |
-//! | [`session`] | host, peers, roster, shared state, requests; sans-IO | `client`'s vocabulary, `protocol` |
-//! | [`bridge`] | the background task and its bounded queues | `client`, `transport`, `protocol` |
-//! | [`client`] | connection, channels, presence, outbox, timers; sans-IO | `protocol` |
-//! | [`transport`] | sockets: native, the browser's, in memory | `protocol` (errors) |
-//! | [`relay`] | the server side; its hub is sans-IO | `protocol` |
-//! | `ui` | windows and panels in egui | `plugin`, `session`, `client`'s vocabulary, `protocol` |
-//! | [`testing`] | apps, clients and a hub on simulated time | `plugin`, `session`, `bridge`, `client`, `relay`'s hub, `protocol` |
-//! | [`protocol`] | frames, messages, presence, errors; pure data | – |
-//! | `web` | timers and listeners of a browser, for `transport`, `bridge` and `plugin`; wasm32 only | – |
+//! | [`session`] | `rooms_session` | host, peers, roster, shared state and requests; sans-IO |
+//! | [`client`] | `rooms_client` | connection, channels, presence, outbox and timers; sans-IO |
+//! | [`protocol`] | `rooms_protocol` | frames, messages, presence and errors; pure data |
+//! | [`bridge`] | `rooms_net` | the background task and its bounded queues |
+//! | [`transport`] | `rooms_net` | sockets: native, the browser's, in memory |
+//! | [`relay`] | `rooms_relay` | the server side; its hub is sans-IO; feature `relay` |
 //!
 //! # Features
 //!
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
-//! | `relay` | the relay, its binary `rooms-relay`, and running it inside the game | off |
+//! | `relay` | the relay, and running it inside the game | off |
 //! | `testing` | [`testing`]: apps on a simulated network and clock, to test games with | off |
 //! | `ui` | `ui::RoomsUiPlugin`: a lobby, the roster, the connection and an inspector of frames, in egui | off |
 //! | `ui-bare` | `ui` without egui's fonts, for games that bring fonts of their own | off |
-//! | `wayland` | Wayland beside X11 for the examples' windows | off |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -94,6 +105,7 @@
 #[macro_use]
 extern crate browser_test;
 
+pub mod guide;
 pub mod plugin;
 #[cfg(feature = "testing")]
 pub mod testing;

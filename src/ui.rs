@@ -1,7 +1,7 @@
 //! Windows and panels for rooms, in egui: a lobby, the roster, the connection, and an inspector of frames.
 //!
-//! Owns what is shown and what the player asks for there, and nothing of the rooms themselves: it reads the plugin's
-//! resources and gives its commands. Driven by `bevy_egui`, in [`EguiPrimaryContextPass`].
+//! It reads the plugin's resources and gives its commands; it keeps nothing of the rooms themselves. `bevy_egui` drives
+//! it, in [`EguiPrimaryContextPass`].
 //!
 //! # With one line
 //!
@@ -11,7 +11,7 @@
 //!
 //! App::new()
 //!     .add_plugins((DefaultPlugins, RoomsPlugin::default()))
-//!     .add_plugins(RoomsUiPlugin::default()) // lobby, players and connection in windows; F12: the frames
+//!     .add_plugins(RoomsUiPlugin::default()) // lobby, players and connection in windows; F12 shows the frames
 //!     .add_systems(Startup, |mut commands: Commands| {
 //!         commands.spawn((Camera2d, Msaa::Off)); // egui draws on the first camera
 //!     })
@@ -20,7 +20,7 @@
 //!
 //! # In panels of the game's own
 //!
-//! Each part is a method of [`RoomsUi`], a system's parameter, and shows itself wherever the game has room for it:
+//! Each part is a method of the system parameter [`RoomsUi`], and the game shows it in any panel:
 //!
 //! ```no_run
 //! use bevy::prelude::*;
@@ -48,22 +48,23 @@
 //! }
 //! ```
 //!
-//! Where that is still too much, the pieces under it take nothing but data: [`LobbyForm`], [`roster`], [`PlayerRow`],
+//! For more freedom, the pieces below take only data: [`LobbyForm`], [`roster`], [`PlayerRow`],
 //! [`connection`], [`connection_line`], [`Inspector`], [`Feed`] and
 //! [`prompt`].
 //!
 //! # How it looks
 //!
-//! As the game's style of egui has it; only lamps have colours of their own, which can be told apart on a light and on
-//! a dark ground.
+//! Everything follows the game's style of egui. Only lamps have colours of their own, which differ clearly on a light
+//! and on a dark background.
 
+mod connection;
+mod draw;
 mod feed;
 mod inspector;
-mod line;
 mod lobby;
-mod look;
 mod players;
 mod rooms_ui;
+mod style;
 mod window;
 mod windows;
 
@@ -71,12 +72,13 @@ use bevy::{prelude::*, window::WindowPlugin};
 use bevy_egui::{EguiPlugin, EguiPrimaryContextPass, egui::Key};
 
 pub use self::{
+    connection::{connection, connection_lamp, connection_line},
     feed::{Feed, Prompt, prompt},
     inspector::{ChannelFilter, Inspector},
-    line::{Lamp, connection, connection_lamp, connection_line},
     lobby::{LobbyButtons, LobbyForm, LobbyTrouble, LobbyWish},
     players::{PlayerRow, roster},
     rooms_ui::RoomsUi,
+    style::Lamp,
     window::{game_window, whole_window},
     windows::RoomsWindows,
 };
@@ -85,8 +87,10 @@ use crate::plugin::FrameLogPlugin;
 /// Windows for rooms, and what [`RoomsUi`] needs. Add it after Bevy's own plugins, beside
 /// [`RoomsPlugin`](crate::plugin::RoomsPlugin).
 ///
-/// Adds `EguiPlugin` where it is missing, so that a game that sets it up otherwise adds it before. In an app without
+/// Adds `EguiPlugin` if it is missing. A game that configures it adds it before. In an app without
 /// windows, such as a player in a terminal, it shows nothing and costs next to nothing.
+///
+/// Fill in what you need and end with `..default()`: then a new field breaks nothing.
 ///
 /// ```no_run
 /// use bevy::prelude::*;
@@ -104,13 +108,13 @@ use crate::plugin::FrameLogPlugin;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RoomsUiPlugin {
-    /// Which windows are shown at first. Defaults to the lobby, the roster and the connection.
+    /// The windows that are open at first. Defaults to the lobby, the roster and the connection.
     pub windows: RoomsWindows,
-    /// What the lobby's form begins with. Defaults to random names.
+    /// The first content of the lobby's form. Defaults to random names.
     pub form: LobbyForm,
     /// The key that shows and hides the inspector's window. Defaults to F12; `None`: no key does.
     pub inspector_key: Option<Key>,
-    /// How much larger than in egui's own size all is shown, on all of egui, at first. Defaults to 1.
+    /// The first zoom factor of egui. Defaults to 1.
     pub zoom: f32,
 }
 
@@ -130,10 +134,10 @@ impl Plugin for RoomsUiPlugin {
         }
         app.insert_resource(self.windows)
             .insert_resource(self.form.clone())
-            .insert_resource(windows::Settings { key: self.inspector_key, zoom: self.zoom })
+            .insert_resource(draw::Settings { key: self.inspector_key, zoom: self.zoom })
             .init_resource::<Inspector>()
             .add_systems(Update, lobby::note_trouble)
-            .add_systems(EguiPrimaryContextPass, windows::draw)
+            .add_systems(EguiPrimaryContextPass, draw::draw)
             .add_systems(Last, inspector::rest_unless_shown);
     }
 }

@@ -57,7 +57,7 @@ const BROWSER_FILES: &[&str] = &[
     "rooms_net/src/bridge/runtime/web.rs",
     "rooms_net/src/bridge/page_events/web.rs",
     "src/plugin/identity/storage.rs",
-    "src/plugin/page/web.rs",
+    "src/plugin/web_page/web.rs",
 ];
 
 fn root() -> &'static Path {

@@ -197,12 +197,12 @@ fn end_with_the_rounds(
 
 fn give_up_on_the_relay(
     mut ending: ResMut<Ending>,
-    room: Res<Room>,
+    connection: Res<Connection>,
     time: Res<Time<Real>>,
     mut exit: MessageWriter<AppExit>,
 ) {
     let now = time.elapsed();
-    if room.connection == ConnectionState::Connected {
+    if connection.is_connected() {
         ending.connected = Some(now);
         return;
     }
@@ -210,7 +210,7 @@ fn give_up_on_the_relay(
     if now < since + patience {
         return;
     }
-    let why = room.trouble.as_ref().map_or("it does not answer".to_owned(), ToString::to_string);
+    let why = connection.trouble.as_ref().map_or("it does not answer".to_owned(), ToString::to_string);
     if let Some(sender) = ending.outcome.take() {
         let _ = sender.send(Err(format!("the relay was out of reach for {} s: {why}", patience.as_secs())));
     }

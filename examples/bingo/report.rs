@@ -93,13 +93,13 @@ impl Plugin for ReportPlugin {
 
 fn tell_line(
     reporter: Res<Reporter>,
-    room: Res<Room>,
+    connection: Res<Connection>,
     mut told: Local<Option<String>>,
     mut interrupted: MessageReader<RoomInterrupted>,
     mut resumed: MessageReader<RoomResumed>,
 ) {
-    if let Some(id) = &room.connection_id
-        && room.connection == ConnectionState::Connected
+    if let Some(id) = &connection.id
+        && connection.is_connected()
         && told.as_deref() != Some(id.as_str())
     {
         *told = Some(id.to_string());

@@ -1,8 +1,8 @@
-//! Channels beyond rooms: each one an entity, for chat, tickers, lobbies and whatever has no host.
+//! Channels without a room: each is an entity, for chat, tickers, lobbies and whatever has no host.
 //!
-//! Owns what an app sees of its channels: components, messages, observers and commands. Knows nothing of rooms, whose own
-//! channels stay theirs, and nothing of the protocol: a [`Bridge`](crate::bridge::Bridge) carries its commands and events.
-//! Driven by Bevy's schedules, and by the hooks of [`Channel`].
+//! Has the components, messages, observers and commands of an app's channels. It leaves the channels of rooms alone and
+//! knows nothing of the protocol: a [`Bridge`](crate::bridge::Bridge) carries its commands and events. Bevy's schedules
+//! and the hooks of [`Channel`] drive it.
 //!
 //! ```no_run
 //! use bevy::prelude::*;
@@ -21,7 +21,7 @@
 //!         .add_channel_message::<Said>()
 //!         .add_systems(Startup, |mut commands: Commands| {
 //!             commands
-//!                 .attach_channel(Channel::new("chat:lobby").rewind(50)) // connects where there is no connection yet
+//!                 .attach_channel(Channel::new("chat:lobby").rewind(50)) // connects if there is no connection yet
 //!                 .insert(Lobby)
 //!                 .enter_presence("Ada")
 //!                 .observe(|said: On<FromChannel<Said>>| info!("{:?} said {}", said.sender, said.0));
@@ -48,32 +48,38 @@
 //! | you want | you write |
 //! | --- | --- |
 //! | attach | `commands.attach_channel("news")`, or spawn a [`Channel`] with its options |
-//! | detach | `commands.detach_channel(entity)`, or despawn it; nothing else is to be cleaned up |
-//! | know how it stands | the component [`ChannelStatus`]; [`ChannelChanged`] |
+//! | detach | `commands.detach_channel(entity)`, or despawn it; nothing else needs cleaning up |
+//! | know its state | the component [`ChannelStatus`]; [`ChannelChanged`] |
 //! | receive | [`FromChannel<T>`] for types of [`add_channel_message`](ChannelsAppExt::add_channel_message); [`ChannelMessage`] for all |
-//! | send | `MessageWriter<ToChannel<T>>`, or `commands.entity(channel).publish(name, data)`; [`Published`] tells what became of it |
+//! | send | `MessageWriter<ToChannel<T>>`, or `commands.entity(channel).publish(name, data)`; [`Published`] tells the outcome |
 //! | be a member, see the members | `commands.entity(channel).enter_presence(&data)`; the component [`ChannelMembers`]; [`MemberChanged`] |
-//! | look back | [`Channel::rewind`], `commands.entity(channel).history(query)` and [`ChannelHistory`] |
-//! | miss nothing where the line was gone for too long | [`Channel::catch_up`] and [`ChannelCaughtUp`] |
-//! | know the line | the resource [`Connection`](super::Connection); [`ConnectionChanged`](super::ConnectionChanged) |
+//! | read older messages | [`Channel::rewind`], `commands.entity(channel).history(query)` and [`ChannelHistory`] |
+//! | miss nothing after a long time without a connection | [`Channel::catch_up`] and [`ChannelCaughtUp`] |
+//! | know the connection | the resource [`Connection`](super::Connection); [`ConnectionChanged`](super::ConnectionChanged) |
 //!
-//! All that happens on a channel comes in two ways, of which each system takes the one that suits it: as a Bevy message, and
-//! to observers of the channel's entity, which run at once in [`RoomsSystems::Receive`](super::RoomsSystems::Receive).
+//! Everything that happens on a channel comes in two ways, and each system takes the one that suits it: as a Bevy
+//! message, and as an event for observers of the channel's entity, which run at once in
+//! [`RoomsSystems::Receive`](super::RoomsSystems::Receive).
 
 mod catch_up;
 mod channel;
 mod commands;
-mod error;
+mod emit;
+pub(super) mod error;
 mod events;
-mod front;
 mod members;
+mod operation;
 mod receive;
+mod report;
+pub(super) mod requests;
+mod status;
 mod typed;
 
 use bevy::prelude::*;
 
+pub(super) use self::receive::apply;
 pub use self::{
-    channel::{Channel, ChannelStatus},
+    channel::Channel,
     commands::{ChannelEntityExt, ChannelsCommandsExt},
     error::ChannelError,
     events::{
@@ -81,11 +87,8 @@ pub use self::{
         Published, ServerTime, ToChannel,
     },
     members::{ChannelMembers, Member},
+    status::ChannelStatus,
     typed::ChannelsAppExt,
-};
-pub(super) use self::{
-    front::{Front, is_ours},
-    receive::apply,
 };
 
 pub(super) fn build(app: &mut App) {

@@ -1,41 +1,41 @@
-//! The line, as an app sees it, in a room or without one.
+//! The connection, as an app sees it, in a room or without one.
 
 use std::{ops::Deref, time::Duration};
 
 use bevy::prelude::*;
 use web_time::Instant;
 
-use super::link::RoomsLink;
+use super::engine::RoomsEngine;
 use crate::{
     client::{ConnectionChange, ConnectionState},
     protocol::{ClientId, ConnectionId, ErrorInfo},
 };
 
-/// The connection of this app. It is made when a room is first entered or a channel first attached.
+/// The connection of this app. The app makes it when it first enters a room or attaches a channel.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Connection {
     /// Its state.
     pub state: ConnectionState,
     /// Its id, while there is one.
     pub id: Option<ConnectionId>,
-    /// Who we are to others, as the server says, while connected.
+    /// Our client id, as the server knows it, while connected.
     pub client_id: Option<ClientId>,
-    /// Why it is not there, while it is not.
+    /// Why there is no connection, while there is none.
     pub trouble: Option<ErrorInfo>,
-    /// What last kept it from being there; stays when it is back.
+    /// What the last trouble was. It stays when the connection is back.
     pub last_trouble: Option<ErrorInfo>,
-    /// How long until the next attempt, while one is waited for; it counts down.
+    /// The time to the next attempt, while the client waits for one. It counts down.
     pub retry_in: Option<Duration>,
-    /// The time that a word to the server and back took, measured every few seconds.
+    /// The time that a ping to the server and back took, measured every few seconds.
     pub round_trip: Option<Duration>,
-    /// How often it was taken up again.
+    /// How often it was restored.
     pub reconnects: u32,
-    /// When the next attempt is made.
+    /// When the client makes the next attempt.
     retry_at: Option<Instant>,
 }
 
 impl Connection {
-    /// Whether the line stands.
+    /// Whether the app is connected.
     pub fn is_connected(&self) -> bool {
         self.state == ConnectionState::Connected
     }
@@ -56,15 +56,15 @@ impl Connection {
         }
         match change.current {
             ConnectionState::Connected => self.trouble = None,
-            // An attempt tells nothing new: what kept the last one from succeeding is still the best that is known.
+            // An attempt brings no news: the reason of the last failure is still the best that is known.
             ConnectionState::Connecting => {}
             _ => self.trouble.clone_from(&change.reason),
         }
     }
 }
 
-/// The connection's state changed. Dereferences to the change: the state before and now, why, when the next attempt is made,
-/// who we are, and whether it went on where it was.
+/// The connection's state changed. Dereferences to the change: the state before and now, the reason, the time to the
+/// next attempt, our ids, and whether the old connection was resumed.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct ConnectionChanged {
     /// What changed.
@@ -79,13 +79,13 @@ impl Deref for ConnectionChanged {
     }
 }
 
-/// Whether the next attempt is waited for.
+/// Whether the client waits for the next attempt.
 pub(super) fn waits_for_retry(connection: Res<Connection>) -> bool {
     connection.retry_at.is_some()
 }
 
-pub(super) fn count_down(mut connection: ResMut<Connection>, link: Res<RoomsLink>) {
+pub(super) fn count_down(mut connection: ResMut<Connection>, engine: Res<RoomsEngine>) {
     if let Some(at) = connection.retry_at {
-        connection.retry_in = Some(at.saturating_duration_since(link.clock().now()));
+        connection.retry_in = Some(at.saturating_duration_since(engine.clock().now()));
     }
 }

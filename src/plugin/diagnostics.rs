@@ -1,4 +1,4 @@
-//! Figures for Bevy's diagnostics: how the line does.
+//! Figures about the connection for Bevy's diagnostics.
 
 use std::time::Duration;
 
@@ -8,33 +8,30 @@ use bevy::{
 };
 use web_time::Instant;
 
-use super::{Room, link::RoomsLink};
-use crate::{
-    bridge::TrafficSnapshot,
-    client::{Command, ConnectionState},
-};
+use super::{connection::Connection, engine::RoomsEngine};
+use crate::{bridge::TrafficSnapshot, client::Command};
 
-/// The time that a word to the server and back took, in milliseconds.
+/// The time that a ping to the server and back took, in milliseconds.
 pub const ROUND_TRIP: DiagnosticPath = DiagnosticPath::const_new("rooms/round_trip");
-/// Frames that came, per second.
+/// Frames received, per second.
 pub const FRAMES_IN: DiagnosticPath = DiagnosticPath::const_new("rooms/frames_in");
-/// Frames that went, per second.
+/// Frames sent, per second.
 pub const FRAMES_OUT: DiagnosticPath = DiagnosticPath::const_new("rooms/frames_out");
-/// Bytes that came, per second.
+/// Bytes received, per second.
 pub const BYTES_IN: DiagnosticPath = DiagnosticPath::const_new("rooms/bytes_in");
-/// Bytes that went, per second.
+/// Bytes sent, per second.
 pub const BYTES_OUT: DiagnosticPath = DiagnosticPath::const_new("rooms/bytes_out");
 /// Events that wait for the game.
 pub const QUEUE: DiagnosticPath = DiagnosticPath::const_new("rooms/queue");
-/// Sockets that were opened to replace one that was gone, since the start.
+/// Sockets opened to replace a lost one, since the start.
 pub const RECONNECTS: DiagnosticPath = DiagnosticPath::const_new("rooms/reconnects");
-/// Events that were dropped since the game did not take them, since the start.
+/// Events dropped because the game did not take them in time, since the start.
 pub const DROPPED: DiagnosticPath = DiagnosticPath::const_new("rooms/dropped");
 
-/// How often figures are taken.
+/// The time between two measurements.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the round trip is measured: every fifth time that figures are taken.
+/// The round trip is measured with every fifth measurement.
 const PING_EVERY: u32 = 5;
 
 pub(super) fn build(app: &mut App) {
@@ -52,7 +49,7 @@ pub(super) fn build(app: &mut App) {
     }
 }
 
-/// What was counted when figures were last taken.
+/// The counters at the last measurement.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     at: Option<Instant>,
@@ -60,9 +57,9 @@ pub(super) struct Taken {
     traffic: TrafficSnapshot,
 }
 
-/// Whether it is time to take figures. A condition, since a system that is skipped costs a frame next to nothing.
-pub(super) fn is_due(link: Res<RoomsLink>, mut next: Local<Option<Instant>>) -> bool {
-    let now = link.clock().now();
+/// Whether it is time to measure. This is a run condition, since a skipped system costs a frame next to nothing.
+pub(super) fn is_due(engine: Res<RoomsEngine>, mut next: Local<Option<Instant>>) -> bool {
+    let now = engine.clock().now();
     let due = next.is_none_or(|next| now >= next);
     if due {
         *next = Some(now + INTERVAL);
@@ -70,8 +67,13 @@ pub(super) fn is_due(link: Res<RoomsLink>, mut next: Local<Option<Instant>>) -> 
     due
 }
 
-pub(super) fn measure(link: Res<RoomsLink>, room: Res<Room>, mut taken: Local<Taken>, mut figures: Diagnostics) {
-    let now = link.clock().now();
+pub(super) fn measure(
+    engine: Res<RoomsEngine>,
+    connection: Res<Connection>,
+    mut taken: Local<Taken>,
+    mut figures: Diagnostics,
+) {
+    let now = engine.clock().now();
     let Some(before) = taken.at else {
         taken.at = Some(now);
         return;
@@ -80,7 +82,7 @@ pub(super) fn measure(link: Res<RoomsLink>, room: Res<Room>, mut taken: Local<Ta
     if elapsed.is_zero() {
         return;
     }
-    let Some(traffic) = link.traffic() else { return };
+    let Some(traffic) = engine.traffic() else { return };
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / elapsed.as_secs_f64();
     figures.add_measurement(&FRAMES_IN, || rate(traffic.frames_in, taken.traffic.frames_in));
     figures.add_measurement(&FRAMES_OUT, || rate(traffic.frames_out, taken.traffic.frames_out));
@@ -89,11 +91,11 @@ pub(super) fn measure(link: Res<RoomsLink>, room: Res<Room>, mut taken: Local<Ta
     figures.add_measurement(&QUEUE, || traffic.events_waiting as f64);
     figures.add_measurement(&RECONNECTS, || traffic.sockets.saturating_sub(1) as f64);
     figures.add_measurement(&DROPPED, || traffic.dropped as f64);
-    if let Some(round_trip) = room.round_trip {
+    if let Some(round_trip) = connection.round_trip {
         figures.add_measurement(&ROUND_TRIP, || round_trip.as_secs_f64() * 1000.0);
     }
-    if taken.count.is_multiple_of(PING_EVERY) && room.connection == ConnectionState::Connected {
-        link.send(Command::Ping);
+    if taken.count.is_multiple_of(PING_EVERY) && connection.is_connected() {
+        engine.send(Command::Ping);
     }
     *taken = Taken { at: Some(now), count: taken.count.wrapping_add(1), traffic };
 }

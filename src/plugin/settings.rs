@@ -1,11 +1,11 @@
-//! What a game sets when it adds the plugin.
+//! The settings that a game gives to the plugin: where to connect, the transport and the clock.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use url::Url;
 use web_time::Instant;
 
-use super::{identity::Hold, page::page_address};
+use super::{identity::Hold, web_page::page_address};
 use crate::{
     bridge::{self, Bridge, Runtime},
     client::{ClientOptions, Credentials, Endpoint, Timing},
@@ -14,16 +14,17 @@ use crate::{
     transport::Connector,
 };
 
-/// Wait before the next attempt to reach a relay, before back-off and jitter. Shorter than the specification's 15 s,
-/// which spares a cloud: a relay serves a few rooms, and players look at the screen while it is gone.
+/// The wait before the next attempt to reach a relay, before back-off and jitter. It is shorter than the
+/// specification's 15 s, which protect a cloud: a relay serves a few rooms, and players watch the screen while it is
+/// gone.
 const RELAY_RETRY: Duration = Duration::from_secs(1);
 
-/// What an app's connection runs on. What is secret in it is not shown in debug output.
+/// Where an app connects, and with which credentials. Debug output does not show the secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connect {
-    /// The relay on this machine, at its default port and with the development key. With the feature `relay`, whoever
-    /// comes first runs it inside the game; when that game ends, the next one that notices runs it anew.
+    /// The relay on this machine, at its default port and with the development key. With the feature `relay`, the first
+    /// game runs it. When that game ends, the next one that notices runs it again.
     ///
     /// In a web page: the relay that serves the page (`rooms-relay --serve`), as with [`page`](Self::page).
     #[default]
@@ -40,9 +41,10 @@ pub enum Connect {
         /// An API key, `APP.KEYID:SECRET`.
         key: String,
     },
-    /// Anywhere, as anybody: with a token, or with a callback or a URL that gets tokens, so that the game holds no key.
+    /// Any endpoint with any credentials: a token, or a callback or a URL that gives tokens, so that the game has no
+    /// key.
     ///
-    /// Tokens must be for the player's own client id, which the callback and the URL are given.
+    /// Tokens must be for the player's own client id. The callback and the URL receive it.
     With {
         /// Where.
         endpoint: Endpoint,
@@ -58,10 +60,10 @@ impl Connect {
     }
 
     /// The relay that serves the web page at this address, such as `http://192.168.1.20:8787/`, with the tokens that it
-    /// gives to players of the page. An invite link to the page will do.
+    /// gives to players of the page. The address may be an invite link to the page.
     ///
     /// # Errors
-    /// [`InviteError::NotALink`] where it is not an address `http://…` or `https://…`.
+    /// [`InviteError::NotALink`] if it is not an address `http://…` or `https://…`.
     pub fn page(page: &str) -> Result<Self, InviteError> {
         let not_a_page = |why: &str| InviteError::NotALink { text: page.to_owned(), why: why.to_owned() };
         let mut url = Url::parse(page).map_err(|error| not_a_page(&error.to_string()))?;
@@ -74,7 +76,7 @@ impl Connect {
         url.set_query(None);
         url.set_fragment(None);
         let tokens = url.to_string();
-        // What stands before the name of the host is as long as the scheme's.
+        // Only the scheme changes; the rest of the address stays.
         let relay = format!("{socket}{}", tokens.trim_start_matches(url.scheme()));
         let relay = relay.trim_end_matches("/token").to_owned();
         Ok(Self::With { endpoint: Endpoint::Url(relay), credentials: Credentials::TokenUrl(tokens) })
@@ -117,7 +119,7 @@ impl fmt::Debug for Connect {
     }
 }
 
-/// The relay that serves the page we are in, or else the one on this machine.
+/// The relay that serves the page we are in. Without a page, the relay on this machine.
 fn local() -> (Endpoint, Credentials) {
     if let Some(Ok(Connect::With { endpoint, credentials })) = page_address().map(|page| Connect::page(&page)) {
         return (endpoint, credentials);
@@ -126,26 +128,26 @@ fn local() -> (Endpoint, Credentials) {
     (Endpoint::Url(url), Credentials::Key(DEVELOPMENT_KEY.to_owned()))
 }
 
-/// What carries the frames.
+/// The transport of frames.
 #[derive(Clone, Default)]
 pub enum Transport {
-    /// The platform's own: a WebSocket.
+    /// The platform's WebSocket.
     #[default]
     Platform,
-    /// One that the game gives; see [`Transport::custom`].
+    /// A transport from the game; see [`Transport::custom`].
     Custom(Arc<dyn Fn() -> Box<dyn Connector> + Send + Sync>),
-    /// Whatever drives the other end of a bridge that the game gives; see [`Transport::driven`].
+    /// A bridge whose other end the game drives; see [`Transport::driven`].
     Driven(Arc<dyn Fn(ClientOptions) -> Bridge + Send + Sync>),
 }
 
 impl Transport {
-    /// A transport of the game's own, made anew for each connection.
+    /// A transport from the game. `make` runs for each connection.
     pub fn custom<C: Connector>(make: impl Fn() -> C + Send + Sync + 'static) -> Self {
         Self::Custom(Arc::new(move || Box::new(make())))
     }
 
-    /// No background task and no runtime: the game makes the client of these options and drives it by hand, as a
-    /// simulation does. `make` gives one end of [`Bridge::pair`] and keeps the other.
+    /// No background task and no runtime: the game makes the client with these options and drives it by hand, as a
+    /// simulation does. `make` returns one end of [`Bridge::pair`] and keeps the other.
     pub fn driven(make: impl Fn(ClientOptions) -> Bridge + Send + Sync + 'static) -> Self {
         Self::Driven(Arc::new(make))
     }
@@ -161,13 +163,13 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// What the room's timers go by.
+/// The clock of the room's timers.
 #[derive(Clone, Default)]
 pub enum Clock {
     /// The machine's monotonic clock.
     #[default]
     Real,
-    /// One that the game gives, such as a simulated one in tests.
+    /// A clock from the game, such as a simulated one in tests.
     Custom(Arc<dyn Fn() -> Instant + Send + Sync>),
 }
 
@@ -190,13 +192,13 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// What a game sets when it adds the plugin.
+/// The settings of an app, with its player id.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) connect: Connect,
     pub(super) player: PlayerId,
     pub(super) generation: Generation,
-    /// Our player id, for as long as the app lives.
+    /// Reserves our player id while the app lives.
     pub(super) _hold: Option<Hold>,
     pub(super) version: String,
     pub(super) format: Format,

@@ -1,9 +1,9 @@
-//! What somebody types in the terminal, for players without a window.
+//! Terminal input, for players without a window.
 
 use bevy::prelude::*;
 
-/// Reads lines from standard input and tells them as [`TerminalInput`], without ever holding the game up: for bots,
-/// servers and players without a window. In a web page nobody types.
+/// Reads lines from standard input and writes them as [`TerminalInput`] messages. It never blocks the game. For bots,
+/// servers and players without a window. A web page has no standard input.
 ///
 /// ```no_run
 /// use bevy::prelude::*;
@@ -23,13 +23,12 @@ use bevy::prelude::*;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerminalPlugin;
 
-/// What came from standard input. Every app of the process that has a [`TerminalPlugin`] gets all that came since it
-/// was built.
+/// Input from standard input. Every app of the process with a [`TerminalPlugin`] gets all input since it was built.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub enum TerminalInput {
     /// A line, without its end.
     Line(String),
-    /// Nothing more will come. Told once.
+    /// The input ended. Written once.
     End,
 }
 
@@ -37,7 +36,7 @@ impl Plugin for TerminalPlugin {
     fn build(&self, app: &mut App) {
         app.add_message::<TerminalInput>();
         #[cfg(not(target_arch = "wasm32"))]
-        app.insert_resource(reader::Lines::listen()).add_systems(PreUpdate, reader::tell);
+        app.insert_resource(reader::Lines::listen()).add_systems(PreUpdate, reader::emit);
     }
 }
 
@@ -54,10 +53,10 @@ mod reader {
 
     use super::TerminalInput;
 
-    /// Lines that wait for an app; where more came, the reader waits, as a pipe makes its writer wait.
+    /// The lines that may wait for an app. With more, the reader waits, as a full pipe makes its writer wait.
     const WAITING: usize = 1024;
 
-    /// Who gets the lines. There is one standard input, so there is one of it.
+    /// The apps that get the lines. The process has one standard input, so it has one list.
     static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { state: State::Idle, all: Vec::new() });
 
     struct Listeners {
@@ -87,7 +86,7 @@ mod reader {
         pub(super) fn listen() -> Self {
             let (sender, waiting) = bounded(WAITING);
             let mut listeners = listeners();
-            // At the end of the input the sender is dropped, which tells the app.
+            // At the end of the input the sender is dropped, and the app learns of it.
             if listeners.state != State::Ended {
                 listeners.all.push(sender);
             }
@@ -95,7 +94,7 @@ mod reader {
                 listeners.state = State::Reading;
                 let started = thread::Builder::new().name("terminal input".to_owned()).spawn(read);
                 if let Err(error) = started {
-                    log::error!("nothing can be typed: the thread that reads it could not be started: {error}");
+                    log::error!("the thread that reads standard input could not be started: {error}");
                     (listeners.state, listeners.all) = (State::Ended, Vec::new());
                 }
             }
@@ -106,7 +105,7 @@ mod reader {
     /// Reads to the end of the input. The thread may outlive all apps, blocked in a read; the process ends it.
     fn read() {
         for line in io::stdin().lines().map_while(Result::ok) {
-            // Not under the lock, since an app that takes its time makes this wait.
+            // The lock is released first, since a slow app makes this wait.
             let all = listeners().all.clone();
             let gone: Vec<Sender<String>> = all.into_iter().filter(|app| app.send(line.clone()).is_err()).collect();
             listeners().all.retain(|app| !gone.iter().any(|gone| gone.same_channel(app)));
@@ -115,7 +114,7 @@ mod reader {
         (listeners.state, listeners.all) = (State::Ended, Vec::new());
     }
 
-    pub(super) fn tell(mut lines: ResMut<Lines>, mut input: MessageWriter<TerminalInput>) {
+    pub(super) fn emit(mut lines: ResMut<Lines>, mut input: MessageWriter<TerminalInput>) {
         while !lines.has_ended {
             match lines.waiting.try_recv() {
                 Ok(line) => drop(input.write(TerminalInput::Line(line))),

@@ -1,26 +1,27 @@
-//! Whole apps on the simulated network: who is there, and how their frames pass.
+//! Whole apps on the simulated network, and how their frames pass.
 //!
-//! Each app has the real plugin, session and bridge; the client behind the bridge is one of a [`SimNet`], and the relay is
-//! that net's hub. Replaced are the thread, the socket, the clock and the source of randomness, and nothing else.
+//! Each app has the real plugin, session and bridge; the client behind the bridge is one of a [`SimNet`], and the relay
+//! is that net's hub. Only the thread, the socket, the clock and the source of randomness are replaced.
 
-mod look;
+mod accessors;
+mod clock;
 mod place;
 mod recorder;
+mod timed_out;
 mod trouble;
 
-use std::{
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{rc::Rc, time::Duration};
 
 use bevy::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use web_time::Instant;
 
-use self::place::{Place, Program};
-pub use self::{look::TimedOut, recorder::Recorder};
+use self::{
+    clock::SimClock,
+    place::{Place, Program},
+};
+pub use self::{recorder::Recorder, timed_out::TimedOut};
 use super::SimNet;
 use crate::{
     plugin::{RoomState, RoomsCommandsExt, RoomsPlugin, Roster},
@@ -32,10 +33,10 @@ use crate::{
 /// publishes is coarser than on a screen, and a minute costs a third.
 const FRAME: Duration = Duration::from_millis(50);
 
-/// Far longer than it takes to found a room, or to get into one, where nothing goes wrong.
+/// Far longer than it takes to found or enter a room when nothing goes wrong.
 const ARRIVAL: Duration = Duration::from_secs(15);
 
-/// The room that [`Rig::room`] brings its players to.
+/// The room of [`Rig::room`].
 const ROOM: &str = "den";
 
 /// Names an app of a [`Rig`]; it stays the same when the app is restarted.
@@ -44,31 +45,16 @@ pub struct AppIndex(usize);
 
 /// Any number of apps, each with [`RoomsPlugin`], on a simulated network and clock, in one thread.
 ///
-/// The [module](super) shows how to use it. Equal seeds make equal runs, as far as the games themselves draw nothing from
-/// elsewhere: no system of theirs may look at the real clock or at the machine's randomness. Bevy's `Time` follows the
-/// simulated clock.
+/// The [module](super) shows how to use it. Equal seeds make equal runs, if no system of the game reads the real clock
+/// or the machine's randomness. Bevy's `Time` follows the simulated clock.
 #[derive(Debug)]
 pub struct Rig {
     net: SimNet,
-    /// Decides when each app has its frames, and what its plugin draws.
+    /// Decides when each app has its frames, and seeds its plugin.
     rng: ChaCha8Rng,
     frame_time: Duration,
     clock: SimClock,
     places: Vec<Place>,
-}
-
-/// The present, for the apps.
-#[derive(Clone, Debug)]
-pub(super) struct SimClock(Arc<Mutex<Instant>>);
-
-impl SimClock {
-    fn set(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
-    }
-
-    pub(super) fn now(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Rig {
@@ -80,7 +66,7 @@ impl Rig {
     /// A relay with this configuration, and no app.
     pub fn with_relay(seed: u64, config: HubConfig) -> Self {
         let net = SimNet::with_relay(seed, config);
-        let clock = SimClock(Arc::new(Mutex::new(net.now())));
+        let clock = SimClock::at(net.now());
         let rng = ChaCha8Rng::seed_from_u64(seed);
         Self { net, rng, frame_time: FRAME, clock, places: Vec::new() }
     }
@@ -88,7 +74,7 @@ impl Rig {
     /// These players in one room, in this order; the first hosts it. `game` adds to each app what the game has.
     ///
     /// # Panics
-    /// Where one of them does not get in, with what the apps show.
+    /// If one of them does not get in. The message shows the state of the apps.
     #[track_caller]
     pub fn room<const N: usize>(
         seed: u64,
@@ -117,16 +103,16 @@ impl Rig {
     /// `MinimalPlugins` and [`RoomsPlugin`] are there already.
     ///
     /// # Panics
-    /// Where `player` cannot be a [`PlayerId`].
+    /// If `player` is not a valid [`PlayerId`].
     #[track_caller]
     pub fn add(&mut self, player: &str, game: impl Fn(&mut App) + 'static) -> AppIndex {
         self.add_with(player, |plugin| plugin, game)
     }
 
-    /// As [`add`](Self::add), with a plugin that was set otherwise: `set` is given the plugin that the rig would use.
+    /// As [`add`](Self::add), with other settings: `set` takes the plugin that the rig would use and returns another.
     ///
     /// # Panics
-    /// Where `player` cannot be a [`PlayerId`].
+    /// If `player` is not a valid [`PlayerId`].
     #[track_caller]
     pub fn add_with(
         &mut self,
@@ -136,14 +122,14 @@ impl Rig {
     ) -> AppIndex {
         let player = PlayerId::new(player).unwrap_or_else(|error| panic!("{player:?} cannot be a player: {error}"));
         let program = Program { player, set: Rc::new(set), game: Rc::new(game) };
-        // Apps have their frames at different moments, as processes do.
+        // Apps have their frames at different times, as processes do.
         let first_frame = self.net.now() + self.frame_time.mul_f64(self.rng.random_range(0.0..1.0));
         self.places.push(Place::new(program, first_frame, &self.clock, self.rng.random()));
         AppIndex(self.places.len() - 1)
     }
 
-    /// Sets the time between two frames of an app. Defaults to 50 ms, a millisecond at least: most of what a run costs is
-    /// frames in which nothing happens.
+    /// Sets the time between two frames of an app. Defaults to 50 ms, a millisecond at least: most of what a run costs
+    /// is frames in which nothing happens.
     pub fn set_frame_time(&mut self, frame_time: Duration) {
         self.frame_time = frame_time.max(Duration::from_millis(1));
     }
@@ -151,7 +137,7 @@ impl Rig {
     /// Runs commands on an app, as one of its systems would.
     ///
     /// # Panics
-    /// Where the app does not run.
+    /// If the app does not run.
     #[track_caller]
     pub fn command(&mut self, app: AppIndex, run: impl FnOnce(&mut Commands)) {
         let world = self.world_mut(app);
@@ -160,7 +146,7 @@ impl Rig {
         self.after_frame(app.0);
     }
 
-    /// Lets the time of a frame pass: each app has one, unless it stands still.
+    /// Lets the time of one frame pass. Each app has one frame, unless it stands still.
     pub fn frame(&mut self) {
         let end = self.net.now() + self.frame_time;
         while let Some((at, place)) = self.next_frame().filter(|(at, _)| *at <= end) {
@@ -174,7 +160,7 @@ impl Rig {
         self.pass_time(end);
     }
 
-    /// Lets time pass; whole frames, so that it may be a little more.
+    /// Lets time pass, in whole frames: it may be a little more.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.net.now() + time;
         while self.net.now() < end {
@@ -182,10 +168,10 @@ impl Rig {
         }
     }
 
-    /// Lets time pass until `condition` holds, which is looked at after each frame. Tells how long it took.
+    /// Lets time pass until `condition` is true. It is checked after each frame. Returns how long it took.
     ///
     /// # Errors
-    /// [`TimedOut`] where it does not come to hold within `limit`, with what the apps show then.
+    /// [`TimedOut`] if it is not true within `limit`, with the state of the apps.
     pub fn run_until(
         &mut self,
         limit: Duration,
@@ -212,7 +198,7 @@ impl Rig {
         place.app.is_some() && !place.is_stalled && !is_frozen
     }
 
-    /// Lets things happen on the net, and brings the apps what came for them.
+    /// Advances the net, and delivers its events to the apps.
     fn pass_time(&mut self, until: Instant) {
         self.net.advance_to(until);
         self.clock.set(until);
@@ -221,7 +207,7 @@ impl Rig {
         }
     }
 
-    /// Takes what an app left at its bridge.
+    /// Takes the commands of an app from its bridge.
     fn after_frame(&mut self, place: usize) {
         let place = &mut self.places[place];
         if let Some(client) = place.connect(&mut self.net) {

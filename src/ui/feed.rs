@@ -1,13 +1,13 @@
-//! What happened lately, line by line, and a line to write on.
+//! Recent events, line by line, and a line to write on.
 
 use std::collections::VecDeque;
 
 use bevy::prelude::*;
 use bevy_egui::egui::{Key, Label, Margin, RichText, ScrollArea, TextEdit, Ui};
 
-use super::look;
+use super::style;
 
-/// Longest line that can be written, in letters.
+/// The longest line, in letters.
 const LONGEST: usize = 2_000;
 
 /// Lines of text about what happened, the oldest first, in bounded memory: a chat, a log.
@@ -35,12 +35,12 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Keeps so many lines; one at least.
+    /// Keeps this many lines, at least one.
     pub fn keeping(limit: usize) -> Self {
         Self { lines: VecDeque::new(), limit: limit.max(1) }
     }
 
-    /// Adds a line. The oldest goes where there are too many.
+    /// Adds a line. The oldest one goes if there are too many.
     pub fn push(&mut self, line: impl Into<String>) {
         if self.lines.len() == self.limit {
             self.lines.pop_front();
@@ -53,12 +53,12 @@ impl Feed {
         self.lines.iter().map(String::as_str)
     }
 
-    /// Shows the lines in all the room there is, and stays with the newest unless the player looks at older ones; or,
-    /// without any, says so in these words.
+    /// Shows the lines in the whole space, and stays at the newest unless the player scrolls back. Without lines it
+    /// shows the text `empty`.
     pub fn show(&self, ui: &mut Ui, empty: &str) {
         ScrollArea::vertical().stick_to_bottom(true).auto_shrink(false).show(ui, |ui| {
             if self.lines.is_empty() {
-                ui.label(look::muted(ui, empty));
+                ui.label(style::muted(ui, empty));
             }
             for line in &self.lines {
                 ui.add(Label::new(RichText::new(line)).wrap());
@@ -72,14 +72,14 @@ impl Feed {
 pub enum Prompt {
     /// Nothing.
     Idle,
-    /// Wrote, or took something back.
+    /// Changed the text.
     Writing,
-    /// Pressed Enter; the prompt is empty again. This is what was written.
+    /// Pressed Enter. This is the text; the prompt is empty again.
     Entered(String),
 }
 
-/// A line to write on, up to 2,000 letters. Whoever writes goes on writing there: it has the keyboard unless something
-/// else was chosen.
+/// A line to write on, up to 2,000 letters. It keeps the keyboard focus unless the player chooses something
+/// else.
 ///
 /// ```
 /// # use bevy_egui::egui;

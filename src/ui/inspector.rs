@@ -1,48 +1,47 @@
-//! The network inspector: the frames that go over the line, to look at and to copy.
+//! The network inspector: the frames that are sent and received, to look at and to copy.
 //!
-//! Owns what is shown of them. The frames themselves, and how many are kept, are the [`FrameLog`]'s; while the
-//! inspector is not shown, it has none copied.
+//! It decides what is shown. The [`FrameLog`] keeps the frames. While the inspector is not shown, it does not watch the
+//! log.
 
 use bevy::prelude::*;
 use bevy_egui::egui::{Button, ComboBox, RichText, ScrollArea, TextStyle, Ui};
 use serde_json::{Value, json};
 
-use super::look::muted;
+use super::style::muted;
 use crate::{
     plugin::{FrameDirection, FrameLog, LoggedFrame},
     protocol::ChannelName,
 };
 
-/// Share of the height that one frame in full has.
+/// The share of the height for one frame in full.
 const DETAIL: f32 = 0.5;
-/// Space between two frames of the list.
+/// The space between two frames of the list.
 const ROW_GAP: f32 = 3.0;
-/// Longest name of a channel in the list, in letters; longer ones are cut.
+/// The longest name of a channel in the list, in letters. Longer ones are cut.
 const CHANNEL: usize = 24;
 
-/// What the inspector shows. A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin);
+/// The state of the inspector. A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin);
 /// [`RoomsUi::inspector`](super::RoomsUi::inspector) shows it.
 ///
 /// Memory is bounded by [`MAX_FRAMES`](crate::plugin::MAX_FRAMES) and
-/// [`MAX_FRAME_TEXT`](crate::plugin::MAX_FRAME_TEXT). Where the plugin is added, frames are logged only from when the
-/// inspector is first shown until it no longer is. What the line's owner must keep to himself, such as the connection's
-/// key, is not there.
+/// [`MAX_FRAME_TEXT`](crate::plugin::MAX_FRAME_TEXT). Frames are logged only while the inspector is shown. They contain
+/// no secrets, such as the connection's key.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Inspector {
-    /// Which frames are shown. Defaults to all.
+    /// The frames to show. Defaults to all.
     pub filter: ChannelFilter,
-    /// The last frame that was there when the list was paused.
+    /// The last frame before the list was paused.
     paused_at: Option<u64>,
     is_paused: bool,
     /// The frame that is shown in full.
     selected: Option<u64>,
-    /// Whether it was chosen in the frame before.
+    /// Whether it was chosen just now.
     is_chosen_now: bool,
-    /// Its text, put in lines.
+    /// Its text in lines.
     pretty: String,
-    /// Whether it was shown in this frame.
+    /// Whether the inspector was shown in this frame.
     is_shown: bool,
-    /// Whether the log is watched since we asked for it.
+    /// Whether the inspector is the one that watches the log.
     watches: bool,
 }
 
@@ -59,7 +58,7 @@ pub enum ChannelFilter {
 }
 
 impl ChannelFilter {
-    /// Whether it lets a frame through.
+    /// Whether it shows a frame.
     pub fn shows(&self, frame: &LoggedFrame) -> bool {
         match self {
             Self::All => true,
@@ -78,18 +77,18 @@ impl ChannelFilter {
 }
 
 impl Inspector {
-    /// Whether the list stands still.
+    /// Whether the list is paused.
     pub fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    /// Has the list stand still, or go on. While it stands still, no frames are logged, unless the game watches the log
+    /// Pauses the list, or goes on. While it is paused, no frames are logged, unless the game watches the log
     /// itself.
     pub fn pause(&mut self, pause: bool) {
         self.is_paused = pause;
     }
 
-    /// Shows a filter, what can be done, the frames that pass the filter, and the one that was chosen, in full.
+    /// Shows the filter and the buttons, the frames that pass the filter, and the chosen frame in full.
     pub fn show(&mut self, ui: &mut Ui, log: &mut FrameLog) {
         self.is_shown = true;
         self.watch(log);
@@ -114,7 +113,7 @@ impl Inspector {
         log.iter().filter(|frame| Some(frame.number) <= self.paused_at && self.filter.shows(frame))
     }
 
-    /// Has frames logged while the list goes on, unless somebody else has.
+    /// Watches the log while the list goes on, unless the game already does.
     fn watch(&mut self, log: &mut FrameLog) {
         let wanted = !self.is_paused;
         if wanted && !log.is_watching() {
@@ -142,7 +141,7 @@ impl Inspector {
                 log.clear();
                 self.selected = None;
             }
-            if ui.button("Copy all").on_hover_text("The frames that are shown, as lines of JSON").clicked() {
+            if ui.button("Copy all").on_hover_text("The frames in the list, as lines of JSON").clicked() {
                 let lines: Vec<String> = self.frames(log).map(|frame| as_json(frame).to_string()).collect();
                 ui.ctx().copy_text(lines.join("\n"));
             }
@@ -154,15 +153,15 @@ impl Inspector {
 
     fn list(&mut self, ui: &mut Ui, frames: &[&LoggedFrame], most: f32) {
         if frames.is_empty() {
-            ui.label(muted(ui, "No frame yet. What goes over the line from now on is shown here."));
+            ui.label(muted(ui, "No frames yet. Frames that are sent and received from now on appear here."));
         }
-        // Rows are as high as their text, whatever the game's style makes of buttons: the list shows those that are in
-        // sight alone.
+        // Rows are as high as their text, whatever the game's style says about buttons: the list draws only the visible
+        // ones.
         let height = ui.text_style_height(&TextStyle::Monospace);
         let spacing = ui.spacing_mut();
         (spacing.interact_size.y, spacing.button_padding.y, spacing.item_spacing.y) = (height, 0.0, ROW_GAP);
         let mut scroll = ScrollArea::vertical().max_height(most).auto_shrink(false).stick_to_bottom(!self.is_paused);
-        // The list has just become shorter, and the chosen frame is to stay in sight.
+        // The list has just become shorter, and the chosen frame must stay visible.
         if std::mem::take(&mut self.is_chosen_now)
             && let Some(row) = frames.iter().position(|frame| self.selected == Some(frame.number))
         {
@@ -199,7 +198,7 @@ impl Inspector {
     }
 }
 
-/// Has no frames logged while nobody looks.
+/// Stops to watch the log while the inspector is hidden.
 pub(super) fn rest_unless_shown(mut inspector: ResMut<Inspector>, mut log: ResMut<FrameLog>) {
     if !inspector.is_shown && inspector.watches {
         log.watch(false);
@@ -210,7 +209,7 @@ pub(super) fn rest_unless_shown(mut inspector: ResMut<Inspector>, mut log: ResMu
     }
 }
 
-/// A frame in one line, with what is alike in columns.
+/// A frame in one line, in columns.
 fn row(frame: &LoggedFrame) -> String {
     let action = frame.action.map_or_else(|| "?".to_owned(), |action| format!("{action:?}"));
     let channel = frame.channel.as_ref().map(ChannelName::as_str).unwrap_or_default();
@@ -233,7 +232,7 @@ fn counted(frames: usize) -> String {
     if frames == 1 { "1 frame".to_owned() } else { format!("{frames} frames") }
 }
 
-/// A frame's text in lines; as it is where it is no JSON.
+/// A frame's text in lines; unchanged if it is no JSON.
 fn pretty(text: &str) -> String {
     let value: Option<Value> = serde_json::from_str(text).ok();
     value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())

@@ -1,124 +1,64 @@
-//! The lobby: a name, a room, what came of the last attempt to enter one, and how to invite others into it.
+//! The lobby: a name, a room, the outcome of the last attempt to enter one, and an invite for others.
+
+mod trouble;
+mod widgets;
 
 use std::time::Duration;
 
 use bevy::prelude::*;
-use bevy_egui::egui::{Align, Button, Frame, Id, Key, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2};
+use bevy_egui::egui::{Id, Key, Label, Response, RichText, Ui};
 use url::Url;
 
-use super::look::{muted, sentence};
+pub use self::trouble::{LobbyTrouble, LobbyWish};
+use self::widgets::{GAP, column, field, notice, show_flaw, wide};
+use super::style::{muted, sentence};
 use crate::{
     client::ConnectionState,
-    plugin::{Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
-    session::{CloseReason, Invite, Profile, Refusal, RoomName},
+    plugin::{Connection, Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
+    session::{Invite, Profile, RoomName},
 };
 
-/// Longest name of a player, in letters.
+/// The longest name of a player, in letters.
 const LONGEST_NAME: usize = 40;
-/// Longest link or name of a room, in letters.
+/// The longest link or name of a room, in letters.
 const LONGEST_LINK: usize = 2_000;
-/// How long the button says that it has copied.
+/// How long the button says "Copied".
 const COPIED_FOR: Duration = Duration::from_secs(2);
-/// Widest that the form becomes.
-const WIDEST: f32 = 420.0;
-/// Height of a button that a finger can hit.
-const BUTTON: f32 = 30.0;
-/// Space between things that do not belong together.
-const GAP: f32 = 8.0;
-
-/// What the player fills in to enter a room, and what came of it. Keeps nothing secret, and nothing from run to run.
+/// The form that the player fills in to enter a room, and the outcome. It keeps no secrets, and nothing from run to
+/// run.
 ///
 /// A resource of [`RoomsUiPlugin`](super::RoomsUiPlugin), which [`RoomsUi::lobby`](super::RoomsUi::lobby) shows. A game
-/// with a look of its own reads and writes the fields, and asks [`flaw`](Self::flaw) before it enters
-/// [`room`](Self::room); one without rooms has the same fields with [`ask`](Self::ask).
+/// with a design of its own reads and writes the fields, and checks [`flaw`](Self::flaw) before it enters
+/// [`room`](Self::room). A game without rooms shows the same fields with [`ask`](Self::ask).
 #[derive(Resource, Clone, Debug, PartialEq)]
 pub struct LobbyForm {
     /// The player's name. Defaults to a random one.
     pub name: String,
-    /// The room's name or code, or a link that invites to it, as the player typed it. Defaults to the room that the web
-    /// page's address names, and else to a random code.
+    /// The room's name or code, or an invite link, as the player typed it. Defaults to the room that the web
+    /// page's address names, or else to a random code.
     pub room: String,
-    /// Which ways in there are. Defaults to hosting and joining.
+    /// The buttons of the form. Defaults to Host and Join.
     pub buttons: LobbyButtons,
-    /// The address of the game's web page, which invite links lead to. Defaults to that of the page that the game is
-    /// in; `None`: players are invited with the room's name.
+    /// The address of the game's web page, for invite links. Defaults to the page that the game is
+    /// in. `None`: the invite is the room's name.
     pub page: Option<String>,
-    /// The relay that we are on, `ws://…`, where invites are to name it. Defaults to `None`.
+    /// The relay of this game, `ws://…`, if invites should name it. Defaults to `None`.
     pub relay: Option<String>,
-    /// Whether the player was invited to a room, and so rather joins. Defaults to whether the web page's address names
-    /// one.
+    /// Whether the player was invited to a room, so that Join comes first. Defaults to whether the web page's address
+    /// names a room.
     pub invited: bool,
     /// Why the player is not in the room. [`RoomsUiPlugin`](super::RoomsUiPlugin) writes it.
     pub trouble: Option<LobbyTrouble>,
 }
 
-/// Which ways into a room the lobby offers.
+/// The buttons that the lobby offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LobbyButtons {
     /// One to host the room, and one to join it.
     #[default]
     HostAndJoin,
-    /// One to join the room, or host it where nobody does.
+    /// One that joins the room, or hosts it if nobody does.
     Enter,
-}
-
-/// What the player asks for in the lobby.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LobbyWish {
-    /// To host the form's room.
-    Host,
-    /// To join it.
-    Join,
-    /// To join it, or to host it where nobody does.
-    Enter,
-    /// To leave the room, or to stop arriving.
-    Leave,
-}
-
-/// Why the player is not in the room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LobbyTrouble {
-    /// Wanted to host what another hosts.
-    HostExists {
-        /// The name that the host shows.
-        host: String,
-    },
-    /// Wanted to join what nobody hosts.
-    NoHost,
-    /// Something else, in words.
-    Other(String),
-}
-
-impl LobbyTrouble {
-    /// What to say of a room that closed; nothing where the player left it.
-    pub fn of(reason: &CloseReason) -> Option<Self> {
-        match reason {
-            CloseReason::Left => None,
-            CloseReason::NoHost => Some(Self::NoHost),
-            CloseReason::Refused(Refusal::HostExists { name, .. }) => Some(Self::HostExists { host: name.clone() }),
-            other => Some(Self::Other(other.to_string())),
-        }
-    }
-
-    /// It in a sentence.
-    pub fn words(&self) -> String {
-        match self {
-            Self::HostExists { host } => format!("{host} hosts this room."),
-            Self::NoHost => "Nobody hosts this room.".to_owned(),
-            Self::Other(text) => sentence(text),
-        }
-    }
-
-    /// What to do instead, where there is such a thing: a button's text, and what it is for.
-    pub fn way_out(&self) -> Option<(&'static str, LobbyWish)> {
-        match self {
-            Self::HostExists { .. } => Some(("Join instead", LobbyWish::Join)),
-            Self::NoHost => Some(("Host it", LobbyWish::Host)),
-            Self::Other(_) => None,
-        }
-    }
 }
 
 impl Default for LobbyForm {
@@ -128,7 +68,7 @@ impl Default for LobbyForm {
 }
 
 impl LobbyForm {
-    /// A form with these in it. An empty room stands for the default.
+    /// A form with this name and room. An empty room stands for the default.
     pub fn new(name: impl Into<String>, room: impl Into<String>) -> Self {
         let (name, mut room) = (name.into(), room.into());
         let address = page_address();
@@ -141,7 +81,7 @@ impl LobbyForm {
         Self { name, room, buttons: LobbyButtons::default(), page, relay: None, invited, trouble: None }
     }
 
-    /// Why the form cannot be sent as it is, in a sentence; `None` where it can.
+    /// Why the form is not complete, in a sentence; `None` if it is.
     pub fn flaw(&self) -> Option<String> {
         if self.name.trim().is_empty() {
             return Some("Give yourself a name.".to_owned());
@@ -155,22 +95,22 @@ impl LobbyForm {
         }
     }
 
-    /// The room that the form means, where it means one.
+    /// The room in the form, if it names one.
     pub fn room(&self) -> Option<RoomName> {
         Invite::read(&self.room).ok().map(|invite| invite.room)
     }
 
-    /// Who the player says to be.
+    /// The profile of the player.
     pub fn profile(&self) -> Profile {
         Profile::named(self.name.trim())
     }
 
-    /// Whether the player was invited to a room, by the page's address or by a link in the form, and so rather joins.
+    /// Whether the player was invited to a room, by the page's address or by a link in the form.
     pub fn is_invited(&self) -> bool {
         self.invited || self.room.contains("://")
     }
 
-    /// What to give others so that they come to this room: a link where there is a [`page`](Self::page), else its name.
+    /// The invite to this room: a link if there is a [`page`](Self::page), else its name.
     pub fn invite(&self, room: &RoomName) -> String {
         let mut invite = Invite::to(room.clone());
         if let Some(relay) = &self.relay {
@@ -180,21 +120,21 @@ impl LobbyForm {
         link.unwrap_or_else(|| room.shown().to_string())
     }
 
-    /// Shows the lobby: the form outside a room, how it goes on the way in, and inside how to invite others. Gives what
+    /// Shows the lobby: the form outside a room, the progress on the way in, and an invite inside. Returns what
     /// the player asks for.
-    pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room) -> Option<LobbyWish> {
+    pub fn show(&mut self, ui: &mut Ui, state: RoomState, room: &Room, connection: &Connection) -> Option<LobbyWish> {
         if state != RoomState::Arriving {
             ui.data_mut(|data| data.remove::<f64>(since()));
         }
         column(ui, |ui| match state {
             RoomState::Outside => self.show_form(ui),
-            RoomState::Arriving => Self::show_arrival(ui, room),
+            RoomState::Arriving => Self::show_arrival(ui, room, connection),
             RoomState::Joined => self.show_invite(ui, room),
         })
     }
 
-    /// Shows the fields and one button with this text, for an app whose rooms are channels. Says whether the player
-    /// pressed it, or Enter, and the form has no flaw.
+    /// Shows the fields and one button with this text, for an app whose rooms are channels. Returns whether the player
+    /// pressed the button or Enter, and the form has no flaw.
     pub fn ask(&mut self, ui: &mut Ui, button: &str) -> bool {
         column(ui, |ui| {
             let entered = self.fields(ui);
@@ -227,7 +167,7 @@ impl LobbyForm {
         ui.add_enabled_ui(flaw.is_none(), |ui| {
             ui.columns(buttons.len(), |columns| {
                 for (index, (ui, (text, asked))) in columns.iter_mut().zip(buttons).enumerate() {
-                    // Where there is a way out of trouble, that is the thing to do next.
+                    // After trouble, the way out of it is the next thing to do.
                     let is_next = index == 0 && way_out.is_none();
                     if wide(ui, text, is_next).clicked() || index == 0 && entered && flaw.is_none() {
                         wish = Some(*asked);
@@ -239,7 +179,7 @@ impl LobbyForm {
         wish
     }
 
-    /// Shows the two fields. Says whether the player pressed Enter in one of them.
+    /// Shows the two fields. Returns whether the player pressed Enter in one of them.
     fn fields(&mut self, ui: &mut Ui) -> bool {
         let name = field(ui, "Your name", &mut self.name, LONGEST_NAME, "Another name", random_name);
         let code = || random_code().shown().to_string();
@@ -255,12 +195,12 @@ impl LobbyForm {
         done(&name) || done(&room)
     }
 
-    fn show_arrival(ui: &mut Ui, room: &Room) -> Option<LobbyWish> {
+    fn show_arrival(ui: &mut Ui, room: &Room, connection: &Connection) -> Option<LobbyWish> {
         let now = ui.input(|input| input.time);
         let waited = now - ui.data_mut(|data| *data.get_temp_mut_or(since(), now));
         let name = room.name.as_ref().map(|room| room.shown()).unwrap_or_default();
         ui.heading(format!("Entering {name}"));
-        let words = match room.connection {
+        let words = match connection.state {
             _ if room.waiting => "A round is running. You are in the next one.",
             ConnectionState::Connected => "Asking who is there …",
             ConnectionState::Disconnected | ConnectionState::Suspended => {
@@ -299,17 +239,17 @@ impl LobbyForm {
     }
 }
 
-/// Where egui keeps when the present attempt was first shown.
+/// The key under which egui keeps the start of this attempt.
 fn since() -> Id {
     Id::new("bevy_rooms: arriving since")
 }
 
-/// Where egui keeps when the invite was copied last.
+/// The key under which egui keeps the time of the last copy.
 fn copied() -> Id {
     Id::new("bevy_rooms: invite copied")
 }
 
-/// Notes why the player is not in the room.
+/// Stores in the form why the player is not in the room.
 pub(super) fn note_trouble(
     mut closed: MessageReader<RoomClosed>,
     mut errors: MessageReader<RoomError>,
@@ -326,56 +266,7 @@ pub(super) fn note_trouble(
     }
 }
 
-/// A column that is no wider than can be read.
-fn column<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
-    let size = vec2(ui.available_width().min(WIDEST), 0.0);
-    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), content).inner
-}
-
-/// A field with its label, and a dice that throws another value.
-fn field(ui: &mut Ui, label: &str, value: &mut String, limit: usize, hint: &str, other: fn() -> String) -> Response {
-    let label = ui.label(label);
-    let field = ui.horizontal(|ui| {
-        let size = vec2(BUTTON, BUTTON);
-        let margin = Margin::symmetric(8, 6);
-        let width = ui.available_width() - size.x - ui.spacing().item_spacing.x;
-        let edit = TextEdit::singleline(value).char_limit(limit).margin(margin).desired_width(width);
-        let field = ui.add(edit).labelled_by(label.id);
-        if ui.add_sized(size, Button::new(RichText::new("🎲").size(18.0))).on_hover_text(hint).clicked() {
-            *value = other();
-        }
-        field
-    });
-    ui.add_space(GAP / 2.0);
-    field.inner
-}
-
-/// A button as wide as there is room, and in the colour of what is selected where it is the thing to do next.
-fn wide(ui: &mut Ui, text: &str, is_next: bool) -> Response {
-    let selection = ui.visuals().selection;
-    let button = match is_next {
-        true => Button::new(RichText::new(text).color(selection.stroke.color)).fill(selection.bg_fill),
-        false => Button::new(text),
-    };
-    ui.add_sized(vec2(ui.available_width(), BUTTON), button)
-}
-
-fn show_flaw(ui: &mut Ui, flaw: Option<&str>) {
-    if let Some(flaw) = flaw {
-        ui.add(Label::new(RichText::new(flaw).color(ui.visuals().error_fg_color)).wrap());
-    }
-}
-
-/// Something that went wrong, in a box.
-fn notice(ui: &mut Ui, text: &str) {
-    let frame = Frame::new().fill(ui.visuals().faint_bg_color).corner_radius(6).inner_margin(Margin::same(8));
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.add(Label::new(RichText::new(text).color(ui.visuals().warn_fg_color)).wrap());
-    });
-}
-
-/// The address of a page itself.
+/// The address of a page, without its parameters.
 fn without_query(address: &str) -> Option<String> {
     let mut url = Url::parse(address).ok()?;
     url.set_query(None);
@@ -386,7 +277,6 @@ fn without_query(address: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::PlayerId;
 
     fn form(name: &str, room: &str) -> LobbyForm {
         LobbyForm { room: room.into(), ..LobbyForm::new(name, "x") }
@@ -426,17 +316,5 @@ mod tests {
         let with_page = LobbyForm { page, relay: Some("ws://10.0.0.1:8787".into()), ..plain };
         let link = "https://game.example/play?room=km4-rx7&relay=ws%3A%2F%2F10.0.0.1%3A8787";
         assert_eq!(with_page.invite(&room), link);
-    }
-
-    #[test]
-    fn who_left_by_choice_is_told_nothing_and_who_was_refused_is_told_who_hosts() {
-        assert_eq!(LobbyTrouble::of(&CloseReason::Left), None);
-        let host = PlayerId::new("ada").unwrap();
-        let refused = CloseReason::Refused(Refusal::HostExists { host, name: "Ada".into() });
-        let trouble = LobbyTrouble::of(&refused).unwrap();
-        assert_eq!(trouble.words(), "Ada hosts this room.");
-        assert_eq!(trouble.way_out().map(|(_, wish)| wish), Some(LobbyWish::Join));
-        let nobody = LobbyTrouble::of(&CloseReason::NoHost).unwrap();
-        assert_eq!(nobody.way_out().map(|(_, wish)| wish), Some(LobbyWish::Host));
     }
 }

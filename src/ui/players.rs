@@ -1,25 +1,25 @@
-//! Who is here, one line for each.
+//! The players, one row for each.
 
 use bevy_egui::egui::{Align, Label, Layout, Response, RichText, Ui, Widget};
 
-use super::{Lamp, look};
+use super::style::{self, Lamp};
 use crate::{
     plugin::{PlayerStatus, Roster, RosterEntry},
     session::PlayerId,
 };
 
-/// The players of a room in order of admission, each with what is to be known of it: whether it hosts, is us, is lost
-/// or only watches.
+/// The players of a room in order of admission. Tags say who hosts, who is us, who is lost
+/// and who only watches.
 pub fn roster(ui: &mut Ui, roster: &Roster, us: &PlayerId) {
     if roster.is_empty() {
-        ui.label(look::muted(ui, "Nobody is here yet."));
+        ui.label(style::muted(ui, "Nobody is here yet."));
     }
     for player in roster {
         ui.add(PlayerRow::of(player, us));
     }
 }
 
-/// A line about one player, or about a member of a channel: a lamp, the name, and a tag for what is to be known of it.
+/// A row about one player, or about a member of a channel: a lamp, the name, and tags.
 ///
 /// ```
 /// # use bevy_egui::egui;
@@ -38,7 +38,7 @@ pub struct PlayerRow<'a> {
 }
 
 impl<'a> PlayerRow<'a> {
-    /// A player of this name, who is present.
+    /// A present player of this name.
     pub fn new(name: &'a str) -> Self {
         Self { name, is_lost: false, tags: Vec::new() }
     }
@@ -67,13 +67,13 @@ impl<'a> PlayerRow<'a> {
         self.tag_if(watches, "watching", "Came while a round was running, and is in the next.")
     }
 
-    /// Whether its connection is gone.
+    /// Whether its connection is lost.
     pub fn lost(mut self, is_lost: bool) -> Self {
         self.is_lost = is_lost;
         self.tag_if(is_lost, "lost", "The connection is gone. The seat is kept for a while.")
     }
 
-    /// Something else to be known of it, in a word.
+    /// Adds a tag of the game's own.
     pub fn tag(self, text: &'a str) -> Self {
         self.tag_if(true, text, "")
     }
@@ -90,16 +90,16 @@ impl Widget for PlayerRow<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         ui.horizontal(|ui| {
             ui.add(if self.is_lost { Lamp::Off } else { Lamp::Good });
-            // Tags first, from the right, so that a long name leaves room for them.
+            // Tags come first, from the right, so that a long name leaves space for them.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 for (text, hint) in self.tags.iter().rev() {
-                    let tag = look::tag(ui, text);
+                    let tag = style::tag(ui, text);
                     if !hint.is_empty() {
                         tag.on_hover_text(*hint);
                     }
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let name = if self.is_lost { look::muted(ui, self.name) } else { RichText::new(self.name) };
+                    let name = if self.is_lost { style::muted(ui, self.name) } else { RichText::new(self.name) };
                     ui.add(Label::new(name).truncate());
                 });
             });

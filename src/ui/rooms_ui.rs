@@ -1,12 +1,18 @@
-//! All parts at hand for a system that draws.
+//! All parts, for a system that draws.
 
 use bevy::{ecs::system::SystemParam, prelude::*};
 use bevy_egui::egui::{RichText, Ui};
 
-use super::{Inspector, LobbyForm, LobbyWish, RoomsWindows, line, players};
+use super::{
+    connection,
+    inspector::Inspector,
+    lobby::{LobbyForm, LobbyWish},
+    players,
+    windows::RoomsWindows,
+};
 use crate::plugin::{Connection, FrameLog, LocalPlayer, Room, RoomState, RoomsCommandsExt, Roster};
 
-/// The parts of a room's user interface, for a system that draws into panels of the game's own. Needs
+/// The parts of a room's user interface, for a system that draws in panels of the game's own. It needs
 /// [`RoomsUiPlugin`](super::RoomsUiPlugin).
 ///
 /// ```
@@ -21,29 +27,29 @@ use crate::plugin::{Connection, FrameLog, LocalPlayer, Room, RoomState, RoomsCom
 #[derive(SystemParam)]
 #[expect(missing_debug_implementations, reason = "a system's parameter is gone with the system's run")]
 pub struct RoomsUi<'w, 's> {
-    /// What the lobby's form says.
+    /// The lobby's form.
     pub form: ResMut<'w, LobbyForm>,
-    /// Which of the plugin's own windows are shown.
+    /// The open windows of the plugin.
     pub windows: ResMut<'w, RoomsWindows>,
     inspector: ResMut<'w, Inspector>,
     log: ResMut<'w, FrameLog>,
     state: Res<'w, State<RoomState>>,
     room: Res<'w, Room>,
-    line: Res<'w, Connection>,
+    connection: Res<'w, Connection>,
     players: Res<'w, Roster>,
     us: Res<'w, LocalPlayer>,
     commands: Commands<'w, 's>,
 }
 
 impl RoomsUi<'_, '_> {
-    /// The lobby: a form to host or join a room, how it goes on the way in, why it failed, and in the room an invite to
-    /// copy and the way out. Does what the player asks for.
+    /// The lobby: a form to host or join a room, the progress on the way in, the reason of a failure, and in the room
+    /// an invite to copy and a button to leave. Does what the player asks for.
     pub fn lobby(&mut self, ui: &mut Ui) {
-        let Some(wish) = self.form.show(ui, **self.state, &self.room) else { return };
+        let Some(wish) = self.form.show(ui, **self.state, &self.room, &self.connection) else { return };
         self.grant(wish);
     }
 
-    /// Does what a player asked for in a lobby: enters the form's room, or leaves.
+    /// Does what the player asks for in a lobby: enters the form's room, or leaves.
     pub fn grant(&mut self, wish: LobbyWish) {
         let room = self.form.room().map(String::from).unwrap_or_default();
         let profile = self.form.profile();
@@ -61,23 +67,23 @@ impl RoomsUi<'_, '_> {
         players::roster(ui, &self.players, &self.us.id);
     }
 
-    /// The connection's state with its figures, as [`connection`](super::connection) shows them, whether the room is
-    /// interrupted, and a switch for the inspector's window.
+    /// The connection's state with its figures, as [`connection`](super::connection) shows them, a note if the room is
+    /// interrupted, and a button for the inspector's window.
     pub fn connection(&mut self, ui: &mut Ui) {
-        line::connection(ui, &self.line);
-        if self.room.interrupted && self.line.is_connected() {
+        connection::connection(ui, &self.connection);
+        if self.room.interrupted && self.connection.is_connected() {
             let color = ui.visuals().warn_fg_color;
-            ui.label(RichText::new("Waiting for a word of the host …").color(color));
+            ui.label(RichText::new("Waiting for the host …").color(color));
         }
         let text = if self.windows.inspector { "Hide frames" } else { "Show frames" };
-        if ui.button(text).on_hover_text("What goes over the line").clicked() {
+        if ui.button(text).on_hover_text("What is sent and received").clicked() {
             self.windows.inspector ^= true;
         }
     }
 
     /// The connection's state in one line, as [`connection_line`](super::connection_line) shows it.
     pub fn connection_line(&self, ui: &mut Ui) {
-        line::connection_line(ui, &self.line);
+        connection::connection_line(ui, &self.connection);
     }
 
     /// The network inspector. Frames are logged while it is shown.

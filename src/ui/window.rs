@@ -25,7 +25,7 @@ pub fn game_window(title: &str) -> WindowPlugin {
     WindowPlugin { primary_window: Some(window), ..WindowPlugin::default() }
 }
 
-/// The whole of the window, for egui's panels. Once a frame: what is shown there is told apart by it.
+/// The whole window, for egui's panels. Call it once a frame: egui tells widgets apart by it.
 ///
 /// ```no_run
 /// use bevy::prelude::*;

@@ -1,19 +1,15 @@
-//! The parts as windows, each where the player puts it.
+//! The open windows.
 
-use bevy::prelude::*;
-use bevy_egui::{
-    EguiContext, PrimaryEguiContext,
-    egui::{Align2, Context, Key, Ui, Window, pos2, vec2},
-};
+use bevy::prelude::Resource;
 
-use super::RoomsUi;
-
-/// Which windows are shown. The player closes them, and a game changes them as it likes.
+/// The open windows. The player closes them, and a game opens and closes them as it likes.
+///
+/// Fill in what you need and end with `..default()`: then a new field breaks nothing.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomsWindows {
     /// The lobby. Defaults to true.
     pub lobby: bool,
-    /// Who is here. Defaults to true.
+    /// The players. Defaults to true.
     pub roster: bool,
     /// The connection. Defaults to true.
     pub connection: bool,
@@ -25,7 +21,7 @@ pub struct RoomsWindows {
 impl RoomsWindows {
     /// All of them.
     pub const ALL: Self = Self { lobby: true, roster: true, connection: true, inspector: true };
-    /// None: the game shows the parts in panels of its own, or the player brings the inspector with its key.
+    /// None: the game shows the parts in panels of its own. The key still opens the inspector.
     pub const NONE: Self = Self { lobby: false, roster: false, connection: false, inspector: false };
 }
 
@@ -33,71 +29,4 @@ impl Default for RoomsWindows {
     fn default() -> Self {
         Self { lobby: true, roster: true, connection: true, inspector: false }
     }
-}
-
-/// What the plugin was told.
-#[derive(Resource)]
-pub(super) struct Settings {
-    /// Shows and hides the inspector.
-    pub(super) key: Option<Key>,
-    /// How large all is at first.
-    pub(super) zoom: f32,
-}
-
-/// Space between a window and the edge, at first.
-const EDGE: f32 = 12.0;
-/// Width of the small windows.
-const WIDTH: f32 = 280.0;
-/// Most of the inspector's window at first.
-const INSPECTOR: [f32; 2] = [760.0, 440.0];
-/// After so many frames a debug line says that they were drawn, for whoever waits for a window to be there.
-const DRAWN: u32 = 30;
-
-/// Shows the windows.
-pub(super) fn draw(
-    context: Option<Single<&mut EguiContext, With<PrimaryEguiContext>>>,
-    mut rooms: RoomsUi,
-    settings: Res<Settings>,
-    mut drawn: Local<u32>,
-) {
-    let Some(mut context) = context else { return };
-    let ctx = context.get_mut();
-    if settings.key.is_some_and(|key| ctx.input(|input| input.key_pressed(key))) {
-        rooms.windows.inspector ^= true;
-    }
-    let before = *rooms.windows;
-    let mut open = before;
-    let screen = ctx.content_rect();
-    window(ctx, "Lobby", &mut open.lobby, Align2::CENTER_CENTER, |ui| rooms.lobby(ui));
-    window(ctx, "Players", &mut open.roster, Align2::RIGHT_TOP, |ui| rooms.roster(ui));
-    window(ctx, "Connection", &mut open.connection, Align2::LEFT_BOTTOM, |ui| rooms.connection(ui));
-    Window::new("Frames")
-        .open(&mut open.inspector)
-        .default_pos(pos2(screen.left() + EDGE, screen.top() + EDGE))
-        .default_size(vec2(INSPECTOR[0], INSPECTOR[1]).min(screen.size() - vec2(4.0 * EDGE, 6.0 * EDGE)))
-        .show(ctx, |ui| rooms.inspector(ui));
-    // What is shown may have been changed from within a window, too: only what was closed is taken from here.
-    let still = |now: bool, before: bool, open: bool| now && (open || !before);
-    let now = *rooms.windows;
-    rooms.windows.set_if_neq(RoomsWindows {
-        lobby: still(now.lobby, before.lobby, open.lobby),
-        roster: still(now.roster, before.roster, open.roster),
-        connection: still(now.connection, before.connection, open.connection),
-        inspector: still(now.inspector, before.inspector, open.inspector),
-    });
-    if *drawn == 0 {
-        // Once: the player may choose another with Ctrl and + or −.
-        ctx.set_zoom_factor(settings.zoom);
-    }
-    if *drawn < DRAWN {
-        *drawn += 1;
-        if *drawn == DRAWN {
-            log::debug!("{DRAWN} frames were drawn");
-        }
-    }
-}
-
-fn window(ctx: &Context, title: &str, open: &mut bool, place: Align2, content: impl FnOnce(&mut Ui)) {
-    let corner = place.pos_in_rect(&ctx.content_rect().shrink(EDGE));
-    Window::new(title).open(open).default_width(WIDTH).pivot(place).default_pos(corner).show(ctx, content);
 }

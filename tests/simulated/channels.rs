@@ -318,8 +318,7 @@ fn a_channel_that_is_refused_takes_neither_the_others_nor_the_room_along() {
     let capability = json!({ "room:*": ["*"], "rooms": ["*"], "open": ["*"] });
     let key: ApiKey = bevy_rooms::protocol::DEVELOPMENT_KEY.parse().unwrap();
     let key = key.with_capability(Capability::from_json(&capability).unwrap());
-    let mut config = HubConfig::default();
-    config.keys = vec![key];
+    let config = HubConfig { keys: vec![key], ..HubConfig::default() };
     let (mut rig, [ada]) = rig_with(config, ["ada"]);
     rig.command(ada, |commands| commands.host_room("den", Profile::named("Ada")));
     let [open, closed] = ["open", "closed"].map(|name| attach(&mut rig, ada, name));

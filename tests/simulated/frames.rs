@@ -84,13 +84,16 @@ fn the_log_goes_on_over_a_new_line() {
 }
 
 #[test]
-fn a_room_knows_when_the_line_is_tried_again_and_what_was_wrong_last() {
+fn an_app_knows_when_the_line_is_tried_again_and_what_was_wrong_last() {
     let (mut rig, [_, ben]) = Rig::room(6, ["ada", "ben"], game);
-    assert_eq!((rig.resource::<Room>(ben).retry_at, &rig.resource::<Room>(ben).last_trouble), (None, &None));
+    assert_eq!(
+        (rig.resource::<Connection>(ben).retry_in, &rig.resource::<Connection>(ben).last_trouble),
+        (None, &None)
+    );
     rig.cut(ben, Duration::from_secs(5));
-    rig.run_until(A_WHILE, |rig| rig.resource::<Room>(ben).retry_at.is_some()).unwrap();
-    rig.run_until(A_WHILE, |rig| rig.resource::<Room>(ben).connection == ConnectionState::Connected).unwrap();
-    let room = rig.resource::<Room>(ben);
-    assert_eq!((room.retry_at, room.trouble.as_ref()), (None, None));
-    assert!(room.last_trouble.is_some());
+    rig.run_until(A_WHILE, |rig| rig.resource::<Connection>(ben).retry_in.is_some()).unwrap();
+    rig.run_until(A_WHILE, |rig| rig.resource::<Connection>(ben).is_connected()).unwrap();
+    let connection = rig.resource::<Connection>(ben);
+    assert_eq!((connection.retry_in, connection.trouble.as_ref()), (None, None));
+    assert!(connection.last_trouble.is_some());
 }

@@ -401,11 +401,11 @@ fn a_cut_line_loses_no_message_and_says_that_it_kept_all() {
 #[test]
 fn a_stalled_game_keeps_its_connection() {
     let mut table = room(&["ada", "ben"]);
-    let id = table.apps[1].world().resource::<Room>().connection_id.clone();
+    let id = table.apps[1].world().resource::<Connection>().id.clone();
     table.wait(Duration::from_secs(100));
     table.until(Duration::from_secs(5), |_| false);
-    let room = table.apps[1].world().resource::<Room>();
-    assert_eq!((room.connection, &room.connection_id), (ConnectionState::Connected, &id));
+    let connection = table.apps[1].world().resource::<Connection>();
+    assert_eq!((connection.state, &connection.id), (ConnectionState::Connected, &id));
     assert_eq!(seen(&table.apps[1]).resumed.len(), seen(&table.apps[1]).interrupted);
 }
 

@@ -58,7 +58,7 @@ fn heard(rig: &Rig, app: AppIndex) -> Vec<u32> {
 }
 
 fn connection(rig: &Rig, app: AppIndex) -> ConnectionState {
-    rig.resource::<Room>(app).connection
+    rig.resource::<Connection>(app).state
 }
 
 fn status(rig: &Rig, seen_by: AppIndex, app: AppIndex) -> Option<PlayerStatus> {
@@ -416,7 +416,9 @@ fn what_does_not_come_to_be_is_told_with_what_the_apps_show() {
     rig.kill(cy);
     rig.freeze(ben);
     let error = rig.run_until(SECOND, |rig| rig.is_host(ben)).unwrap_err().to_string();
-    for part in ["within 1s", "ada: Joined, the line is Connected, ada hosts in term 1", "frozen", "cy: does not run"] {
+    for part in
+        ["within 1s", "ada: Joined, the connection is Connected, ada hosts in term 1", "frozen", "cy: does not run"]
+    {
         assert!(error.contains(part), "{part:?} is not in: {error}");
     }
     assert!(rig.is_host(ada));

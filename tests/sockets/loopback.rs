@@ -154,8 +154,8 @@ fn a_relay_that_is_not_there_is_told_with_its_reason() {
     };
     let mut apps = vec![app(RoomsPlugin { connect: Connect::relay(url), ..default() })];
     enter(&mut apps[0], "Ada");
-    until(&mut apps, "the trouble is told", |apps| apps[0].world().resource::<Room>().trouble.is_some());
-    let trouble = apps[0].world().resource::<Room>().trouble.clone().unwrap();
+    until(&mut apps, "the trouble is told", |apps| apps[0].world().resource::<Connection>().trouble.is_some());
+    let trouble = apps[0].world().resource::<Connection>().trouble.clone().unwrap();
     assert!(trouble.message.contains("refused"), "{trouble}");
     assert!(!joined(&apps[0]));
 }
@@ -169,9 +169,7 @@ fn a_relay_that_starts_anew_has_its_players_back() {
     until(&mut apps, "the line is seen to be gone", |apps| {
         apps.iter().all(|app| app.world().resource::<Room>().interrupted)
     });
-    let mut config = RelayConfig::default();
-    config.listen = addr;
-    let _relay = relay::spawn(config).unwrap();
+    let _relay = relay::spawn(RelayConfig { listen: addr, ..RelayConfig::default() }).unwrap();
     until(&mut apps, "both are back", |apps| {
         apps.iter()
             .all(|app| !app.world().resource::<Room>().interrupted && app.world().resource::<Roster>().len() == 2)

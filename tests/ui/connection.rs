@@ -63,7 +63,7 @@ fn the_round_trip_is_that_of_the_line() {
 #[test]
 fn a_host_that_is_silent_is_told() {
     let (mut rig, [ada, ben]) = two(4);
-    let waiting = "Waiting for a word of the host …";
+    let waiting = "Waiting for the host …";
     assert!(!sees(&rig, ben, waiting));
     rig.freeze(ada);
     rig.run_until(Duration::from_secs(20), |rig| sees(rig, ben, waiting)).unwrap();

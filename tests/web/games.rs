@@ -60,8 +60,8 @@ fn joined(app: &App) -> bool {
     *app.world().resource::<State<RoomState>>().get() == RoomState::Joined
 }
 
-fn room(app: &App) -> &Room {
-    app.world().resource::<Room>()
+fn connection(app: &App) -> &Connection {
+    app.world().resource::<Connection>()
 }
 
 fn status(app: &App, player: &PlayerId) -> Option<PlayerStatus> {
@@ -119,14 +119,14 @@ async fn two_games_share_state_and_messages_in_either_format() {
 #[wasm_bindgen_test]
 async fn a_network_that_went_and_came_back_has_the_line_resumed_at_once_and_nothing_is_lost() {
     let mut games = table("web-network", [plugin(), plugin()]).await;
-    let connection = room(&games[1]).connection_id.clone();
+    let id = connection(&games[1]).id.clone();
     let before = held().sockets;
     page_says("offline");
     games[0].world_mut().write_message(ToRoom::others(Wave(1)));
     page_says("online");
     until(&mut games, |games| waves(&games[1]) == [1]).await;
     assert!(held().sockets >= before + 2, "each game has a new socket");
-    assert_eq!(room(&games[1]).connection_id, connection, "the connection is the same one");
+    assert_eq!(connection(&games[1]).id, id, "the connection is the same one");
     assert!(games.iter().all(joined));
 }
 
@@ -141,7 +141,7 @@ async fn a_page_that_awakes_or_is_back_in_the_network_does_not_wait_for_the_next
         // Browsers refuse the discard port.
         let mut games = [game(RoomsPlugin { connect: Connect::relay("ws://127.0.0.1:9"), ..default() })];
         enter(&mut games[0], "web-awake", "Ada");
-        until(&mut games, |games| room(&games[0]).connection == ConnectionState::Disconnected).await;
+        until(&mut games, |games| connection(&games[0]).state == ConnectionState::Disconnected).await;
         let before = held().sockets;
         says();
         next_frame().await;
@@ -156,7 +156,7 @@ async fn a_page_that_ends_says_goodbye() {
     page_says("pagehide");
     next_frame().await;
     peer.update();
-    assert!(matches!(room(&peer).connection, ConnectionState::Closing | ConnectionState::Closed));
+    assert!(matches!(connection(&peer).state, ConnectionState::Closing | ConnectionState::Closed));
     drop((host, peer));
 }
 
@@ -177,8 +177,8 @@ async fn a_key_to_a_public_server_is_refused_with_an_explanation() {
     let public = Connect::Relay { url: "wss://game.example".to_owned(), key: "app.id:secret".to_owned() };
     let mut games = [game(RoomsPlugin { connect: public, ..default() })];
     enter(&mut games[0], "web-key", "Ada");
-    until(&mut games, |games| room(&games[0]).connection == ConnectionState::Failed).await;
-    let trouble = room(&games[0]).trouble.clone().unwrap();
+    until(&mut games, |games| connection(&games[0]).state == ConnectionState::Failed).await;
+    let trouble = connection(&games[0]).trouble.clone().unwrap();
     assert_eq!(trouble.code, ErrorCode::NO_AUTH_METHOD);
     assert!(trouble.message.contains("token URL") && !trouble.message.contains("secret"), "{trouble}");
 }
@@ -210,7 +210,7 @@ async fn two_hundred_connects_and_disconnects_leave_nothing_in_the_page() {
         };
         let mut games = [game(plugin)];
         enter(&mut games[0], "web-many", "Ada");
-        until(&mut games, |games| room(&games[0]).connection == ConnectionState::Connected).await;
+        until(&mut games, |games| connection(&games[0]).state == ConnectionState::Connected).await;
         drop(games);
         // What a game holds of the page is given back before the next frame.
         next_frame().await;

@@ -9,7 +9,7 @@ mod timeout;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Event, Window};
 
-pub use self::{hidden_frames::Ticks, listener::Listener, timeout::Timeout};
+pub use self::{hidden_frames::HiddenFrames, listener::Listener, timeout::Timeout};
 
 /// The window of the page, unless this runs in a worker.
 pub fn window() -> Option<Window> {

@@ -1,12 +1,12 @@
 //! The relay: the server side of the protocol.
 //!
-//! [`Hub`] is the whole server without a socket: it takes frames and says which frames go out where, on whatever clock
-//! its driver gives it. [`Relay`] puts it behind a WebSocket listener, and [`spawn`] runs that on a thread of its own,
-//! so that a game carries its server with it. Who may connect is decided by API keys and tokens; apps, the first part
-//! of a key, do not see each other's channels.
+//! [`Hub`] is the whole server without a socket: it takes frames and says which frames go out where, on the clock of its
+//! driver. [`Relay`] puts it behind a WebSocket listener. [`spawn`] runs that on a thread of its own, so that a game carries
+//! its server with it. API keys and tokens decide who may connect. Apps, the first part of a key, do not see each other's
+//! channels.
 //!
-//! Over plain HTTP it answers what Ably's REST interface does, as far as games need it: publishing, history, members,
-//! tokens and the time ([`Hub::rest`]). It keeps two minutes of history, and writes nothing to disk.
+//! Over plain HTTP the relay answers the requests of Ably's REST interface that games need: publishing, history, members, tokens
+//! and the time ([`Hub::rest`]). It keeps two minutes of history, and writes nothing to disk.
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "server", not(target_arch = "wasm32")))] {
@@ -29,6 +29,7 @@ mod error;
 mod http;
 mod hub;
 mod limits;
+mod moment;
 mod random;
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 mod server;

@@ -1,7 +1,7 @@
-//! Every limit of the relay, with its default and the error that answers when it is hit.
+//! Every limit of the relay, with its default and the error that clients get when they reach it.
 //!
-//! Defaults follow what Ably documents for its cloud, so that a game that fits here fits there. Two
-//! do not: rates are not limited unless asked for, and the numbers of connections and channels suit one machine.
+//! The defaults are those that Ably documents for its cloud, so that a game that runs within them here runs there. There are
+//! two exceptions: rates are not limited unless you set them, and the numbers of connections and channels suit one machine.
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,22 +12,22 @@ use rooms_protocol::{DEFAULT_MAX_FRAME_SIZE, DEFAULT_MAX_MESSAGE_SIZE, ErrorCode
 /// Longest name of a channel, in bytes (Ably's limit).
 pub(super) const MAX_CHANNEL_NAME: usize = 2048;
 
-/// Longest id that a client may give a message, in bytes. It is kept as long as the message.
+/// Longest id that a client may give a message, in bytes. The relay keeps it as long as the message.
 pub(super) const MAX_MESSAGE_ID: usize = 256;
 
-/// Most messages that one `rewind` gives (Ably's limit).
+/// Most messages that one `rewind` returns (Ably's limit).
 pub(super) const MAX_REWIND: usize = 100;
 
-/// Members in one page of a SYNC, or of leaves: few enough to be read between two frames of a game.
+/// Members in one page of a SYNC, or of leaves: so few that a client can read them between two frames of a game.
 pub(super) const PAGE_MEMBERS: usize = 100;
 
-/// Bytes of member data after which a page is closed. With one more member of the largest size, escaped as
-/// JSON, the page is still smaller than a frame may be.
+/// Bytes of member data after which a page ends. With one more member of the largest size, escaped as JSON, the page is still
+/// smaller than a frame may be.
 pub(super) const PAGE_BYTES: usize = 16 * 1024;
 
-/// Answers to published frames that a connection keeps for frames sent again, counted in serials. A client that waits
-/// for more answers than this at once gets plain ACKs for the oldest.
-pub(super) const ANSWERS_KEPT: usize = 1024;
+/// How many outcomes of published frames a connection keeps for frames that come again, counted in serials. A client that
+/// waits for more outcomes at once gets plain ACKs for the oldest.
+pub(super) const OUTCOMES_KEPT: usize = 1024;
 
 /// The range of a client's `heartbeatInterval` (documented by Ably).
 pub(super) const HEARTBEAT_INTERVALS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1800));
@@ -38,14 +38,17 @@ pub(super) const MIN_REMAIN_PRESENT: Duration = Duration::from_secs(1);
 /// Longest of the durations in [`Limits`]: beyond it they mean the same, and sums of times cannot overflow.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// What the relay takes before it says no.
+/// What the relay accepts before it refuses.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
+// One field for each limit, since an operator sets each of them alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Sum of message sizes in one publish, in bytes; NACK 40009. Defaults to 64 KiB.
     pub max_message_size: usize,
     /// One frame, in bytes; the socket is closed. Defaults to 512 KiB.
     pub max_frame_size: usize,
-    /// Messages, or words about members, in one frame; NACK 40034. Defaults to 1,000.
+    /// Messages, or presence messages, in one frame; NACK 40034. Defaults to 1,000.
     pub messages_per_frame: usize,
     /// Messages a second that one connection may publish; NACK 42911. Defaults to no limit; Ably's is 50.
     pub connection_rate: Option<u32>,
@@ -53,50 +56,51 @@ pub struct Limits {
     pub channel_rate: Option<u32>,
     /// Bytes of messages a second that one channel carries; NACK 42914. Defaults to no limit; Ably's is 1 MiB.
     pub channel_bandwidth: Option<u32>,
-    /// Messages a second that one connection gets. What is more is left out, and within a second the channel is told
-    /// that continuity was lost, by ATTACHED with 80020. Defaults to no limit; Ably's is 50.
+    /// Messages a second that one connection receives. The relay leaves out the others, and within a second tells the client
+    /// that the channel lost continuity, by ATTACHED with 80020. Defaults to no limit; Ably's is 50.
     pub delivery_rate: Option<u32>,
-    /// Messages a second that all connections send and get together; NACK 42917. Defaults to no limit; Ably's is 500 on
+    /// Messages a second that all connections send and receive together; NACK 42917. Defaults to no limit; Ably's is 500 on
     /// the free plan.
     pub account_rate: Option<u32>,
     /// Requests over HTTP a second; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
     pub request_rate: Option<u32>,
-    /// Connections a second that begin; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    /// New connections a second; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
     pub new_connection_rate: Option<u32>,
-    /// Channels a second that come into being; ERROR or NACK 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    /// New channels a second; ERROR or NACK 42910. Defaults to no limit; Ably's is 42 on the free plan.
     pub new_channel_rate: Option<u32>,
-    /// Tokens a second that are asked for, those of games among them; 429 with 42918. Defaults to no limit; Ably's is 50
+    /// Tokens a second that clients ask for, those for games included; 429 with 42918. Defaults to no limit; Ably's is 50
     /// on the free plan.
     pub token_rate: Option<u32>,
     /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
     pub channels_per_connection: usize,
     /// Members of one channel; NACK 91003. Defaults to 200.
     pub members_per_channel: usize,
-    /// Connections, with those that may still be resumed; ERROR 40111. Defaults to 10,000.
+    /// Connections, with those that can still be resumed; ERROR 40111. Defaults to 10,000.
     pub connections: usize,
     /// Channels in memory; ERROR or NACK 40113. Defaults to 10,000.
     pub channels: usize,
     /// How long a connection without a transport can be resumed. Defaults to 2 minutes.
     pub connection_state_ttl: Duration,
-    /// Longest silence that the relay promises. Defaults to 15 s.
+    /// The longest silence that the relay promises its clients. Defaults to 15 s.
     pub max_idle_interval: Duration,
     /// How long members stay after an abrupt drop. Defaults to 15 s.
     pub remain_present_for: Duration,
-    /// How long a channel keeps its messages, for those who come back, for `rewind` and for history. Defaults to 2 minutes.
+    /// How long a channel keeps its messages: for clients that come back, for `rewind` and for history. Defaults to 2 minutes.
     pub replay_window: Duration,
-    /// How far back a channel goes on by itself for those who come back, if that is less than
-    /// [`replay_window`](Self::replay_window); who missed more is told that continuity was lost, and may read the history.
+    /// How long a client may be away and still resume a channel without a gap, if that is less than
+    /// [`replay_window`](Self::replay_window). A client that missed more is told that continuity was lost, and may read the
+    /// history.
     /// Defaults to 2 minutes.
     pub resume_window: Duration,
-    /// Frames that a channel keeps for those who come back. Defaults to 8,192.
+    /// Frames that a channel keeps for clients that come back. Defaults to 8,192.
     pub replay_frames: usize,
-    /// Bytes that a channel keeps for those who come back. Defaults to 4 MiB.
+    /// Bytes that a channel keeps for clients that come back. Defaults to 4 MiB.
     pub replay_bytes: usize,
     /// Bytes that all channels keep together. Defaults to 256 MiB.
     pub replay_bytes_total: usize,
-    /// Frames that may wait for one socket; a slower consumer is cut off. Defaults to 32,768.
+    /// Frames that may wait for one socket; the relay cuts off a slower consumer. Defaults to 32,768.
     pub queue_frames: usize,
-    /// Bytes that may wait for one socket; a slower consumer is cut off. Defaults to 16 MiB, enough for the replay of
+    /// Bytes that may wait for one socket; the relay cuts off a slower consumer. Defaults to 16 MiB, enough for the replay of
     /// several busy channels at once.
     pub queue_bytes: usize,
     /// How long a socket may take to become a WebSocket. Defaults to 10 s.
@@ -141,11 +145,11 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloudPlan {
-    /// Without a fee.
+    /// The plan that costs nothing.
     Free,
-    /// The smaller of the paid ones.
+    /// The smaller of the paid plans.
     Standard,
-    /// The larger of the paid ones.
+    /// The larger of the paid plans.
     Pro,
 }
 
@@ -170,8 +174,8 @@ impl FromStr for CloudPlan {
 impl Limits {
     /// The limits of a plan, for what the relay counts: sizes, rates, members, channels and connections.
     ///
-    /// The cloud also counts messages and requests per hour and month, which no short game reaches, and ends connections
-    /// that go on far beyond their rates, at a measure that it does not document.
+    /// The cloud also counts messages and requests per hour and month, limits that a short game does not reach. And it ends
+    /// connections that exceed their rates by far, but does not document by how much.
     pub fn of_plan(plan: CloudPlan) -> Self {
         let (max_message_size, most, account_rate, request_rate, begin_rate, token_rate) = match plan {
             CloudPlan::Free => (64 * 1024, 200, 500, 50, 42, 50),
@@ -195,7 +199,7 @@ impl Limits {
         }
     }
 
-    /// Shortens durations that stand for "for ever" to a year.
+    /// Shortens durations that mean "for ever" to a year.
     pub(super) fn bound_durations(&mut self) {
         for duration in [
             &mut self.connection_state_ttl,
@@ -236,13 +240,6 @@ impl Limits {
         })
     }
 
-    pub(super) fn check_members(&self, members: usize) -> Result<(), ErrorInfo> {
-        let most = self.members_per_channel;
-        check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
-            format!("a channel may have {most} members; wait until one leaves")
-        })
-    }
-
     pub(super) fn check_connections(&self, connections: usize) -> Result<(), ErrorInfo> {
         let most = self.connections;
         check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 429, || {
@@ -258,6 +255,18 @@ impl Limits {
     }
 }
 
+/// Refuses more than `most` members of one channel.
+pub(super) fn check_members(members: usize, most: usize) -> Result<(), ErrorInfo> {
+    check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
+        format!("a channel may have {most} members; wait until one leaves")
+    })
+}
+
+/// The error for more messages in a second than `what` carries.
+pub(super) fn rate_exceeded(code: ErrorCode, what: &str) -> ErrorInfo {
+    ErrorInfo::new(code, 429, format!("the {what} carries more messages a second than it may; send fewer"))
+}
+
 fn check(fits: bool, code: ErrorCode, status: u16, message: impl FnOnce() -> String) -> Result<(), ErrorInfo> {
     if fits { Ok(()) } else { Err(ErrorInfo::new(code, status, message())) }
 }
@@ -271,7 +280,7 @@ pub(super) struct RateMeter {
 
 impl RateMeter {
     /// Whether `amount` more would still fit into the current second.
-    pub(super) fn has_room(&self, amount: usize, limit: Option<u32>, now: Instant) -> bool {
+    pub(super) fn has_capacity(&self, amount: usize, limit: Option<u32>, now: Instant) -> bool {
         let Some(limit) = limit else { return true };
         let used = if self.is_over(now) { 0 } else { self.count };
         used.saturating_add(amount) <= usize::try_from(limit).unwrap_or(usize::MAX)
@@ -322,13 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_has_room_again_in_the_next_second() {
+    fn a_rate_has_capacity_again_in_the_next_second() {
         let now = Instant::now();
         let mut meter = RateMeter::default();
-        assert!(meter.has_room(3, Some(3), now));
+        assert!(meter.has_capacity(3, Some(3), now));
         meter.count(3, now);
-        assert!(!meter.has_room(1, Some(3), now + Duration::from_millis(999)));
-        assert!(meter.has_room(1, Some(3), now + Duration::from_secs(1)));
-        assert!(meter.has_room(usize::MAX, None, now));
+        assert!(!meter.has_capacity(1, Some(3), now + Duration::from_millis(999)));
+        assert!(meter.has_capacity(1, Some(3), now + Duration::from_secs(1)));
+        assert!(meter.has_capacity(usize::MAX, None, now));
     }
 }

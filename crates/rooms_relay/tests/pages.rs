@@ -43,9 +43,7 @@ impl Drop for Folder {
 }
 
 fn config(folder: &Path) -> RelayConfig {
-    let mut config = RelayConfig::default();
-    config.serve = Some(folder.to_owned());
-    config
+    RelayConfig { serve: Some(folder.to_owned()), ..RelayConfig::default() }
 }
 
 fn relay(folder: &Folder) -> RelayHandle {

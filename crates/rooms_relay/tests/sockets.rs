@@ -87,9 +87,9 @@ impl Client {
     }
 
     async fn enter(&mut self, data: &str) {
-        let word =
+        let message =
             PresenceMessage { action: PresenceAction::Enter, data: Some(data.into()), ..PresenceMessage::default() };
-        self.send_numbered(Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, "c".into()) }).await;
+        self.send_numbered(Frame { presence: vec![message], ..Frame::for_channel(Action::Presence, "c".into()) }).await;
     }
 
     /// The next frame; `None` at the end of the stream, however it came.
@@ -123,7 +123,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_client_connects_attaches_publishes_and_hears_itself() {
+async fn a_client_connects_attaches_publishes_and_receives_its_own_message() {
     let relay = relay();
     let mut client = Client::attached(&relay, "clientId=ada").await;
     client.publish("hi", "there").await;
@@ -151,7 +151,7 @@ async fn a_client_that_speaks_messagepack_gets_binary_frames_and_keeps_its_bytes
 }
 
 #[tokio::test]
-async fn members_are_told_to_those_who_come_later() {
+async fn clients_that_come_later_get_the_members() {
     let relay = relay();
     let mut ada = Client::attached(&relay, "clientId=ada").await;
     ada.enter("first").await;
@@ -210,7 +210,7 @@ async fn a_slow_consumer_is_cut_off_and_delays_nobody() {
 }
 
 #[tokio::test]
-async fn a_bad_key_is_told_in_band_and_the_socket_closed() {
+async fn a_wrong_key_is_refused_in_a_frame_and_the_socket_closes() {
     let relay = relay();
     let mut client = Client::open(&relay.url(), "v=6&format=json&key=rooms.dev:wrong").await;
     let error = client.expect(Action::Error).await.error.unwrap();
@@ -219,7 +219,7 @@ async fn a_bad_key_is_told_in_band_and_the_socket_closed() {
 }
 
 #[tokio::test]
-async fn nonsense_is_told_and_the_socket_closed() {
+async fn a_malformed_frame_is_refused_in_a_frame_and_the_socket_closes() {
     let relay = relay();
     for nonsense in [tungstenite::Message::text("{"), tungstenite::Message::binary(vec![0xff, 0x80])] {
         let (mut client, _) = Client::connect(&relay, "").await;
@@ -302,7 +302,7 @@ async fn a_channel_of_any_script_is_found_over_http() {
 }
 
 #[tokio::test]
-async fn a_stopping_relay_tells_its_clients() {
+async fn a_relay_that_stops_disconnects_its_clients() {
     let relay = relay();
     let (mut client, _) = Client::connect(&relay, "").await;
     let stopping = tokio::task::spawn_blocking(|| relay.stop());
@@ -313,7 +313,7 @@ async fn a_stopping_relay_tells_its_clients() {
 }
 
 #[tokio::test]
-async fn a_quiet_line_is_kept_busy_with_heartbeats_or_pings() {
+async fn a_silent_socket_gets_heartbeats_or_pings() {
     let relay = relay_with(|limits| limits.max_idle_interval = Duration::from_millis(30));
     let (mut frames, _) = Client::connect(&relay, "heartbeats=true").await;
     frames.expect(Action::Heartbeat).await;
@@ -336,7 +336,7 @@ async fn a_socket_that_never_becomes_a_websocket_is_closed() {
 }
 
 #[tokio::test]
-async fn a_browser_is_told_what_this_is() {
+async fn a_browser_gets_an_explanation() {
     let relay = relay();
     for (path, status, says) in [("/", "200 OK", "relay"), ("/elsewhere", "404 Not Found", "40400")] {
         let mut browser = TcpStream::connect(relay.addr()).await.unwrap();
@@ -349,7 +349,7 @@ async fn a_browser_is_told_what_this_is() {
 }
 
 #[tokio::test]
-async fn what_is_published_over_plain_http_arrives_and_one_line_serves_several_requests() {
+async fn messages_published_over_plain_http_arrive_and_one_socket_serves_several_requests() {
     let relay = relay();
     let mut client = Client::attached(&relay, "").await;
     let mut line = TcpStream::connect(relay.addr()).await.unwrap();
@@ -373,8 +373,8 @@ async fn what_is_published_over_plain_http_arrives_and_one_line_serves_several_r
 
 #[tokio::test]
 async fn the_sandbox_is_for_loopback_only() {
-    let mut config = RelayConfig::default();
-    config.listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut config = RelayConfig { listen, ..RelayConfig::default() };
     config.hub.keys = vec!["app.id:secret".parse().unwrap()];
     config.hub.sandbox = true;
     assert!(matches!(Relay::bind(config).await, Err(RelayError::SandboxExposed { .. })));
@@ -383,8 +383,7 @@ async fn the_sandbox_is_for_loopback_only() {
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let relay = relay();
-    let mut config = RelayConfig::default();
-    config.listen = relay.addr();
+    let config = RelayConfig { listen: relay.addr(), ..RelayConfig::default() };
     let error = Relay::bind(config).await.unwrap_err();
     assert!(matches!(error, RelayError::PortInUse { addr } if addr == relay.addr()));
     assert!(error.to_string().contains(&relay.addr().port().to_string()), "{error}");
@@ -392,8 +391,8 @@ async fn a_port_in_use_is_named() {
 
 #[tokio::test]
 async fn the_development_key_is_for_loopback_only() {
-    let mut config = RelayConfig::default();
-    config.listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut config = RelayConfig { listen, ..RelayConfig::default() };
     assert!(matches!(Relay::bind(config.clone()).await, Err(RelayError::DevelopmentKeyExposed { .. })));
     config.hub.keys = vec!["app.id:secret".parse().unwrap()];
     let relay = Relay::bind(config.clone()).await.unwrap();
@@ -428,8 +427,8 @@ async fn a_client_that_is_gone_without_a_word_is_missed() {
     });
     let mut bob = Client::attached(&relay, "").await;
     let mut ada = Client::attached(&relay, "clientId=ada").await;
-    let word = PresenceMessage { action: PresenceAction::Enter, ..PresenceMessage::default() };
-    ada.send_numbered(Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, "c".into()) }).await;
+    let message = PresenceMessage { action: PresenceAction::Enter, ..PresenceMessage::default() };
+    ada.send_numbered(Frame { presence: vec![message], ..Frame::for_channel(Action::Presence, "c".into()) }).await;
     assert_eq!(bob.expect(Action::Presence).await.presence[0].action, PresenceAction::Enter);
     // Nothing reads her socket from here on, so nothing answers the relay's pings; his is read.
     assert_eq!(bob.expect(Action::Presence).await.presence[0].action, PresenceAction::Leave);

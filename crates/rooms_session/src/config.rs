@@ -10,11 +10,13 @@ use crate::{
     state::json::{is_shallow, json_fits},
 };
 
-/// How a player shows itself to the others. More than 1 KiB of JSON is cut down to the name, since every newcomer reads
-/// everyone's.
+/// How a player shows itself to the others. More than 1 KiB of JSON is cut down to the name, because every newcomer reads
+/// the profiles of all.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The name that others see. Any text; it need not be unique.
+    /// The name that others see. Any text. It need not be unique.
     pub name: String,
     /// Whatever else the game wants the others to know, such as a colour. Defaults to `null`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -27,7 +29,7 @@ impl Profile {
         Self { name: name.into(), data: Value::Null }
     }
 
-    /// The same with data of the game's own.
+    /// The same with data of the game.
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = data;
         self
@@ -55,11 +57,11 @@ impl Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wish {
-    /// A peer; where there is no host the player is told so.
+    /// A peer. If there is no host, the session closes and says so.
     Join,
-    /// The host; where there is one the player is refused and told who.
+    /// The host. If there is one already, the player is refused and told who it is.
     Host,
-    /// A peer where there is a host, else the host.
+    /// A peer if there is a host, else the host.
     JoinOrHost,
 }
 
@@ -70,7 +72,7 @@ pub enum Migration {
     /// Another player takes over with the state as it was. The default.
     #[default]
     Automatic,
-    /// The room closes with [`CloseReason::HostLost`](crate::CloseReason::HostLost): at once where the host said goodbye,
+    /// The room closes with [`CloseReason::HostLost`](crate::CloseReason::HostLost): at once if the host said goodbye,
     /// else after its lease and the grace period. For games whose host holds what nobody else may.
     Never,
 }
@@ -82,13 +84,15 @@ impl Migration {
 }
 
 /// What a session is made with.
+///
+/// Fill in what you need and end with `..SessionConfig::new(room, player)`: then a new field breaks nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionConfig {
     /// The room.
     pub room: RoomName,
     /// Who the player is.
     pub player: PlayerId,
-    /// Which process of the player this is; a higher one takes the seat over.
+    /// Which process of the player this is. A higher one takes the seat over.
     pub generation: Generation,
     /// How the player shows itself.
     pub profile: Profile,
@@ -96,46 +100,65 @@ pub struct SessionConfig {
     pub wish: Wish,
     /// What becomes of the room without its host. It counts for the room that this player founds.
     pub migration: Migration,
-    /// Stands for the game's message types and version; players whose fingerprint differs from the host's are refused.
+    /// Stands for the game's message types and version. The host refuses players whose fingerprint differs from its own.
     pub fingerprint: String,
     /// How long things take.
     pub timing: SessionTiming,
 }
 
 /// How long things take in a room.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionTiming {
     /// How long a silent host stays host. Defaults to 5 s.
     pub lease: Duration,
-    /// How often a host that has nothing else to say shows that it lives. Defaults to 1.5 s: three may be missed.
+    /// How often a host that has nothing else to send shows that it lives. Defaults to 1.5 s: three may be missed.
     pub lease_interval: Duration,
-    /// How long a host goes on whose own words do not come back. Defaults to 3.5 s: it stops before its lease ends.
+    /// How long a host goes on whose own messages do not come back. Defaults to 3.5 s: it stops before its lease ends.
     pub self_fence: Duration,
     /// How long a claimant waits for better claims. Defaults to 750 ms: over twice a slow round trip.
     pub gather: Duration,
     /// How much later than the one before it each player in the roster's order claims a vanished host's place. Defaults
-    /// to 500 ms: the claim of the one before is heard by then.
+    /// to 500 ms: the claim of the one before has arrived by then.
     pub stagger: Duration,
-    /// How often a player says hello until it is welcome. Defaults to 2 s.
+    /// How often a player says hello until it gets a welcome. Defaults to 2 s.
     pub hello_interval: Duration,
-    /// How long a joiner waits for a sign of life before it takes the room for one without a host. Defaults to 10 s.
+    /// How long a newcomer waits for a sign of life before it concludes that the room has no host. Defaults to 10 s.
     pub founding_wait: Duration,
-    /// The same where presence shows nobody else. Defaults to 400 ms.
+    /// The same if presence shows nobody else. Defaults to 400 ms.
     pub founding_wait_alone: Duration,
     /// How long a player that went missing keeps its seat. Defaults to 30 s.
     pub grace: Duration,
     /// How often an unconfirmed request is sent again. Defaults to 3 s.
     pub request_retry: Duration,
-    /// How long a confirmed request is kept, should a new host not know it. Defaults to 60 s.
+    /// How long a confirmed request is kept, in case a new host does not know it. Defaults to 60 s.
     pub request_kept: Duration,
-    /// Shortest time between two publishes on one channel; what is said in between goes out together. Defaults to
-    /// 100 ms, since Ably takes 50 messages a second from a connection and on a channel.
+    /// Shortest time between two publishes on one channel. What is sent in between goes out together. Defaults to
+    /// 100 ms, because Ably takes 50 messages a second from a connection and on a channel.
     pub publish_interval: Duration,
-    /// A pause between steps that is taken for a frozen page or process. Defaults to 1 s.
+    /// A pause between steps after which the page or process counts as having been frozen. Defaults to 1 s.
     pub stall: Duration,
 }
 
-/// Longest time that any of the timings may be; beyond it adding to a point in time could fail.
+impl SessionConfig {
+    /// A player that joins a room, or hosts it if nobody else does. The generation is 0, the profile and the fingerprint
+    /// are empty, and everything else has its default.
+    pub fn new(room: RoomName, player: PlayerId) -> Self {
+        Self {
+            room,
+            player,
+            generation: Generation::default(),
+            profile: Profile::default(),
+            wish: Wish::JoinOrHost,
+            migration: Migration::default(),
+            fingerprint: String::new(),
+            timing: SessionTiming::default(),
+        }
+    }
+}
+
+/// Longest time that any of the timings may be. Beyond it, adding to a point in time could fail.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl SessionTiming {

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use crate::{PlayerId, Profile, Term, state::fingerprint::difference};
+use crate::{
+    config::Profile,
+    id::{PlayerId, Term},
+    state::fingerprint::difference,
+};
 use rooms_protocol::ErrorInfo;
 
 /// Who a message is for.
@@ -25,32 +29,32 @@ pub enum Target {
 /// Where the player stands with the room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SessionStatus {
-    /// Waiting for the line, for a welcome, or for its own founding to hold.
+    /// Waiting for the connection, for a welcome, or for its own founding to hold.
     #[default]
     Arriving,
     /// In the room.
     Joined,
-    /// Not in the room any more, or never let in.
+    /// No longer in the room, or never let in.
     Closed,
 }
 
 /// What a session tells the game.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionEvent {
-    /// In the room: roster and shared state are there.
+    /// The player is in the room: roster and shared state are there.
     Joined {
         /// Whether as its host.
         host: bool,
         /// The term.
         term: Term,
     },
-    /// Somebody was admitted. Told for everyone on the roster when joining, in the roster's order.
+    /// A player was admitted. On joining there is one for everyone on the roster, in the roster's order.
     PlayerJoined(PlayerId),
-    /// Somebody's connection is gone; the seat is kept for a while.
+    /// A player's connection is gone. Its seat is kept for a while.
     PlayerLost(PlayerId),
-    /// Somebody who was lost is back, or has started anew before it was missed.
+    /// A lost player is back, or a player started anew before it was missed.
     PlayerReturned(PlayerId),
-    /// Somebody's seat was given up.
+    /// A player's seat was given up.
     PlayerLeft {
         /// Who.
         player: PlayerId,
@@ -59,11 +63,11 @@ pub enum SessionEvent {
     },
     /// A player's profile changed, or a spectator became a player.
     PlayerChanged(PlayerId),
-    /// The host set the room's rules otherwise.
+    /// The host changed the room's rules.
     RulesChanged,
-    /// The host asks to wait until the running round is over; the session goes on asking by itself.
+    /// The host asks to wait until the running round is over. The session goes on asking by itself.
     Waiting,
-    /// Somebody new wants in, and the game has to say whether it may, with
+    /// A newcomer wants to be admitted, and the game has to decide with
     /// [`Session::admit`](crate::Session::admit).
     AdmissionAsked {
         /// Who.
@@ -71,14 +75,14 @@ pub enum SessionEvent {
         /// How the player shows itself.
         profile: Profile,
     },
-    /// A part of the shared state has a new value that came over the wire.
+    /// A key of the shared state has a new value that came over the wire.
     SharedChanged {
         /// Its key.
         key: SmolStr,
     },
     /// Another player leads.
     HostChanged {
-        /// Who led before; `None` on joining.
+        /// Who led before. `None` on joining.
         from: Option<PlayerId>,
         /// Who leads now.
         to: PlayerId,
@@ -94,12 +98,12 @@ pub enum SessionEvent {
         /// What it carries.
         data: Value,
     },
-    /// The line to the relay dropped, or the host is silent; nothing comes in for the moment.
+    /// The connection to the relay dropped, or the host is silent. Nothing comes in for the moment.
     Interrupted {
         /// Why.
         reason: InterruptReason,
     },
-    /// The line is back, or the host is.
+    /// The connection is back, or the host is.
     Resumed {
         /// Whether anything was missed.
         continuity: Continuity,
@@ -111,16 +115,16 @@ pub enum SessionEvent {
         /// Why.
         reason: ErrorInfo,
     },
-    /// The session is over; nothing follows.
+    /// The session is over. Nothing follows.
     Closed(CloseReason),
 }
 
-/// Whether anything was missed while the line was down.
+/// Whether anything was missed while the connection was down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Continuity {
     /// Nothing was missed.
     Kept,
-    /// Messages may be missing; the shared state is whole.
+    /// Messages may be missing. The shared state is whole.
     Lost,
 }
 
@@ -128,26 +132,26 @@ pub enum Continuity {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InterruptReason {
-    /// The line to the relay dropped.
+    /// The connection to the relay dropped.
     Disconnected(Option<ErrorInfo>),
-    /// The line stands, but the relay has taken the room's channel away.
+    /// The connection is up, but the relay has detached the room's channel.
     Detached(Option<ErrorInfo>),
     /// The host is silent for longer than its lease.
     HostSilent,
-    /// This player hosts, and does not hear itself: the line stands but carries nothing, and others may be about to take
-    /// over. What it does now may count for nothing.
+    /// This player hosts, and its own messages do not come back: the connection is up but carries nothing, and others may
+    /// be about to take over. What the player does now may not count.
     Unheard,
 }
 
 impl fmt::Display for InterruptReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disconnected(Some(error)) => write!(f, "the line to the relay dropped: {error}"),
-            Self::Disconnected(None) => f.write_str("the line to the relay dropped"),
+            Self::Disconnected(Some(error)) => write!(f, "the connection to the relay dropped: {error}"),
+            Self::Disconnected(None) => f.write_str("the connection to the relay dropped"),
             Self::Detached(Some(error)) => write!(f, "the relay detached the room's channel: {error}"),
             Self::Detached(None) => f.write_str("the relay detached the room's channel"),
             Self::HostSilent => f.write_str("the host is silent"),
-            Self::Unheard => f.write_str("this host's words do not come back from the relay"),
+            Self::Unheard => f.write_str("this host's messages do not come back from the relay"),
         }
     }
 }
@@ -167,20 +171,20 @@ pub enum LeaveReason {
     Banned,
 }
 
-/// What the game says to somebody new who wants in.
+/// What the game answers to a newcomer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Come in, as the room's rules have it.
+    /// The newcomer is admitted by the room's rules.
     Admit,
-    /// Come in as a spectator.
+    /// The newcomer is admitted as a spectator.
     Spectate,
-    /// Wait; the player asks again by itself every few seconds.
+    /// The newcomer waits. It asks again by itself every few seconds.
     Wait,
-    /// No, and why. At most 200 characters are told.
+    /// The newcomer is refused, with a reason of at most 200 characters.
     Refuse(String),
 }
 
-/// Why a player was not let in, as the host said it.
+/// Why the host did not let a player in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 #[non_exhaustive]
@@ -193,7 +197,7 @@ pub enum Refusal {
         /// The name that the host shows.
         name: String,
     },
-    /// The player's game speaks of other messages than the host's.
+    /// The player's game knows other messages than the host's.
     #[error("this game does not match the host's: {}; use the same version of the game", difference(.own, .theirs))]
     ProtocolMismatch {
         /// The player's fingerprint.
@@ -210,14 +214,14 @@ pub enum Refusal {
     /// The host kicked this process of the player.
     #[error("the host removed this player from the room{}", because(.reason))]
     Kicked {
-        /// What the host said. May be empty.
+        /// The reason that the host gave. May be empty.
         #[serde(default, rename = "why")]
         reason: String,
     },
     /// The host banned the player.
     #[error("the host banned this player from the room{}", because(.reason))]
     Banned {
-        /// What the host said. May be empty.
+        /// The reason that the host gave. May be empty.
         #[serde(default, rename = "why")]
         reason: String,
     },
@@ -227,7 +231,7 @@ pub enum Refusal {
     /// The game's own rule does not admit the player.
     #[error("the host's game does not admit this player{}", because(.why))]
     NotAdmitted {
-        /// What the rule said. May be empty.
+        /// The reason that the rule gave. May be empty.
         #[serde(default)]
         why: String,
     },
@@ -252,7 +256,7 @@ pub enum CloseReason {
     /// The host kicked or banned the player.
     #[error("the host removed this player from the room{}", because(.reason))]
     Kicked {
-        /// What the host said. May be empty.
+        /// The reason that the host gave. May be empty.
         reason: String,
     },
     /// The player wanted to join, and nobody hosts the room.
@@ -261,7 +265,8 @@ pub enum CloseReason {
     /// The host said goodbye or went silent, and nobody took over.
     #[error("the host is gone")]
     HostLost,
-    /// The server refused the player's presence on the room's channel, so that the others could not tell whether it is there: the channel has as many members as it may (91003), or the credentials do not allow presence (40160).
+    /// The server refused the player's presence on the room's channel, so that the others could not tell whether it is
+    /// there. The channel has as many members as it may (91003), or the credentials do not allow presence (40160).
     #[error("the server refused this player's presence in the room: {0}")]
     NotPresent(ErrorInfo),
     /// The connection failed for good.
@@ -272,14 +277,14 @@ pub enum CloseReason {
 impl From<Refusal> for CloseReason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            // However the player comes to hear of it, it is the same.
+            // It is the same, whichever message tells the player of it.
             Refusal::Kicked { reason } => Self::Kicked { reason },
             other => Self::Refused(other),
         }
     }
 }
 
-/// What follows "…the room": the reason, where there is one.
+/// What follows "…the room": the reason, if there is one.
 fn because(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
@@ -294,10 +299,10 @@ pub enum SessionError {
     /// Only the host may do this.
     #[error("only the host may do this; send the host a message instead")]
     NotHost,
-    /// The room's host was to lead it alone; see [`Migration::Never`](crate::Migration::Never).
+    /// Only the founder may host this room. See [`Migration::Never`](crate::Migration::Never).
     #[error("this room does not change its host; found it with Migration::Automatic to hand it over")]
     NoMigration,
-    /// The player is not there at the moment.
+    /// The player is lost at the moment.
     #[error("the player {0} is lost at the moment; wait until it returns, or choose another")]
     PlayerLost(PlayerId),
     /// The host cannot remove itself.
@@ -315,7 +320,7 @@ pub enum SessionError {
     /// Names that begin with `room.` belong to the room itself.
     #[error("the kind {0:?} begins with \"room.\", which is reserved; name the message otherwise")]
     ReservedKind(SmolStr),
-    /// The message cannot be carried.
+    /// The message is too large to send.
     #[error("the message {kind:?} has {size} bytes; at most {max} are possible; send less at once")]
     TooLarge {
         /// Its kind.
@@ -333,14 +338,14 @@ pub enum SessionError {
         /// The most levels it may have.
         max: usize,
     },
-    /// Too many parts of the shared state.
+    /// Too many keys in the shared state.
     #[error("the shared state has {max} keys already; keep several values under one key")]
     TooManyKeys {
         /// The most keys it may have.
         max: usize,
     },
-    /// Too much waits to be sent.
-    #[error("{waiting} messages wait to be sent already; send less often, or wait for the line")]
+    /// Too many messages wait to be sent.
+    #[error("{waiting} messages wait to be sent already; send less often, or wait for the connection")]
     Full {
         /// How many wait.
         waiting: usize,

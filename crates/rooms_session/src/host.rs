@@ -7,5 +7,6 @@ pub(crate) mod admission;
 pub(crate) mod document;
 pub(crate) mod intake;
 pub(crate) mod newcomers;
+pub(crate) mod publish;
 pub(crate) mod seats;
 pub(crate) mod state;

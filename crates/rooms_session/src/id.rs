@@ -1,4 +1,4 @@
-//! Who is who in a room, and the numbers that order what is said there.
+//! Players and rooms, and the numbers that order what happens in a room.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl PlayerId {
     /// Longest id, in bytes.
     pub const MAX_LEN: usize = 64;
 
-    /// Takes an id of 1 to [`MAX_LEN`](Self::MAX_LEN) letters, digits, `-` and `_`, since it is part of a channel's
+    /// Takes an id of 1 to [`MAX_LEN`](Self::MAX_LEN) letters, digits, `-` and `_`, because it is part of a channel's
     /// name.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl PlayerId {
         ClientId::new(&self.0)
     }
 
-    /// The player behind a client id that the server stamped; `None` where it cannot be a player's.
+    /// The player behind a client id that the server stamped. `None` if it cannot be a player's.
     pub fn from_client_id(id: &ClientId) -> Option<Self> {
         Self::new(id.as_str()).ok()
     }
@@ -65,6 +65,14 @@ impl fmt::Display for PlayerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What the names of a room's channels begin with.
+const CHANNEL_PREFIX: &str = "room:";
+
+/// Whether a channel of this name is a room's own, as far as its name tells.
+pub fn is_room_channel(name: &str) -> bool {
+    name.starts_with(CHANNEL_PREFIX)
 }
 
 /// The name of a room.
@@ -111,12 +119,12 @@ impl RoomName {
 
     /// The channel that everyone in the room is attached to.
     pub fn channel(&self) -> ChannelName {
-        ChannelName::from(format!("room:{}", self.0))
+        ChannelName::from(format!("{CHANNEL_PREFIX}{}", self.0))
     }
 
     /// The channel that only `player` listens on.
     pub fn inbox(&self, player: &PlayerId) -> ChannelName {
-        ChannelName::from(format!("room:{}:to:{player}", self.0))
+        ChannelName::from(format!("{}:to:{player}", self.channel().as_str()))
     }
 }
 
@@ -175,25 +183,25 @@ fn checked(what: &'static str, text: &str, max: usize) -> Result<SmolStr, Invali
     }
 }
 
-/// Counts the processes that took a player's seat, one after the other; the highest has it.
+/// Counts the processes of one player, one after the other. The highest has the player's seat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(pub u64);
 
-/// Grows by one with every change of host; it fences old hosts off.
+/// Counts the hosts of one founding of a room. The messages of a host with a lower term are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Term(pub u64);
 
-/// Grows by one with every change of the shared state or roster.
+/// Grows by one with every published change of the shared document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);
 
-/// One host's time: which founding of the room, which term, since which claim.
+/// One host's time: the founding of the room, the term, and the claim that won the term.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reign {
-    /// The serial of the claim that founded the room; it tells rooms apart that were founded twice.
+    /// The serial of the claim that founded the room. It tells two foundings of one room apart.
     pub incarnation: MessageSerial,
     /// The host's term.
     pub term: Term,
@@ -202,20 +210,19 @@ pub struct Reign {
 }
 
 impl Reign {
-    /// Whether this reign is obeyed over `other`: the older founding; of one founding the higher term; of one term the
-    /// earlier claim.
+    /// Whether this reign counts more than `other`: the older founding, then the higher term, then the earlier claim.
     pub fn is_better_than(&self, other: &Self) -> bool {
         let key = |reign: &Self| (reign.incarnation.clone(), std::cmp::Reverse(reign.term), reign.since.clone());
         key(self) < key(other)
     }
 }
 
-/// Which state of the room: whose, and how far.
+/// Names one state of the room: the reign of its host, and the version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Whose.
+    /// The reign of its host.
     pub reign: Reign,
-    /// How far.
+    /// The version.
     pub version: Version,
 }
 

@@ -4,13 +4,13 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionStats {
-    /// Room messages dropped since they made no sense.
+    /// Room messages dropped because they made no sense.
     pub malformed: u64,
-    /// Messages dropped since their sender is not who may say such a thing.
+    /// Messages dropped because their sender may not send them.
     pub impostors: u64,
-    /// Messages dropped since they were of a reign or process that gave way to a better one, or came twice.
+    /// Messages dropped because they were of a reign or process that gave way to a better one, or came twice.
     pub stale: u64,
-    /// Events dropped since the game did not take them.
+    /// Events dropped because the game did not take them.
     pub overflowed: u64,
     /// Messages that wait to be published.
     pub waiting: usize,

@@ -2,32 +2,33 @@
 
 use web_time::Instant;
 
-/// What there is to do at a time.
+/// What to do at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
     /// When to say hello, again or for the first time.
     Hello,
-    /// When silence has lasted: to found or give up while arriving, to miss the host while in the room.
+    /// When nobody has sent anything for too long: to found the room or give up while arriving, to miss the host while in
+    /// the room.
     Silence,
     /// When it is this player's turn to claim the place of a host that is gone.
     Election,
     /// When to claim above a claimant who holds an older state.
     Counter,
-    /// When the own claim is to be made, is withdrawn for want of an echo, or has gathered long enough.
+    /// When to make the own claim, to withdraw one that did not come back, or to lead on one that has gathered.
     Claim,
-    /// When somebody's claim lapses that was never led.
+    /// When a claim lapses whose player did not lead.
     Lapse,
     /// When to show that the host lives.
     Lease,
-    /// When to stop leading for want of an echo.
+    /// When to stop leading, because no own message came back.
     Fence,
     /// When a state that the host announced is late.
     Behind,
     /// When to send unconfirmed requests again.
     Requests,
-    /// When to look after the seats of those who are lost or never showed up.
+    /// When to check the seats of players who are lost or never appeared.
     Seats,
-    /// When to show the own presence again, which the server did not take.
+    /// When to show the own presence again after the server refused it.
     Presence,
 }
 
@@ -76,7 +77,7 @@ impl Timers {
         *self = Self::default();
     }
 
-    /// Takes the timer that has been due for longest.
+    /// Takes the timer that has been due for the longest time.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
         let due = Timer::ALL.into_iter().filter_map(|timer| self.get(timer).map(|at| (at, timer)));
         let (at, timer) = due.min_by_key(|(at, _)| *at)?;

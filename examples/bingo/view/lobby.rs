@@ -139,7 +139,7 @@ fn field(ui: &mut Ui, label: &str, value: &mut String, hint: &str) -> bool {
 fn show_arrival(ui: &mut Ui, scene: &Scene, since: Duration, wishes: &mut Vec<Wish>) {
     let waited = scene.now().saturating_sub(since);
     theme::heading(ui, 22.0, INK, &format!("Entering {} …", scene.room_name()));
-    let words = match scene.room.connection {
+    let words = match scene.line.state {
         ConnectionState::Connected => "Asking who is there.",
         ConnectionState::Disconnected | ConnectionState::Suspended => "The server cannot be reached. Trying again.",
         _ => "Connecting.",

@@ -23,9 +23,9 @@ pub struct Inviting(pub Flags);
 pub struct Scene<'w> {
     /// Whether we are in a room.
     pub state: Res<'w, State<RoomState>>,
-    /// The room and the line to it.
+    /// The room.
     pub room: Res<'w, Room>,
-    /// The line itself.
+    /// The connection.
     pub line: Res<'w, Connection>,
     /// Who leads.
     pub host: Res<'w, Host>,

@@ -1,28 +1,28 @@
-//! Reading what was missed from a channel's history, and giving it before what comes now.
+//! Reads the missed messages of a channel from its history, and delivers them before new ones.
 //!
-//! Holds what comes while the history is read. Asks nothing by itself: [`receive`](super::receive) hands its questions over.
+//! Holds new messages while the history is read. It sends no queries itself: [`receive`](super::receive) sends them.
 
 use crate::{
     client::{Direction, HistoryPage, HistoryQuery, NextPage, OperationId},
     protocol::{ErrorInfo, Message, MessageSerial, Timestamp},
 };
 
-/// Messages of one page: as many as servers give.
+/// The messages of one page, as many as servers give.
 const PAGE: u16 = 1_000;
 
-/// Most messages that are caught up with: some minutes of a busy channel.
+/// The most messages that are recovered: some minutes of a busy channel.
 pub(super) const MAX_RECOVERED: usize = 10_000;
 
-/// Most messages that wait until the history is read: twenty seconds of a busy channel.
+/// The most messages that wait while the history is read: twenty seconds of a busy channel.
 pub(super) const MAX_HELD: usize = 1_000;
 
-/// Where a channel's stream stands, and what is being read where some of it was missed.
+/// The position in a channel's stream, and the reading of missed messages.
 #[derive(Debug, Default)]
 pub(super) struct CatchUp {
-    /// The newest message that was given.
+    /// The newest delivered message.
     serial: Option<MessageSerial>,
     timestamp: Option<Timestamp>,
-    /// Why it is not known where the stream stood when the channel was attached for the first time, if it is not.
+    /// Why the position at the first attachment is unknown, if it is.
     unmarked: Option<ErrorInfo>,
     reading: Option<Reading>,
 }
@@ -32,7 +32,7 @@ struct Reading {
     operation: OperationId,
     held: Vec<Message>,
     recovered: usize,
-    /// Whether the history goes back to what was given before.
+    /// Whether the history reaches back to the last delivered message.
     meets: bool,
 }
 
@@ -48,19 +48,19 @@ pub(super) struct Step {
 pub(super) enum Then {
     /// Ask for this page as the operation.
     Page(NextPage),
-    /// Give these, which came meanwhile, and go on.
+    /// Deliver these, which arrived meanwhile, and go on.
     Done { held: Vec<Message>, recovered: usize, is_complete: bool },
-    /// There was more than is caught up with.
+    /// More was missed than is recovered.
     TooMuch { held: Vec<Message>, recovered: usize },
 }
 
 impl CatchUp {
-    /// The question for the newest message: where the stream stands before anything came.
+    /// The query for the newest message, which gives the position before anything arrives.
     pub(super) fn mark_query() -> HistoryQuery {
         HistoryQuery { limit: Some(1), until_attach: true, ..HistoryQuery::default() }
     }
 
-    /// Takes in the answer to that.
+    /// Takes the answer to [`mark_query`](Self::mark_query).
     pub(super) fn mark(&mut self, page: &HistoryPage) {
         self.unmarked = None;
         if let Some(newest) = page.messages.first() {
@@ -68,18 +68,18 @@ impl CatchUp {
         }
     }
 
-    /// There is no answer to that. What was missed later cannot be told from what came before, until a message has come.
+    /// [`mark_query`](Self::mark_query) failed. Until a message arrives, missed messages cannot be told from older ones.
     pub(super) fn fail_to_mark(&mut self, why: ErrorInfo) {
         self.unmarked = Some(why);
     }
 
-    /// Why what was missed cannot be told from what came before, if it cannot.
+    /// Why missed messages cannot be told from older ones, if they cannot.
     pub(super) fn unmarked(&self) -> Option<&ErrorInfo> {
         self.unmarked.as_ref().filter(|_| self.serial.is_none())
     }
 
-    /// Messages were missed: begins to read, as `operation`. `until_attach` where the channel was attached anew, and knows
-    /// what came since.
+    /// Begins to read the missed messages, as `operation`. `until_attach` is true if the channel was attached anew:
+    /// what arrived since then is known.
     pub(super) fn begin(&mut self, operation: OperationId, until_attach: bool) -> HistoryQuery {
         self.reading = Some(Reading { operation, held: Vec::new(), recovered: 0, meets: self.serial.is_none() });
         HistoryQuery {
@@ -91,10 +91,10 @@ impl CatchUp {
         }
     }
 
-    /// Takes in a message that came, and gives it back unless it has to wait.
+    /// Takes a message that arrived, and gives it back unless it must wait.
     ///
     /// # Errors
-    /// All that waited, where it is too much; nothing is read any more then.
+    /// All messages that waited, if they are too many. The reading ends then.
     pub(super) fn take(&mut self, message: Message) -> Result<Option<Message>, Vec<Message>> {
         let Some(reading) = &mut self.reading else {
             self.note(&message);
@@ -104,7 +104,7 @@ impl CatchUp {
         if reading.held.len() < MAX_HELD { Ok(None) } else { Err(self.stop().0) }
     }
 
-    /// Takes in one page of what was missed. `None`: nobody asked for it any more.
+    /// Takes one page of missed messages. `None`: the page belongs to an older reading.
     pub(super) fn page(&mut self, operation: OperationId, page: HistoryPage) -> Option<Step> {
         let reading = self.reading.as_ref().filter(|reading| reading.operation == operation)?;
         let recovered_before = reading.recovered;
@@ -127,19 +127,20 @@ impl CatchUp {
         Some(Step { recovered, then })
     }
 
-    /// Goes on under another operation, for the next page.
+    /// Goes on with another operation, for the next page.
     pub(super) fn go_on(&mut self, operation: OperationId) {
         if let Some(reading) = &mut self.reading {
             reading.operation = operation;
         }
     }
 
-    /// Whether `operation` is the one that reads.
+    /// Whether `operation` is the current reading.
     pub(super) fn reads(&self, operation: OperationId) -> bool {
         self.reading.as_ref().is_some_and(|reading| reading.operation == operation)
     }
 
-    /// Ends reading: what waited and is news, how many were recovered, and whether nothing is missing.
+    /// Ends the reading. Gives the new messages that waited, the number of recovered ones, and whether nothing is
+    /// missing.
     pub(super) fn stop(&mut self) -> (Vec<Message>, usize, bool) {
         let Some(reading) = self.reading.take() else { return (Vec::new(), 0, false) };
         let held: Vec<Message> = reading.held.into_iter().filter(|message| self.is_news(message)).collect();

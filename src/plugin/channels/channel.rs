@@ -1,4 +1,4 @@
-//! A channel as a component: to insert it is to attach, to remove it is to detach.
+//! A channel as a component: inserting it attaches, removing it detaches.
 
 use std::time::Duration;
 
@@ -8,21 +8,24 @@ use bevy::{
 };
 use smol_str::SmolStr;
 
-use super::{ChannelError, ChannelMembers, receive};
+use super::{
+    members::ChannelMembers,
+    status::{self, ChannelStatus},
+};
 use crate::{
     client::{ChannelOptions, ChannelState, CipherParams},
-    plugin::link::RoomsLink,
+    plugin::engine::RoomsEngine,
     protocol::{ChannelName, Flags},
 };
 
-/// The parameter that asks for what was said before.
+/// The parameter that asks for older messages.
 const REWIND: &str = "rewind";
 
-/// A channel that this app is attached to, or is to be. An entity that has it is attached; without it, or despawned, it is
-/// detached. It connects where there is no connection yet.
+/// A channel of this app. Inserting it on an entity attaches the channel; removing it, or despawning the entity,
+/// detaches the channel. The app connects if there is no connection yet.
 ///
-/// It cannot be changed in place: insert it anew to attach with other options, or to try again where it failed. Of one
-/// name there is one entity; a second one fails. Where it stands shows in [`ChannelStatus`].
+/// It cannot be changed in place: insert it again to attach with other options, or to try again after a failure. Each
+/// name has one entity; a second one fails. [`ChannelStatus`] shows the state.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,30 +51,30 @@ impl Channel {
         Self { name: name.into(), options: ChannelOptions::default(), catches_up: false }
     }
 
-    /// Asks for the last `count` messages that were said before; servers give 100 at most. Defaults to none.
+    /// Asks for the last `count` older messages. Servers give at most 100. Defaults to none.
     pub fn rewind(self, count: u16) -> Self {
         self.param(REWIND, count.to_string())
     }
 
-    /// Asks for what was said within this time before, in whole seconds; servers give two minutes and 100 messages at most.
+    /// Asks for the messages of this last time, in whole seconds. Servers give at most two minutes and 100 messages.
     /// Defaults to none.
     pub fn rewind_time(self, time: Duration) -> Self {
         self.param(REWIND, format!("{}s", time.as_secs()))
     }
 
-    /// Sets a parameter that the server knows, such as `rewind`.
+    /// Sets a parameter for the server, such as `rewind`.
     pub fn param(mut self, name: impl Into<SmolStr>, value: impl Into<String>) -> Self {
         self.options.params.insert(name.into(), value.into());
         self
     }
 
-    /// Asks for these modes alone, such as `Flags::SUBSCRIBE` to only listen. Defaults to what the credentials allow.
+    /// Asks for these modes only, such as `Flags::SUBSCRIBE` to only listen. Defaults to what the credentials allow.
     pub fn modes(mut self, modes: Flags) -> Self {
         self.options.modes = modes;
         self
     }
 
-    /// Encrypts what goes out, and decrypts what comes, with a key that the server does not have. Defaults to not at all.
+    /// Encrypts and decrypts messages with a key that the server does not have. Defaults to no encryption.
     pub fn cipher(mut self, cipher: CipherParams) -> Self {
         self.options.cipher = Some(cipher);
         self
@@ -83,9 +86,9 @@ impl Channel {
         self
     }
 
-    /// Where the line was gone for longer than the server goes on by itself, reads what was missed from the channel's
-    /// history, and gives it as if it had come, before what comes now. [`ChannelCaughtUp`](super::ChannelCaughtUp) says how
-    /// that went. Defaults to not at all: the loss is told, and the app decides.
+    /// Reads missed messages from the channel's history, after a connection was gone for longer than the server resumes
+    /// it. They are delivered like others, before new ones. [`ChannelCaughtUp`](super::ChannelCaughtUp) tells the
+    /// outcome. Defaults to off: the app learns of the loss and decides.
     pub fn catch_up(mut self) -> Self {
         self.catches_up = true;
         self
@@ -96,7 +99,7 @@ impl Channel {
         &self.name
     }
 
-    /// How it is attached.
+    /// Its options.
     pub fn options(&self) -> &ChannelOptions {
         &self.options
     }
@@ -119,55 +122,28 @@ impl From<String> for Channel {
     }
 }
 
-/// Where a channel stands. A component beside [`Channel`]; only the plugin writes it.
-#[derive(Component, Clone, Debug, Default, PartialEq, Reflect)]
-#[reflect(Component, Default)]
-pub struct ChannelStatus {
-    /// The state.
-    #[reflect(ignore)]
-    pub state: ChannelState,
-    /// What went wrong, until the channel is attached again.
-    #[reflect(ignore)]
-    pub error: Option<ChannelError>,
-    /// What the server lets us do, while attached.
-    #[reflect(ignore)]
-    pub modes: Flags,
-}
-
-impl ChannelStatus {
-    /// Whether messages flow.
-    pub fn is_attached(&self) -> bool {
-        self.state == ChannelState::Attached
-    }
-
-    /// Whether it failed: it is not tried again unless [`Channel`] is inserted anew.
-    pub fn has_failed(&self) -> bool {
-        self.state == ChannelState::Failed
-    }
-}
-
 fn attach(mut world: DeferredWorld, context: HookContext) {
     let entity = context.entity;
     let Some(channel) = world.get::<Channel>(entity).cloned() else { return };
-    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
-        log::error!("the channel {} was asked for without RoomsPlugin; add the plugin to the app", channel.name);
+    let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
+        log::error!("cannot attach the channel {} without RoomsPlugin; add the plugin to the app", channel.name);
         return;
     };
-    let is_another = link.channels.line(entity).is_some_and(|line| line.name != *channel.name());
-    let attached = link.attach(entity, &channel);
+    let is_another = engine.channels.attachment(entity).is_some_and(|attachment| attachment.name != *channel.name());
+    let attached = engine.attach(entity, &channel.name, &channel.options, channel.catches_up);
     if is_another && let Some(mut members) = world.get_mut::<ChannelMembers>(entity) {
         *members = ChannelMembers::default();
     }
     if let Err(error) = attached {
-        // Observers are to see it after the entity is complete.
-        world.commands().queue(move |world: &mut World| receive::fail(world, entity, error));
+        // Observers see it after the entity is complete.
+        world.commands().queue(move |world: &mut World| status::fail(world, entity, error));
     }
 }
 
 fn detach(mut world: DeferredWorld, context: HookContext) {
     let entity = context.entity;
-    if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
-        link.channels.release(entity);
+    if let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() {
+        engine.channels.release(entity);
     }
     if let Some(mut status) = world.get_mut::<ChannelStatus>(entity) {
         *status = ChannelStatus { state: ChannelState::Detached, ..ChannelStatus::default() };

@@ -1,38 +1,42 @@
-//! What an app asks of its channels, as commands.
+//! The commands for channels.
 
 use bevy::prelude::*;
 use serde::Serialize;
 
 use super::{
-    Channel, ChannelError, ChannelHistory, Published, ServerTime,
-    front::{Purpose, next_operation},
-    receive,
+    channel::Channel,
+    emit::emit,
+    error::ChannelError,
+    events::{ChannelHistory, Published, ServerTime},
+    operation::next_operation,
+    report::{report_published, report_trouble},
+    requests::Purpose,
 };
 use crate::{
     client::{HistoryOf, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand},
-    plugin::link::RoomsLink,
+    plugin::engine::RoomsEngine,
     protocol::{Data, ErrorCode, ErrorInfo, Message as Raw},
 };
 
-/// What an app asks for its channels and the line below them, on [`Commands`].
+/// The commands for channels and for the connection, on [`Commands`].
 pub trait ChannelsCommandsExt {
-    /// Attaches to a channel: spawns an entity with this [`Channel`], to which more can be added. Connects where there is
-    /// no connection yet.
+    /// Attaches a channel: spawns an entity with this [`Channel`]. Add more to the entity as you like. Connects if
+    /// there is no connection yet.
     fn attach_channel(&mut self, channel: impl Into<Channel>) -> EntityCommands<'_>;
 
-    /// Detaches from a channel: despawns its entity. To keep the entity, remove its [`Channel`].
+    /// Detaches a channel: despawns its entity. To keep the entity, remove its [`Channel`].
     fn detach_channel(&mut self, channel: Entity);
 
-    /// Asks for the server's time; [`ServerTime`] tells it. Connects where there is no connection yet.
+    /// Asks for the server's time. [`ServerTime`] brings the answer. Connects if there is no connection yet.
     fn query_server_time(&mut self) -> OperationId;
 
-    /// Takes the network for gone, or for back again, whatever it really is: an offline switch, and a way to see what a lost
-    /// line does. The line breaks without a goodbye, as if a cable was pulled, and there is none until this is called with
-    /// `false`; then it is taken up again at once.
+    /// Acts as if the network was gone, or was back: an offline switch, and a way to see what a lost connection does.
+    /// The connection breaks without a goodbye, as if somebody pulled a cable. It stays away until this is called with
+    /// `false`, and then is restored at once.
     fn set_offline(&mut self, offline: bool);
 }
 
-/// What an app asks of one channel, on its [`EntityCommands`].
+/// The commands for one channel, on its [`EntityCommands`].
 ///
 /// ```
 /// use bevy::prelude::*;
@@ -45,32 +49,32 @@ pub trait ChannelsCommandsExt {
 /// # bevy::ecs::system::assert_is_system(say);
 /// ```
 pub trait ChannelEntityExt {
-    /// Publishes a message; JSON data is to be an object or an array. [`Published`] tells what became of it.
+    /// Publishes a message. JSON data must be an object or an array. [`Published`] tells the outcome.
     fn publish(&mut self, name: impl Into<String>, data: impl Into<Data>) -> OperationId;
 
-    /// Publishes messages together: they arrive together or not at all. [`Published`] tells what became of them.
+    /// Publishes messages together: they arrive together or not at all. [`Published`] tells the outcome.
     fn publish_messages(&mut self, messages: Vec<Raw>, lifetime: Lifetime) -> OperationId;
 
-    /// Becomes a member, and stays one over lost lines. `data` is what the member says about itself; `&()` for nothing. Where
-    /// it is refused, a [`ChannelTrouble`](super::ChannelTrouble) says why.
+    /// Becomes a member, and stays one over lost connections. `data` is the member's data; `&()` stands for none. If
+    /// the server refuses, a [`ChannelTrouble`](super::ChannelTrouble) says why.
     fn enter_presence<T: Serialize + ?Sized>(&mut self, data: &T) -> &mut Self;
 
-    /// Says something else about oneself as a member.
+    /// Changes our data as a member.
     fn update_presence<T: Serialize + ?Sized>(&mut self, data: &T) -> &mut Self;
 
-    /// Is a member no more.
+    /// Stops being a member.
     fn leave_presence(&mut self) -> &mut Self;
 
-    /// Asks what the channel carried before, a page at a time; [`ChannelHistory`] tells it.
+    /// Asks for older messages, a page at a time. [`ChannelHistory`] brings them.
     fn history(&mut self, query: HistoryQuery) -> OperationId;
 
-    /// Asks who came and went before, a page at a time; [`ChannelHistory`] tells it.
+    /// Asks which members came and went before, a page at a time. [`ChannelHistory`] brings the answer.
     fn presence_history(&mut self, query: HistoryQuery) -> OperationId;
 
-    /// Asks for the page that follows another; [`ChannelHistory`] tells it.
+    /// Asks for the page after another one. [`ChannelHistory`] brings it.
     fn next_page(&mut self, page: NextPage) -> OperationId;
 
-    /// Attaches again with the same options, such as where the channel failed and the reason is mended.
+    /// Attaches again with the same options, for example when the reason of a failure is gone.
     fn reattach(&mut self) -> &mut Self;
 }
 
@@ -91,8 +95,8 @@ impl ChannelsCommandsExt for Commands<'_, '_> {
 
     fn set_offline(&mut self, offline: bool) {
         self.queue(move |world: &mut World| {
-            if let Some(mut link) = world.get_resource_mut::<RoomsLink>() {
-                link.set_offline(offline);
+            if let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() {
+                engine.set_offline(offline);
             }
         });
     }
@@ -106,9 +110,9 @@ impl ChannelEntityExt for EntityCommands<'_> {
     fn publish_messages(&mut self, messages: Vec<Raw>, lifetime: Lifetime) -> OperationId {
         let (channel, operation) = (self.id(), next_operation());
         self.commands().queue(move |world: &mut World| {
-            let asked = ask(world, |link| link.channels.publish(channel, operation, messages, lifetime));
+            let asked = ask(world, |engine| engine.channels.publish(channel, operation, messages, lifetime));
             if let Err(error) = asked {
-                receive::tell_published(world, Published { channel, operation, outcome: Err(error) });
+                report_published(world, Published { channel, operation, outcome: Err(error) });
             }
         });
         operation
@@ -140,8 +144,8 @@ impl ChannelEntityExt for EntityCommands<'_> {
     fn next_page(&mut self, page: NextPage) -> OperationId {
         let (channel, operation) = (self.id(), next_operation());
         self.commands().queue(move |world: &mut World| {
-            let asked = ask(world, |link| link.channels.next_page(channel, Purpose::History, operation, page));
-            tell_no_history(world, channel, operation, asked);
+            let asked = ask(world, |engine| engine.channels.next_page(channel, Purpose::History, operation, page));
+            emit_no_history(world, channel, operation, asked);
         });
         operation
     }
@@ -155,12 +159,12 @@ impl ChannelEntityExt for EntityCommands<'_> {
     }
 }
 
-fn ask<T>(world: &mut World, ask: impl FnOnce(&mut RoomsLink) -> Result<T, ChannelError>) -> Result<T, ChannelError> {
-    let Some(mut link) = world.get_resource_mut::<RoomsLink>() else {
-        log::error!("something was asked of a channel without RoomsPlugin; add the plugin to the app");
+fn ask<T>(world: &mut World, ask: impl FnOnce(&mut RoomsEngine) -> Result<T, ChannelError>) -> Result<T, ChannelError> {
+    let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
+        log::error!("cannot use channels without RoomsPlugin; add the plugin to the app");
         return Err(ChannelError::NotAttached);
     };
-    ask(&mut link)
+    ask(&mut engine)
 }
 
 fn write<T: Serialize + ?Sized>(data: &T) -> Result<Option<Data>, ChannelError> {
@@ -175,9 +179,9 @@ fn write<T: Serialize + ?Sized>(data: &T) -> Result<Option<Data>, ChannelError> 
 fn presence(entity: &mut EntityCommands, action: PresenceCommand, data: Result<Option<Data>, ChannelError>) {
     let channel = entity.id();
     entity.commands().queue(move |world: &mut World| {
-        let asked = data.and_then(|data| ask(world, |link| link.channels.presence(channel, action, data)));
+        let asked = data.and_then(|data| ask(world, |engine| engine.channels.presence(channel, action, data)));
         if let Err(error) = asked {
-            receive::tell_trouble(world, channel, error);
+            report_trouble(world, channel, error);
         }
     });
 }
@@ -185,22 +189,22 @@ fn presence(entity: &mut EntityCommands, action: PresenceCommand, data: Result<O
 fn history(entity: &mut EntityCommands, of: HistoryOf, query: HistoryQuery) -> OperationId {
     let (channel, operation) = (entity.id(), next_operation());
     entity.commands().queue(move |world: &mut World| {
-        let asked = ask(world, |link| link.channels.history(channel, Purpose::History, operation, of, query));
-        tell_no_history(world, channel, operation, asked);
+        let asked = ask(world, |engine| engine.channels.history(channel, Purpose::History, operation, of, query));
+        emit_no_history(world, channel, operation, asked);
     });
     operation
 }
 
-fn tell_no_history(world: &mut World, channel: Entity, operation: OperationId, asked: Result<(), ChannelError>) {
+fn emit_no_history(world: &mut World, channel: Entity, operation: OperationId, asked: Result<(), ChannelError>) {
     if let Err(error) = asked {
-        receive::tell(world, channel, ChannelHistory { channel, operation, outcome: Err(error) });
+        emit(world, channel, ChannelHistory { channel, operation, outcome: Err(error) });
     }
 }
 
 fn query_time(world: &mut World, operation: OperationId) {
-    let asked = ask(world, |link| {
-        link.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
-        link.channels.time(operation)
+    let asked = ask(world, |engine| {
+        engine.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
+        engine.channels.time(operation)
     });
     if let Err(error) = asked {
         let error = ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, error.to_string());

@@ -5,72 +5,68 @@ use crate::{
     protocol::{ClientId, ErrorInfo},
 };
 
-/// Why something did not work on a channel. Only that channel is concerned.
+/// Why something did not work on a channel. It affects that channel only.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelError {
-    /// The server, or the client in its place, said no.
+    /// The server refused, or the client before it did.
     #[error("refused: {0}")]
     Refused(#[from] ErrorInfo),
-    /// A word about oneself that was refused.
+    /// A presence command was refused.
     #[error("could not {} presence: {error}", verb(*action))]
     PresenceRefused {
-        /// What was asked for.
+        /// The command.
         action: PresenceCommand,
         /// Why not.
         error: ErrorInfo,
     },
-    /// A channel that belongs to rooms.
-    #[error("the channel {channel:?} belongs to rooms; enter the room instead, or name the channel otherwise")]
+    /// The channel belongs to rooms.
+    #[error("the channel {channel:?} belongs to rooms; enter the room instead, or choose another name")]
     Reserved {
         /// Its name.
         channel: String,
     },
-    /// Two entities for one channel.
-    #[error("the channel {channel:?} is attached by another entity already; use that one, or despawn it first")]
+    /// Two entities have the same channel.
+    #[error("the channel {channel:?} is already attached by another entity; use that one, or despawn it first")]
     AttachedTwice {
         /// Its name.
         channel: String,
     },
-    /// An entity without a channel, or whose channel was never attached.
-    #[error(
-        "the entity is attached to no channel; give it a `Channel` first, and see in `ChannelStatus` why it is not"
-    )]
+    /// The entity has no channel, or its channel was never attached.
+    #[error("the entity has no attached channel; insert a `Channel` first, and see the reason in its `ChannelStatus`")]
     NotAttached,
-    /// More is asked for than is answered.
-    #[error("{limit} things that were asked of channels wait for an answer; ask less often, or wait for answers")]
+    /// Too many requests wait for an answer.
+    #[error("{limit} requests to channels wait for an answer; ask less often, or wait for answers")]
     TooMuchAsked {
-        /// How many may wait.
+        /// The most that may wait.
         limit: usize,
     },
-    /// What was missed is more than is caught up with.
-    #[error("more was missed than the {limit} messages that are caught up with; read the history")]
+    /// More messages were missed than are recovered.
+    #[error("more than {limit} messages were missed, which is the most that can be recovered; read the history")]
     TooMuchMissed {
-        /// How many would be caught up with.
+        /// The most that are recovered.
         limit: usize,
     },
-    /// A value that cannot be written as JSON.
+    /// A value cannot be written as JSON.
     #[error("{name:?} cannot be written as JSON: {why}; maps need string keys")]
     NotSerializable {
         /// The message's name; for presence, `presence`.
         name: String,
-        /// What the serializer said.
+        /// The error from the serializer.
         why: String,
     },
-    /// A message that does not fit the type that is registered for its name. It is told as it came too.
-    #[error(
-        "{name:?} came in a form that does not fit its type: {why}; give the type another name, or mend the sender"
-    )]
+    /// A message does not fit the type that is registered for its name. The raw message is delivered too.
+    #[error("{name:?} does not fit its type: {why}; give the type another name, or fix the sender")]
     Undecodable {
         /// The message's name.
         name: String,
-        /// Who sent it, as the server stamped it.
+        /// The sender, as the server stamped it.
         sender: Option<ClientId>,
-        /// What the deserializer said.
+        /// The error from the deserializer.
         why: String,
     },
     /// The connection's background task could not be started, or ended by itself.
-    #[error("the connection's background task does not run: {why}; attach again to start it anew")]
+    #[error("the connection's background task does not run: {why}; attach again to restart it")]
     NoBackgroundTask {
         /// What went wrong.
         why: String,

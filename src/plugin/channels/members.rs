@@ -1,4 +1,4 @@
-//! Who is on a channel.
+//! The members of a channel.
 
 use std::collections::BTreeMap;
 
@@ -7,44 +7,44 @@ use serde::de::DeserializeOwned;
 
 use crate::protocol::{ClientId, ConnectionId, Data, PresenceAction, PresenceMessage, Timestamp};
 
-/// Most members that are kept of one channel, as in the client.
+/// The most members that are kept for one channel, as in the client.
 const MAX_MEMBERS: usize = 10_000;
 
 /// The members of a channel, by client id. A component beside [`Channel`](super::Channel); only the plugin writes it.
 ///
-/// One client may be a member several times, once for each of its connections.
+/// A client may be a member several times, once for each of its connections.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct ChannelMembers {
     members: BTreeMap<(ClientId, ConnectionId), Member>,
-    /// Whether all of them are there; false while they are still being told, and while the channel is not attached.
+    /// Whether the list is complete; false while members are still arriving, and while the channel is not attached.
     pub complete: bool,
 }
 
 /// One member of a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Who, as the server stamped it.
+    /// Its client id, as the server stamped it.
     pub client_id: ClientId,
-    /// The connection that it is a member on.
+    /// Its connection.
     pub connection_id: ConnectionId,
-    /// What it says about itself.
+    /// Its data.
     pub data: Option<Data>,
-    /// When it last said so.
+    /// The time of its last presence message.
     pub timestamp: Option<Timestamp>,
 }
 
 impl Member {
-    /// Reads what the member says about itself.
+    /// Reads the data of the member.
     ///
     /// # Errors
-    /// What the deserializer says where the data does not fit the type. A member without data is read as null.
+    /// The error from the deserializer, if the data does not fit the type. No data is read as null.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.data.as_ref().map_or_else(|| T::deserialize(serde_json::Value::Null), Data::read)
     }
 
-    /// The member that a word is about.
-    pub(super) fn of(word: PresenceMessage) -> Option<Self> {
-        let PresenceMessage { client_id, connection_id, data, timestamp, .. } = word;
+    /// The member that a presence message is about.
+    pub(super) fn of(message: PresenceMessage) -> Option<Self> {
+        let PresenceMessage { client_id, connection_id, data, timestamp, .. } = message;
         Some(Self { client_id: client_id?, connection_id: connection_id?, data, timestamp })
     }
 }
@@ -55,12 +55,12 @@ impl ChannelMembers {
         self.members.values()
     }
 
-    /// How many there are; at most 10,000 are kept.
+    /// The number of members, at most 10,000.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether there is nobody.
+    /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -83,9 +83,9 @@ impl ChannelMembers {
         }
     }
 
-    /// Takes over what the client knows, and gives the members that are gone.
-    pub(super) fn replace(&mut self, words: Vec<PresenceMessage>) -> Vec<Member> {
-        let members = words.into_iter().filter_map(Member::of).take(MAX_MEMBERS);
+    /// Replaces the members with those that the client knows. Returns the members that are gone.
+    pub(super) fn replace(&mut self, present: Vec<PresenceMessage>) -> Vec<Member> {
+        let members = present.into_iter().filter_map(Member::of).take(MAX_MEMBERS);
         let new = members.map(|member| ((member.client_id.clone(), member.connection_id.clone()), member)).collect();
         let mut old = std::mem::replace(&mut self.members, new);
         old.retain(|key, _| !self.members.contains_key(key));

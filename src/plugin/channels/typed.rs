@@ -5,27 +5,32 @@ use std::collections::BTreeMap;
 use bevy::{ecs::schedule::ScheduleConfigs, ecs::system::ScheduleSystem, prelude::*, utils::prelude::ShortName};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ChannelError, FromChannel, Published, ToChannel, receive};
+use super::{
+    emit::emit,
+    error::ChannelError,
+    events::{FromChannel, Published, ToChannel},
+    report::report_published,
+};
 use crate::{
-    plugin::{RoomError, RoomsSystems, app_ext::tell_later, link::RoomsLink},
+    plugin::{engine::RoomsEngine, error::RoomError, registry::report_later, schedule::RoomsSystems},
     protocol::{Data, Message as Raw},
 };
 
-/// What an app sets up for its channels, on [`App`].
+/// Registers an app's messages for channels, on [`App`].
 pub trait ChannelsAppExt {
-    /// Makes `T` a message that is sent to channels with [`ToChannel<T>`] and comes from them as [`FromChannel<T>`], on
-    /// whatever channel.
+    /// Makes `T` a message that is sent to channels as [`ToChannel<T>`] and received as [`FromChannel<T>`], on
+    /// any channel.
     ///
     /// Its name on the wire is the type's, without its module; see
-    /// [`try_add_channel_message`](Self::try_add_channel_message) for a name of its own. Objects and arrays travel as JSON,
-    /// strings as text, so that a web page with an official SDK, or a script, reads and writes them too. A name that is
-    /// taken is told as a [`RoomError`] in the first frame.
+    /// [`try_add_channel_message`](Self::try_add_channel_message) for a name of its own. Objects and arrays travel as
+    /// JSON, strings as text, so that a web page with an official SDK, or a script, reads and writes them too. If the
+    /// name is taken, a [`RoomError`] says so in the first frame.
     fn add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self;
 
     /// As [`add_channel_message`](Self::add_channel_message), with a name of its own.
     ///
     /// # Errors
-    /// [`RoomError::RegisteredTwice`] where the name or the type is taken.
+    /// [`RoomError::RegisteredTwice`] if the name or the type is taken.
     fn try_add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         &mut self,
         name: &str,
@@ -36,7 +41,7 @@ impl ChannelsAppExt for App {
     fn add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(&mut self) -> &mut Self {
         let name = ShortName::of::<T>().to_string();
         let outcome = self.try_add_channel_message::<T>(&name).map(|_| ());
-        tell_later(self, outcome)
+        report_later(self, outcome)
     }
 
     fn try_add_channel_message<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
@@ -56,7 +61,7 @@ impl ChannelsAppExt for App {
     }
 }
 
-/// Turns a message into one of the app's own.
+/// Makes one of the app's own messages of a raw one.
 type Deliver = fn(&mut World, Entity, &Raw, bool) -> Result<(), serde_json::Error>;
 
 /// The types that an app registered, by their names on the wire.
@@ -75,24 +80,24 @@ fn deliver<T: DeserializeOwned + Send + Sync + 'static>(
     };
     let (sender, serial) = (raw.client_id.clone(), raw.serial.clone());
     let event = FromChannel { channel, sender, timestamp: raw.timestamp, serial, is_recovered, message };
-    receive::tell(world, channel, event);
+    emit(world, channel, event);
     Ok(())
 }
 
 /// The system that publishes a frame's messages of one type.
 fn publish<T: Serialize + Send + Sync + 'static>(name: String) -> ScheduleConfigs<ScheduleSystem> {
     let system = move |mut written: MessageReader<ToChannel<T>>,
-                       mut link: ResMut<RoomsLink>,
+                       mut engine: ResMut<RoomsEngine>,
                        mut commands: Commands| {
         for ToChannel { channel, message, lifetime, operation } in written.read() {
             let (channel, operation) = (*channel, *operation);
             let data = Data::write(message)
                 .map_err(|error| ChannelError::NotSerializable { name: name.clone(), why: error.to_string() });
             let messages = data.map(|data| vec![Raw::new(name.clone(), data)]);
-            let asked = messages.and_then(|messages| link.channels.publish(channel, operation, messages, *lifetime));
+            let asked = messages.and_then(|messages| engine.channels.publish(channel, operation, messages, *lifetime));
             if let Err(error) = asked {
                 let outcome = Published { channel, operation, outcome: Err(error) };
-                commands.queue(move |world: &mut World| receive::tell_published(world, outcome));
+                commands.queue(move |world: &mut World| report_published(world, outcome));
             }
         }
     };

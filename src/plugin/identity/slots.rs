@@ -1,8 +1,8 @@
-//! Player ids in files: one slot for each instance of a game that runs on this machine at a time.
+//! Player ids in files: one slot for each instance of a game that runs on this machine at the same time.
 //!
-//! A slot is two files: a lock that an instance holds for as long as it lives, which ends with its process however that
-//! ends, and the id with its generation, which is written anew beside and moved into place, so that a crash leaves the
-//! old one or the new one.
+//! A slot is two files. The instance holds a lock on the first while it lives; the system releases the lock however the
+//! process ends. The second has the id with its generation. It is written under another name and moved into place, so
+//! that a crash leaves either the old file or the new one.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -13,22 +13,16 @@ use std::{
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
+use super::own::{Hold, OwnIdentity, RESERVED, SLOTS, generation_by_the_clock, is_plain_name};
 use crate::{
-    plugin::commands::random_player,
+    plugin::entropy::random_player,
     session::{Generation, PlayerId},
 };
 
-/// Folder of all games' ids in the user's data folder.
+/// The folder of all games' ids, in the user's data folder.
 const FOLDER: &str = "bevy_rooms";
 
-/// A slot that is ours until this is dropped.
-#[derive(Debug)]
-pub(in crate::plugin) struct Hold {
-    _lock: File,
-}
-
-/// What a slot's file holds.
+/// The content of a slot's file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     player: PlayerId,
@@ -36,21 +30,21 @@ struct Record {
     generation: Generation,
 }
 
-/// Why no id can be remembered.
+/// Why the id cannot be remembered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SlotError {
-    #[error("{0:?} cannot be a folder's name; name the game in 1 to 100 letters, digits, '-', '_' and '.'")]
+    #[error("{0:?} cannot be a folder's name; name the game with 1 to 100 letters, digits, '-', '_' and '.'")]
     Game(String),
-    #[error("the user's data folder is not known: {0}; set HOME, or give a folder with Identity::in_folder")]
+    #[error("the user's data folder is unknown: {0}; set HOME, or give a folder with Identity::in_folder")]
     NoFolder(#[from] etcetera::HomeDirError),
     #[error("your player id cannot be kept at {}: {error}; make the folder writable", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{SLOTS} instances of this game run on this machine already")]
+    #[error("{SLOTS} instances of this game already run on this machine; close one")]
     NoSlot,
 }
 
-/// Takes the first slot that no other instance holds, and the next generation of its player.
-pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> {
+/// Takes the first slot that no other instance holds, with the next generation of its player.
+pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<OwnIdentity, SlotError> {
     if !is_plain_name(game) {
         return Err(SlotError::Game(game.to_owned()));
     }
@@ -65,7 +59,7 @@ pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> 
         let failed = |error| SlotError::Io { path: path.clone(), error };
         let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => return Ok(enter(&folder.join(format!("player-{slot}.json")), Hold { _lock: lock })),
+            Ok(()) => return Ok(enter(&folder.join(format!("player-{slot}.json")), Hold::while_alive(lock))),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -73,8 +67,8 @@ pub(super) fn take(game: &str, folder: Option<&Path>) -> Result<Own, SlotError> 
     Err(SlotError::NoSlot)
 }
 
-/// Reads who has the slot, and notes that there is one more process of it.
-fn enter(path: &Path, hold: Hold) -> Own {
+/// Reads the player of the slot, and writes down that one more process of it started.
+fn enter(path: &Path, hold: Hold) -> OwnIdentity {
     let (player, floor) = match read(path) {
         Ok(Some(Record { player, generation })) => (player, Generation(generation.0.saturating_add(1))),
         Ok(None) => (random_player(), Generation::default()),
@@ -83,12 +77,12 @@ fn enter(path: &Path, hold: Hold) -> Own {
             (random_player(), Generation::default())
         }
     };
-    let generation = floor.max(by_the_clock());
+    let generation = floor.max(generation_by_the_clock());
     let highest = Generation(generation.0.saturating_add(RESERVED));
     if let Err(error) = write(path, &Record { player: player.clone(), generation: highest }) {
         log::warn!("{} cannot be written: {error}; you may be a new player next time", path.display());
     }
-    Own { player, generation, hold: Some(hold) }
+    OwnIdentity { player, generation, hold: Some(hold) }
 }
 
 fn read(path: &Path) -> io::Result<Option<Record>> {
@@ -122,7 +116,7 @@ mod tests {
             Self(path)
         }
 
-        fn take(&self) -> Own {
+        fn take(&self) -> OwnIdentity {
             take("game", Some(&self.0)).unwrap()
         }
 
@@ -200,7 +194,7 @@ mod tests {
     #[test]
     fn the_instances_that_are_remembered_are_bounded() {
         let folder = Folder::new("bounded");
-        let held: Vec<Own> = (0..SLOTS).map(|_| folder.take()).collect();
+        let held: Vec<OwnIdentity> = (0..SLOTS).map(|_| folder.take()).collect();
         assert!(matches!(take("game", Some(&folder.0)), Err(SlotError::NoSlot)));
         drop(held);
         assert!(take("game", Some(&folder.0)).is_ok());

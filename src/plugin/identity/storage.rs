@@ -1,11 +1,11 @@
-//! Player ids in the browser's local storage: one slot for each tab in which a game is open at a time, for each origin that
-//! pages come from.
+//! Player ids in the browser's local storage: one slot for each tab in which the game is open, for each origin of
+//! pages.
 //!
-//! A page cannot hold a lock before its first frame, so a slot is leased: its record names the holder and when that last
-//! renewed it. A page that ends gives its slot free; one that crashed loses it when the lease runs out. Each tab marks in
-//! its session storage, which a refresh keeps, which slots its games had, and so has the same ones again, in the same order,
-//! after a refresh, and after a crash too. A tab that was copied has a copy of the marks: it was not loaded again, the lease
-//! of the one that it was copied from was renewed just now, and it forgets those marks.
+//! A page cannot hold a lock before its first frame, so it leases a slot: the slot's record names the holder and the
+//! time of the last renewal. A page that ends gives its slot back. A page that crashed loses it when the lease runs
+//! out. Each tab marks the slots of its games in its session storage, which survives a refresh. So it has the same
+//! slots again, in the same order, after a refresh or a crash. A copied tab has a copy of the marks. It recognises
+//! that: it was not loaded again, and the original tab has just renewed the lease. It then forgets those marks.
 
 use std::{path::Path, time::Duration};
 
@@ -15,85 +15,78 @@ use tokio::sync::mpsc;
 use wasm_bindgen::JsValue;
 use web_sys::{Performance, Storage, Window};
 
-use super::{Own, RESERVED, SLOTS, by_the_clock, is_plain_name};
+use super::own::{Hold, OwnIdentity, RESERVED, SLOTS, generation_by_the_clock, is_plain_name};
 use crate::{
-    plugin::{commands::random_player, link::unix_millis},
+    plugin::entropy::{random_player, unix_millis},
     session::{Generation, PlayerId},
     web::{Listener, Timeout},
 };
 
-/// How long a slot is held without being renewed: browsers let the timers of a hidden page run once a minute at least.
+/// How long a slot is held without a renewal. Browsers run the timers of a hidden page at least once a minute.
 const LEASE: Duration = Duration::from_secs(90);
 
-/// How often a slot is renewed.
+/// The time between two renewals of a slot.
 const RENEWAL: Duration = Duration::from_secs(2);
 
-/// A slot that was renewed this short a time ago has a holder that lives, unless that is the page which was loaded again.
+/// The holder of a slot that was renewed within this time is alive, unless it is the page that was loaded again.
 const ALIVE: Duration = Duration::from_secs(5);
 
-/// Before the keys of all games' ids.
+/// The prefix of the keys of all games' ids.
 const PREFIX: &str = "bevy_rooms";
 
-/// A slot that is ours until this is dropped.
-#[derive(Debug)]
-pub(in crate::plugin) struct Hold {
-    /// Ends the task that renews the slot.
-    _renewed: mpsc::Sender<()>,
-}
-
-/// What a slot holds.
+/// The content of a slot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     player: PlayerId,
     /// The highest generation that a page may have used.
     generation: Generation,
-    /// Who has the slot; nobody once that was given back.
+    /// The holder of the slot; `None` when it was given back.
     holder: Option<String>,
-    /// When it was renewed, in milliseconds since 1970.
+    /// The last renewal, in milliseconds since 1970.
     renewed: u64,
 }
 
-/// What a tab remembers of a slot that it had.
+/// What a tab remembers about a slot that it had.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Mark {
     slot: u32,
     holder: String,
-    /// The page that had it, by when that was loaded: milliseconds since 1970.
+    /// The page that had it, named by its load time: milliseconds since 1970.
     page: f64,
 }
 
 /// The page that we are in.
 #[derive(Clone, Copy, Debug)]
 struct Load {
-    /// When it was loaded, in milliseconds since 1970.
+    /// The time of the load, in milliseconds since 1970.
     at: f64,
-    /// Whether this tab was loaded again, so that the page which it was before is gone.
+    /// Whether the tab was loaded again, so that its former page is gone.
     again: bool,
 }
 
-/// Why no id can be remembered.
+/// Why the id cannot be remembered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StorageError {
-    #[error("{0:?} cannot be part of a key; name the game in 1 to 100 letters, digits, '-', '_' and '.'")]
+    #[error("{0:?} cannot be part of a key; name the game with 1 to 100 letters, digits, '-', '_' and '.'")]
     Game(String),
-    #[error("this page may not keep anything; allow it to store data, and open it from a web server")]
+    #[error("this page may not store data; allow it to store data, and open it from a web server")]
     NoStorage,
-    #[error("this page may not keep anything more; delete some of what its site has stored")]
+    #[error("the storage of this page is full; delete some of what its site has stored")]
     Full,
-    #[error("this game is open in {SLOTS} tabs already")]
+    #[error("this game is already open in {SLOTS} tabs; close one")]
     NoSlot,
 }
 
-/// Takes the slot that this tab had, or else the first that no other holds, and the next generation of its player. There
-/// are no folders in a browser.
-pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageError> {
+/// Takes the slot that this tab had, or else the first free one, with the next generation of its player. A browser has
+/// no folders.
+pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<OwnIdentity, StorageError> {
     if !is_plain_name(game) {
         return Err(StorageError::Game(game.to_owned()));
     }
     let shelf = Shelf::open(game).ok_or(StorageError::NoStorage)?;
     let (now, load) = (unix_millis(), Load::of(&shelf.window));
     let mut marks = shelf.marks();
-    // Those of the tab that this one was copied from, which lives.
+    // Forgets the marks of the tab that this one was copied from, if that tab is alive.
     marks.retain(|mark| {
         let is_free = |record: Record| record.is_free(std::slice::from_ref(mark), load, now);
         mark.page.total_cmp(&load.at).is_eq() || shelf.read(mark.slot).is_none_or(is_free)
@@ -107,17 +100,18 @@ pub(super) fn take(game: &str, _folder: Option<&Path>) -> Result<Own, StorageErr
         Some(last) => (last.player, Generation(last.generation.0.saturating_add(1))),
         None => (random_player(), Generation::default()),
     };
-    let generation = floor.max(by_the_clock());
+    let generation = floor.max(generation_by_the_clock());
     let highest = Generation(generation.0.saturating_add(RESERVED));
-    // Any text that no other page has.
+    // The holder is any text that no other page has.
     let mark = Mark { slot, holder: random_player().as_str().to_owned(), page: load.at };
     let record =
         Record { player: player.clone(), generation: highest, holder: Some(mark.holder.clone()), renewed: now };
     shelf.write(slot, &record).ok_or(StorageError::Full)?;
     shelf.add_mark(marks, &mark);
+    // When the hold is dropped, so is the sender, and the task ends.
     let (renewed, ended) = mpsc::channel(1);
     wasm_bindgen_futures::spawn_local(renew(shelf, mark, ended));
-    Ok(Own { player, generation, hold: Some(Hold { _renewed: renewed }) })
+    Ok(OwnIdentity { player, generation, hold: Some(Hold::while_alive(renewed)) })
 }
 
 impl Load {
@@ -159,7 +153,7 @@ async fn renew(shelf: Shelf, mark: Mark, mut ended: mpsc::Receiver<()>) {
         }
         let Some(record) = shelf.read(mark.slot) else { continue };
         if record.holder.as_ref().is_some_and(|holder| *holder != mark.holder) {
-            log::warn!("another tab has become the same player, since this one was frozen for a while");
+            log::warn!("another tab became the same player while this one was frozen");
             return;
         }
         let _ = shelf.write(mark.slot, &Record { holder: Some(mark.holder.clone()), renewed: unix_millis(), ..record });
@@ -171,7 +165,7 @@ async fn renew(shelf: Shelf, mark: Mark, mut ended: mpsc::Receiver<()>) {
 struct Shelf {
     window: Window,
     local: Storage,
-    /// Not there where the browser keeps nothing for a tab; then a refresh finds its slot again by being the first.
+    /// `None` if the browser stores nothing for a tab. Then a refresh takes the first free slot.
     session: Option<Storage>,
     game: String,
 }
@@ -192,7 +186,7 @@ impl Shelf {
         format!("{PREFIX}/{}/slots", self.game)
     }
 
-    /// What is in a slot; nothing where it cannot be read.
+    /// The content of a slot; `None` if it cannot be read.
     fn read(&self, slot: u32) -> Option<Record> {
         serde_json::from_str(&self.local.get_item(&self.key(slot)).ok().flatten()?).ok()
     }
@@ -216,7 +210,7 @@ impl Shelf {
             None => marks.push(mark.clone()),
         }
         if let (Some(session), Ok(text)) = (&self.session, serde_json::to_string(&marks)) {
-            // Without a mark a refresh finds its slot again by being the first.
+            // Without a mark a refresh takes the first free slot.
             let _ = session.set_item(&self.marks_key(), &text);
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use bevy::{ecs::schedule::SingleThreadedExecutor, prelude::*, time::TimeUpdateStrategy};
 use web_time::Instant;
 
-use super::{SimClock, recorder};
+use super::{clock::SimClock, recorder};
 use crate::{
     bridge::{Bridge, BridgeBackend},
     client::ClientOptions,

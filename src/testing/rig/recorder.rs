@@ -10,8 +10,9 @@ use crate::plugin::{
     RoomResumed,
 };
 
-/// Keeps all messages of one type for [`Rig::recorded`](super::Rig::recorded). The plugin's own messages about rooms, channels
-/// and the line are kept without it; add one for each of the game's that matter, such as `Recorder::<FromRoom<Wave>>::default()`.
+/// Keeps all messages of one type for [`Rig::recorded`](super::Rig::recorded). The plugin's own messages about rooms,
+/// channels and the line are kept without it; add one for each of the game's that matter, such as
+/// `Recorder::<FromRoom<Wave>>::default()`.
 #[derive(Debug)]
 pub struct Recorder<M>(PhantomData<fn() -> M>);
 

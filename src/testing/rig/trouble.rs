@@ -1,4 +1,4 @@
-//! What goes wrong for the apps of a rig.
+//! The faults that a rig makes.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::{AppIndex, Rig};
 use crate::testing::{Fault, FaultPlan, LinkConditions};
 
 impl Rig {
-    /// The app has no frames until it is [thawed](Self::thaw), and its line goes on: a breakpoint, a long load, a window
-    /// that is being dragged.
+    /// The app has no frames until it is [thawed](Self::thaw), and its connection goes on: a breakpoint, a long load, a
+    /// window that is being dragged.
     pub fn stall(&mut self, app: AppIndex) {
         self.places[app.0].is_stalled = true;
     }
 
-    /// The app's whole process stands still until it is [thawed](Self::thaw), its line too: SIGSTOP, a laptop that sleeps,
-    /// a page that the browser froze.
+    /// The app's whole process stands still until it is [thawed](Self::thaw), with its connection: SIGSTOP, a laptop
+    /// that sleeps, a page that the browser froze.
     pub fn freeze(&mut self, app: AppIndex) {
         let place = &mut self.places[app.0];
         place.is_frozen = true;
@@ -33,8 +33,8 @@ impl Rig {
         }
     }
 
-    /// Ends the app's process without a word, as `kill -9` does. Its operating system closes the socket, so the relay
-    /// learns of it; for a machine that lost its power, [partition](Self::partition) the app first.
+    /// Ends the app's process without a goodbye, as `kill -9` does. Its operating system closes the socket, so the
+    /// relay learns of it; for a machine that lost its power, [partition](Self::partition) the app first.
     pub fn kill(&mut self, app: AppIndex) {
         let place = &mut self.places[app.0];
         if let Some(line) = place.line.take() {
@@ -60,19 +60,19 @@ impl Rig {
         place.start(&self.clock, seed);
     }
 
-    /// Breaks the app's socket, and lets none be had for this time.
+    /// Breaks the app's socket, and prevents a new one for this time.
     pub fn cut(&mut self, app: AppIndex, time: Duration) {
         self.inflict(app, Fault::Refuse(time));
     }
 
-    /// Lets something go wrong on the app's line. Without a line nothing does.
+    /// Makes a fault on the app's connection. Without a connection it does nothing.
     pub fn inflict(&mut self, app: AppIndex, fault: Fault) {
         if let Some(line) = &self.places[app.0].line {
             self.net.inflict(line.client, fault);
         }
     }
 
-    /// Sets how the way of an app to the relay is from now on.
+    /// Sets the conditions between an app and the relay from now on.
     pub fn set_link(&mut self, app: AppIndex, link: LinkConditions) {
         self.places[app.0].link = link;
         if let Some(line) = &self.places[app.0].line {
@@ -80,8 +80,8 @@ impl Rig {
         }
     }
 
-    /// Cuts these apps off from the relay until the partition is [healed](Self::heal). Nobody is told: what is sent does
-    /// not arrive, and sockets stand until somebody notices the silence.
+    /// Cuts these apps off from the relay until the partition is [healed](Self::heal). Nobody notices at first: what is
+    /// sent does not arrive, and sockets stay open until somebody notices the silence.
     pub fn partition(&mut self, apps: &[AppIndex]) {
         for app in apps {
             let place = &mut self.places[app.0];
@@ -102,12 +102,12 @@ impl Rig {
         }
     }
 
-    /// The relay starts anew with nothing in its memory, and takes sockets again after `down`.
+    /// The relay restarts with an empty memory, and accepts sockets again after `down`.
     pub fn restart_relay(&mut self, down: Duration) {
         self.net.restart_relay(down);
     }
 
-    /// Lets things go wrong by themselves from now on, at random lines; `None` ends it.
+    /// Makes random faults from now on; `None` ends them.
     pub fn set_faults(&mut self, plan: Option<FaultPlan>) {
         self.net.set_faults(plan);
     }

@@ -107,7 +107,7 @@ fn the_list_is_whole_again_after_the_line_dropped() {
     table.cut_all();
     let mut was_down = false;
     table.until(Duration::from_secs(5), |apps| {
-        was_down |= apps[eye].world().resource::<Room>().connection != ConnectionState::Connected;
+        was_down |= !apps[eye].world().resource::<Connection>().is_connected();
         was_down && list(&apps[eye]).complete
     });
     assert!(table.until(LONG, |apps| list(&apps[eye]).complete && titles(&apps[eye]) == ["A"]));

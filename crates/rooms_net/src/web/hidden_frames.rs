@@ -29,7 +29,7 @@ const REQUEST: &str = "requestAnimationFrame";
 const CANCEL: &str = "cancelAnimationFrame";
 
 /// Frames go on in a hidden page, ten a second, for as long as this lives.
-pub struct Ticks {
+pub struct HiddenFrames {
     frames: Rc<Frames>,
     _request: Closure<dyn FnMut(Function) -> u32>,
     _cancel: Closure<dyn FnMut(u32)>,
@@ -38,10 +38,10 @@ pub struct Ticks {
 
 thread_local! {
     /// The ticks of the page, which all its games share: they could not be taken away in another order than the reverse.
-    static SHARED: RefCell<Weak<Ticks>> = RefCell::default();
+    static SHARED: RefCell<Weak<HiddenFrames>> = RefCell::default();
 }
 
-impl Ticks {
+impl HiddenFrames {
     /// Comes between the page and the browser's frames, unless another game of the page did. `None` where there is no page,
     /// as in a worker.
     pub fn share() -> Option<Rc<Self>> {
@@ -77,15 +77,15 @@ impl Ticks {
     }
 }
 
-impl Drop for Ticks {
+impl Drop for HiddenFrames {
     fn drop(&mut self) {
         self.frames.give_back();
     }
 }
 
-impl fmt::Debug for Ticks {
+impl fmt::Debug for HiddenFrames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticks").finish_non_exhaustive()
+        f.debug_struct("HiddenFrames").finish_non_exhaustive()
     }
 }
 

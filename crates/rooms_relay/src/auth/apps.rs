@@ -1,6 +1,6 @@
 //! The applications that the relay serves, and their keys.
 //!
-//! Owns who has which key. What an application's clients do is the hub's business.
+//! It knows which application has which key. What the clients of an application do, the hub decides.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,19 @@ use super::key::{ApiKey, AppId};
 use crate::{error::invalid_credentials, random::random_text};
 use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, PresenceMessage};
 
-/// Most applications made by test suites. They are small, and the oldest suites clean up after themselves.
+/// Most applications that test suites make. They are small, and most suites delete what they made.
 const MAX_SANDBOX_APPS: usize = 1_024;
 
 /// Most keys of one application: suites ask for six.
 const MAX_KEYS: usize = 64;
 
-/// Most members that a suite may want on channels of its own from the start.
+/// Most members that a suite may put on its channels from the start.
 const MAX_FIXTURES: usize = 256;
 
-/// Most members that a suite may want to be possible on a channel.
+/// The highest limit of members that a suite may set for its channels.
 const MAX_MEMBERS: usize = 10_000;
 
-/// Bytes of random names: enough that they do not meet by chance.
+/// Bytes of random names: so many that two names do not match by chance.
 const NAME_BYTES: usize = 6;
 
 /// Bytes of random secrets: 128 bits, so that they cannot be guessed.
@@ -68,13 +68,13 @@ impl Apps {
         self.named(name).find(|key| key.is(name, secret))
     }
 
-    /// The keys of this name: several while a secret is being replaced.
+    /// The keys with this name. There are several while a secret is replaced.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &ApiKey> {
         let keys = AppId::of_key_name(name).and_then(|app| self.by_id.get(&app)).map(|app| &app.keys);
         keys.into_iter().flatten().filter(move |key| key.name() == name)
     }
 
-    /// As [`named`](Self::named), at least one.
+    /// The keys with this name, at least one.
     ///
     /// # Errors
     /// 40400 where there is no such application, 40101 where it has no such key.
@@ -88,12 +88,12 @@ impl Apps {
         if keys.is_empty() { Err(invalid_credentials("the application has no such key")) } else { Ok(keys) }
     }
 
-    /// Most members of a channel of `app`, where that is not what the hub's limits say.
+    /// How many members a channel of `app` may have, where the app has a limit of its own.
     pub(crate) fn max_members(&self, app: &AppId) -> Option<usize> {
         self.by_id.get(app)?.max_members
     }
 
-    /// Makes an application from what a test suite posts. Gives the answer and the members to begin with.
+    /// Makes an application from what a test suite posts. Returns the answer and the members to begin with.
     ///
     /// # Errors
     /// 40000 for a description that makes no sense, 40113 where there are too many.
@@ -130,7 +130,7 @@ impl Apps {
             "id": id.as_str(),
             "status": "enabled",
             "tlsOnly": false,
-            "keys": keys.iter().zip(list("keys")).map(told).collect::<Vec<_>>(),
+            "keys": keys.iter().zip(list("keys")).map(describe).collect::<Vec<_>>(),
             "namespaces": list("namespaces"),
             "channels": list("channels"),
         });
@@ -140,15 +140,15 @@ impl Apps {
         Ok((id, answer, fixtures))
     }
 
-    /// Takes an application away that a test suite made. Gives whether there was one.
+    /// Deletes an application that a test suite made. Returns whether there was one.
     pub(crate) fn delete(&mut self, app: &AppId) -> bool {
         let is_sandbox = self.by_id.get(app).is_some_and(|app| app.is_sandbox);
         is_sandbox && self.by_id.remove(app).is_some()
     }
 }
 
-/// A key as its test suite is told.
-fn told((key, description): (&ApiKey, &Value)) -> Value {
+/// A key in the form in which its test suite reads it.
+fn describe((key, description): (&ApiKey, &Value)) -> Value {
     let id = key.name().split_once('.').map_or("", |(_, id)| id);
     json!({
         "id": id,
@@ -176,7 +176,7 @@ fn fixtures(channels: &[Value]) -> Result<Vec<Fixture>, ErrorInfo> {
     Ok(fixtures)
 }
 
-/// A name that SDKs and addresses take as it is.
+/// A name that needs no escapes in addresses.
 fn random_name(random: &mut impl Rng) -> SmolStr {
     plain(random_text::<NAME_BYTES>(random)).into()
 }
@@ -185,7 +185,7 @@ fn random_secret(random: &mut impl Rng) -> String {
     plain(random_text::<SECRET_BYTES>(random))
 }
 
-/// Without the two characters that are neither letters nor digits.
+/// The text without the two characters that are neither letters nor digits.
 fn plain(text: String) -> String {
     text.replace('-', "x").replace('_', "y")
 }

@@ -1,6 +1,6 @@
 //! What credentials allow: operations on the channels that a pattern matches.
 //!
-//! Owns the reading, the canonical form, and the intersection of capabilities. Who has which is not decided here.
+//! This module reads capabilities, writes their canonical form, and intersects them. Who has which is not decided here.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -88,7 +88,7 @@ operations! {
     Subscribe = "subscribe",
 }
 
-/// What is allowed on one resource. The bit of an operation is its place in the enum.
+/// What is allowed on one resource. The bit of an operation is its index in the enum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Operations(u32);
 
@@ -147,7 +147,7 @@ impl Operations {
     }
 }
 
-/// Why a text is no capability.
+/// Why a text is not a capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CapabilityError {
@@ -166,15 +166,15 @@ pub enum CapabilityError {
     /// `*` beside other operations.
     #[error("\"*\" stands for all operations, so it must stand alone")]
     AllAndMore,
-    /// A word that is no operation.
+    /// A word that is not an operation.
     #[error("{0:?} is no operation; those of a game are publish, subscribe, presence and history")]
     UnknownOperation(SmolStr),
-    /// A resource that is no pattern.
+    /// A resource that is not a pattern.
     #[error("{0:?} is no resource; name a channel, with * for a part of its name or its end")]
     Resource(SmolStr),
 }
 
-/// What is allowed, by resource. What several resources allow on one channel adds up.
+/// What is allowed, by resource. On a channel that several resources match, everything is allowed that any of them allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capability {
     resources: BTreeMap<Resource, Operations>,
@@ -213,10 +213,10 @@ impl Capability {
         matching.fold(Operations::default(), |sum, (_, operations)| sum.with(*operations))
     }
 
-    /// What both allow. Where the patterns of one are narrower, so are those of the result. `None` where that is nothing.
+    /// What both allow; `None` where that is nothing. Where the patterns of one are narrower, the result has those.
     ///
     /// # Errors
-    /// [`CapabilityError::TooLarge`] for patterns that cross each other in too many ways.
+    /// [`CapabilityError::TooLarge`] where the patterns have too many intersections.
     pub(crate) fn intersect(&self, other: &Self) -> Result<Option<Self>, CapabilityError> {
         let mut resources: BTreeMap<Resource, Operations> = BTreeMap::new();
         for (own, own_operations) in &self.resources {

@@ -1,4 +1,4 @@
-//! What clients show to be let in, as it comes over HTTP.
+//! The credentials of clients, and how they come over HTTP.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use url::form_urlencoded;
 
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
-/// What a client shows to be let in. Never printed.
+/// What a client shows to be let in. Debug output never contains it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// An API key, `APP.KEYID:SECRET`.

@@ -1,4 +1,4 @@
-//! Who a client may be: what a credential and a wish make together, and what messages may claim.
+//! Who a client may be: what its credentials allow, what it asks for, and what its messages may claim.
 
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo};
 
@@ -21,7 +21,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Who the holder of a key is: whoever it wants to be.
+    /// Who the holder of a key is: whoever it asks to be.
     pub(super) fn of_key(wish: Option<&ClientId>) -> Result<Self, ErrorInfo> {
         Self::granted(WILDCARD, wish)
     }
@@ -29,7 +29,7 @@ impl Identity {
     /// Who the holder of a token for `granted` is.
     ///
     /// # Errors
-    /// 40102 where the wish is somebody else (`RSA15c`).
+    /// 40102 where it asks to be somebody else (`RSA15c`).
     pub(super) fn of_token(granted: Option<&ClientId>, wish: Option<&ClientId>) -> Result<Self, ErrorInfo> {
         match (granted, wish) {
             (Some(granted), wish) => Self::granted(granted.as_str(), wish),
@@ -52,7 +52,7 @@ impl Identity {
         }
     }
 
-    /// Who a connection is that shows new credentials: nobody else than before.
+    /// Who a connection is with new credentials. It does not become somebody else.
     ///
     /// # Errors
     /// 40102 where they are somebody else's.
@@ -66,7 +66,7 @@ impl Identity {
         }
     }
 
-    /// The form that connection details carry; `None` for nobody.
+    /// The client id that connection details carry; `None` for nobody.
     pub fn client_id(&self) -> Option<ClientId> {
         match self {
             Self::Any => Some(ClientId::new(WILDCARD)),
@@ -78,7 +78,7 @@ impl Identity {
     /// The client id that the server stamps on a message that claims `claimed`.
     ///
     /// # Errors
-    /// 40012 when the message claims somebody else, or nobody that could be.
+    /// 40012 when the message claims somebody else, or a client id that is not allowed.
     pub fn stamp(&self, claimed: Option<&ClientId>) -> Result<Option<ClientId>, ErrorInfo> {
         match (self, claimed) {
             (_, Some(id)) if !is_concrete(id) => Err(invalid("a client id must be 1 to 256 bytes and not \"*\"")),

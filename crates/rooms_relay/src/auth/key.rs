@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use crate::{Capability, CapabilityError};
 use rooms_protocol::DEVELOPMENT_KEY;
 
-/// An application: keys of the same one share their channels, others never see them.
+/// An application. Keys of the same application share their channels. Those of others never see them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppId(SmolStr);
 
@@ -39,7 +39,7 @@ pub struct ApiKey {
     capability: Arc<Capability>,
 }
 
-/// Why a text is no API key.
+/// Why a text is not an API key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiKeyError {
@@ -101,8 +101,7 @@ impl ApiKey {
         &self.secret
     }
 
-    /// Whether it has this name and secret. Takes the same time wherever secrets differ, so that timing does not give
-    /// one away.
+    /// Whether it has this name and secret. Takes the same time wherever secrets differ, so that the time does not reveal one.
     pub(crate) fn is(&self, name: &str, secret: &str) -> bool {
         self.name == name && bool::from(self.secret.as_bytes().ct_eq(secret.as_bytes()))
     }
@@ -113,7 +112,7 @@ impl FromStr for ApiKey {
 
     /// Reads `APP.KEYID:SECRET`, with or without `={"channel":["operation"]}` after it.
     fn from_str(text: &str) -> Result<Self, ApiKeyError> {
-        // A secret may hold an equals sign, as base64 does, but no brace.
+        // A secret may contain an equals sign, as base64 does, but no brace.
         let (key, capability) = match text.find("={") {
             Some(end) => (text.get(..end), text.get(end + 1..)),
             None => (Some(text), None),

@@ -1,7 +1,7 @@
-//! Tokens: what they look like, how they are made, and whether one is good.
+//! Tokens: what they look like, how the relay makes them, and whether one is valid.
 //!
-//! The relay's tokens are JWTs signed with an API key (HS256), the same that a game's own server may make. So nothing is
-//! stored, they outlive a restart, and there is one way to check them. Their times have milliseconds.
+//! The relay's tokens are JWTs signed with an API key (HS256). A game's own server may make the same. So the relay stores
+//! none, they stay valid after a restart, and there is one way to check them. Their times have milliseconds.
 
 pub(crate) mod game;
 pub(crate) mod request;
@@ -19,13 +19,13 @@ use crate::{
 };
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
 
-/// How long a token is good where nobody said (`TK2a`).
+/// How long a token is valid unless the request says otherwise (`TK2a`).
 pub(crate) const DEFAULT_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Longest life of a token that the relay makes (Ably's limit).
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How far clocks may be apart where a time was written elsewhere (Ably's window for token requests).
+/// How much the clock of another machine may differ (Ably's window for token requests).
 pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(2 * 60);
 
 /// Longest token, in bytes. It holds a capability of the largest size.
@@ -42,11 +42,11 @@ pub struct TokenDetails {
     pub key_name: SmolStr,
     /// When it was made.
     pub issued: Timestamp,
-    /// When it runs out.
+    /// When it expires.
     pub expires: Timestamp,
     /// What it allows, in the canonical form.
     pub capability: String,
-    /// Who its holder is; absent: nobody; `*`: anybody.
+    /// Who its holder is. Absent for nobody, and `*` for anybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
 }
@@ -64,7 +64,7 @@ impl fmt::Debug for TokenDetails {
     }
 }
 
-/// What a good token says about its holder.
+/// What a valid token says about its holder.
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) app: AppId,
@@ -88,7 +88,7 @@ struct Claims {
     capability: Option<String>,
     #[serde(rename = "x-ably-clientId", skip_serializing_if = "Option::is_none")]
     client_id: Option<ClientId>,
-    /// A token inside the token: its holder is who that one says.
+    /// A token inside the token, which says who the holder is.
     #[serde(rename = "x-ably-token", skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -101,7 +101,7 @@ pub(crate) struct Grant {
     pub(crate) ttl: Duration,
 }
 
-/// Makes a token that is good from `wall` on.
+/// Makes a token that is valid from `wall` on.
 ///
 /// # Errors
 /// 40160 where the key allows nothing of what is asked for.
@@ -129,11 +129,11 @@ pub(crate) fn mint(key: &ApiKey, grant: Grant, wall: Timestamp) -> Result<TokenD
     })
 }
 
-/// Decides whether a token is good at `wall`.
+/// Decides whether a token is valid at `wall`.
 ///
 /// # Errors
-/// 40101 for what is no token or has a wrong signature, 40144 for a JWT that cannot be read, 40142 for one that has run
-/// out, 40400 for one of an application that is not served here.
+/// 40101 for a text that is not a token, 40144 for a JWT that cannot be read or has a wrong signature, 40142 for one that
+/// expired, 40400 for one of an application that is not served here.
 pub(crate) fn verify(apps: &Apps, token: &str, wall: Timestamp) -> Result<Claim, ErrorInfo> {
     let (key, mut claims) = verify_signature(apps, token, wall)?;
     let Some(inner) = claims.token.take() else { return claim(key, claims, wall) };
@@ -157,7 +157,7 @@ fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    // A new token can mend it: the key has another secret now, as that of a page's relay has after each start.
+    // A new token can repair this: perhaps the key has another secret now. That of a relay with a page has one after each start.
     let mut error = unreadable("the signature of the JWT is not of the key that it names");
     for key in apps.keys_named(&name)? {
         let secret = DecodingKey::from_secret(key.secret().as_bytes());
@@ -212,7 +212,7 @@ fn common(asked: &Capability, key: &ApiKey) -> Result<Capability, ErrorInfo> {
         .ok_or_else(|| not_permitted("the key allows nothing of what the token asks for"))
 }
 
-/// The error for a token that has run out.
+/// The error for a token that has expired.
 pub(crate) fn expired() -> ErrorInfo {
     ErrorInfo::new(ErrorCode::TOKEN_EXPIRED, 401, "the token has run out; come with a new one")
 }
@@ -221,7 +221,7 @@ fn unreadable(message: &str) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::INVALID_JWT, 401, message)
 }
 
-/// The form of JWTs. Milliseconds survive: they are far from the precision's end.
+/// A time as JWTs write it. Its milliseconds are kept: the precision is much higher.
 fn seconds(time: Timestamp) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "times near the present have 41 bits")]
     let milliseconds = time.0 as f64;
@@ -229,7 +229,7 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 fn milliseconds(seconds: f64) -> Timestamp {
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, and what is no number is 0: long ago")]
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates, and NaN becomes 0, which is long ago")]
     let milliseconds = (seconds * 1000.0).round() as i64;
     Timestamp(milliseconds)
 }

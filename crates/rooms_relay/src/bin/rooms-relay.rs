@@ -13,39 +13,39 @@ use rooms_protocol::DEFAULT_RELAY_PORT;
 use rooms_relay::{ApiKey, ApiKeyError, CloudPlan, ConfigError, Limits, Relay, RelayConfig, RelayError, TokenEndpoint};
 use tokio::signal;
 
-/// The exit code for a command line that cannot be followed, the same as clap's.
+/// The exit code for a wrong command line, the same as clap's.
 const USAGE: u8 = 2;
 
 /// A relay for bevy_rooms: games on this machine or network meet here, without an account.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// A TOML file; flags stand over it. Other users of the machine may see flags, but not the file. It may have listen,
-    /// serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits (plan, and
-    /// numbers such as members_per_channel).
+    /// A TOML file with the configuration; flags override it. Other users of the machine can see flags, but not the file. It may
+    /// have listen, serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits
+    /// (plan, and numbers such as members_per_channel).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// The address to listen on, 0.0.0.0 for the whole network; port 0 takes a free one [default: 127.0.0.1:8787].
+    /// The address to listen on: 0.0.0.0 for the whole network, port 0 for a free port [default: 127.0.0.1:8787].
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = parse_listen)]
     listen: Option<SocketAddr>,
 
-    /// An API key that clients may connect with; give it again for more. What it allows may follow:
+    /// An API key that clients may connect with; repeat the flag for more keys. What the key allows may follow:
     /// '={"room:*":["publish","subscribe"]}'. Without a key, a development key works on loopback.
     #[arg(long = "key", value_name = "APP.KEYID:SECRET")]
     keys: Vec<KeyText>,
 
-    /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name. With --serve also to who
-    /// names no room, as the page does: then for all that the key allows.
+    /// Give tokens at /token?room=…&player=… to whoever asks, made with the key of this name. With --serve, a request without
+    /// a room, as the page makes it, gets a token for everything that the key allows.
     #[arg(long, value_name = "APP.KEYID")]
     token_endpoint: Option<String>,
 
-    /// Serve the web page in this folder too: players only need the link. Whoever reaches the relay gets tokens for it;
-    /// beyond loopback with a key of this run alone, unless --key names one.
+    /// Serve the web page in this folder too, so that players only need the link. Whoever reaches the relay gets tokens for the
+    /// page; beyond loopback these are made with a key of this run alone, unless --key names one.
     #[arg(long, value_name = "FOLDER")]
     serve: Option<PathBuf>,
 
-    /// Enforce the limits of a plan of Ably's cloud, so that what runs here runs there: none, free, standard or pro.
+    /// Enforce the limits of a plan of Ably's cloud, so that a game that runs here runs there: none, free, standard or pro.
     #[arg(long, value_name = "PLAN", value_parser = parse_limits)]
     limits: Option<PlanLimits>,
 
@@ -54,7 +54,7 @@ struct Options {
     sandbox: bool,
 }
 
-/// A key that was not read yet: the parser of flags would print a wrong one, secret and all.
+/// A key that is read later: the parser of flags would print a wrong one with its secret.
 #[derive(Clone)]
 struct KeyText(String);
 
@@ -70,7 +70,7 @@ impl fmt::Debug for KeyText {
     }
 }
 
-/// The plan whose limits are enforced, if any. A type of its own, since clap takes an `Option` for an absent flag.
+/// The plan whose limits are enforced, if any. It is a type of its own, since clap reads an `Option` as an absent flag.
 #[derive(Clone, Copy, Debug)]
 struct PlanLimits(Option<CloudPlan>);
 
@@ -133,10 +133,10 @@ enum Failure {
     Output(io::Error),
 }
 
-/// What the file says, and over it the flags.
+/// The configuration of the file, with the flags over it.
 fn configure(options: Options) -> Result<RelayConfig, Failure> {
-    let mut config = RelayConfig::default();
-    config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT));
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT));
+    let mut config = RelayConfig { listen, ..RelayConfig::default() };
     if let Some(path) = options.config {
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::Config { path: path.clone(), error })?;
         config = config.with_toml(&text).map_err(|error| Failure::ConfigForm { path, error })?;
@@ -160,7 +160,7 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
 
 async fn run(options: Options) -> Result<(), Failure> {
     let relay = Relay::bind(configure(options)?).await?;
-    // Before the ready line, so that whoever waits for it can already end the program cleanly.
+    // Before the line that tells that the relay is ready, so that whoever waits for it can end the program cleanly.
     let shutdown = shutdown_signal().map_err(Failure::Signals)?;
     let (addr, url) = (relay.local_addr(), relay.url());
     let elsewhere =

@@ -6,35 +6,35 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::http::{
-    RestRequest, RestResponse,
+use super::{
     call::{JSON, MSGPACK, answer_format},
+    message::{RestRequest, RestResponse},
 };
 use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
 
-/// What a page in a browser may send, beside what it always may.
+/// The headers that a page in a browser may send beside those that it always may.
 const ALLOWED_HEADERS: &str =
     "authorization, content-type, accept, x-ably-version, x-ably-clientid, ably-agent, x-requested-with";
 
-/// What a page in a browser may do.
+/// The methods that a page in a browser may use.
 const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// What a page in a browser may see of an answer, beside what it always may.
+/// The headers of an answer that a page in a browser may read beside those that it always may.
 const EXPOSED_HEADERS: &str = "link, x-ably-errorcode, x-ably-errormessage";
 
-/// How long a browser may remember what it may do, in seconds: an hour.
+/// How long a browser may remember these, in seconds: an hour.
 const PREFLIGHT_AGE: &str = "3600";
 
-/// The body of an answer. It may hold a token, and so has no debug output.
+/// The body of an answer. It may contain a token, so it has no debug output.
 #[derive(Clone)]
 pub(crate) enum Body {
     /// None.
     Nothing,
     /// Messages as they were delivered.
     Messages(Vec<Message>),
-    /// Words about members.
+    /// Presence messages.
     Presence(Vec<PresenceMessage>),
-    /// Anything that holds no bytes.
+    /// Any value without bytes.
     Value(Value),
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// An answer that all went well.
+    /// An answer to a request that succeeded.
     pub(crate) fn new(status: u16, body: Body) -> Self {
         Self { status, body, links: None, error: None }
     }
@@ -74,7 +74,7 @@ impl Body {
     fn prepare(&mut self, format: Format) {
         match self {
             Self::Messages(messages) => messages.iter_mut().for_each(|message| message.encode_for(format)),
-            Self::Presence(words) => words.iter_mut().for_each(|word| word.encode_for(format)),
+            Self::Presence(messages) => messages.iter_mut().for_each(|message| message.encode_for(format)),
             Self::Nothing | Self::Value(_) => {}
         }
     }
@@ -85,13 +85,13 @@ impl Serialize for Body {
         match self {
             Self::Nothing => serializer.serialize_none(),
             Self::Messages(messages) => messages.serialize(serializer),
-            Self::Presence(words) => words.serialize(serializer),
+            Self::Presence(messages) => messages.serialize(serializer),
             Self::Value(value) => value.serialize(serializer),
         }
     }
 }
 
-/// An answer for clients that cannot read statuses and headers.
+/// An answer for clients that cannot read the status and the headers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
@@ -146,7 +146,7 @@ impl Reply {
     }
 }
 
-/// Lets pages of every origin in: credentials decide who may do what, not the page.
+/// Allows pages of every origin. Credentials decide who may do what, not the page.
 fn cors(request: &RestRequest) -> Vec<(&'static str, String)> {
     let Some(origin) = request.header("origin") else { return Vec::new() };
     let mut headers = vec![
@@ -165,13 +165,13 @@ fn cors(request: &RestRequest) -> Vec<(&'static str, String)> {
 
 fn write(format: Format, body: &impl Serialize) -> Vec<u8> {
     match format {
-        // Cannot fail: all maps have keys that are strings, and a vector takes all that is written.
+        // This cannot fail: the keys of all maps are strings, and writing to a vector succeeds.
         Format::Json => serde_json::to_vec(body).unwrap_or_default(),
         Format::MsgPack => msgpack::to_vec(body),
     }
 }
 
-/// A text as a header may carry it.
+/// A text in the form that a header may have.
 fn header_text(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect()
 }

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 use url::form_urlencoded;
 
-use crate::{Credentials, http::RestRequest};
+use super::message::RestRequest;
+use crate::auth::Credentials;
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Format, msgpack};
 
 /// The media type of MessagePack.
@@ -14,7 +15,7 @@ pub(super) const MSGPACK: &str = "application/x-msgpack";
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// A request taken apart. Its query may hold a key, and so it has no debug output.
+/// A request taken apart. Its query may contain a key, so it has no debug output.
 pub(crate) struct Call<'a> {
     /// The request itself.
     pub(crate) request: &'a RestRequest,
@@ -27,7 +28,7 @@ impl<'a> Call<'a> {
     /// Takes a request apart.
     ///
     /// # Errors
-    /// 40000 for a path whose escapes are no text.
+    /// 40000 for a path whose escapes are not text.
     pub(crate) fn parse(request: &'a RestRequest) -> Result<Self, ErrorInfo> {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         // Split first, so that an escaped slash stays inside its segment.
@@ -45,7 +46,7 @@ impl<'a> Call<'a> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// What the client shows: `Authorization: Basic` or `Bearer`, or the query as for a connection.
+    /// The client's credentials: `Authorization: Basic` or `Bearer`, or those in the query, as for a connection.
     ///
     /// # Errors
     /// As [`Credentials::from_http`].
@@ -57,7 +58,7 @@ impl<'a> Call<'a> {
     /// Who the client says it is, in base64 (`RSA7e2`).
     pub(crate) fn client_id(&self) -> Option<ClientId> {
         let id = self.request.header("x-ably-clientid")?;
-        // Not base64: as it is, and refused where it does not fit the credentials.
+        // An id that is not base64 is used as it is. If it does not match the credentials, it is refused later.
         let decoded = BASE64.decode(id).ok().and_then(|id| String::from_utf8(id).ok());
         Some(decoded.unwrap_or_else(|| id.to_owned()).into())
     }
@@ -65,7 +66,7 @@ impl<'a> Call<'a> {
     /// The body, read as its `Content-Type` says.
     ///
     /// # Errors
-    /// 40001 for a body that is not what it should be.
+    /// 40001 for a body that cannot be read.
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, ErrorInfo> {
         let is_msgpack = self.request.header("content-type").is_some_and(|kind| kind.starts_with(MSGPACK));
         let read = if is_msgpack {
@@ -81,7 +82,7 @@ impl<'a> Call<'a> {
 }
 
 impl RestRequest {
-    /// The value of a header, by its name in small letters.
+    /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -96,7 +97,7 @@ pub(super) fn answer_format(param: Option<&str>, request: &RestRequest) -> Forma
     if asked { Format::MsgPack } else { Format::Json }
 }
 
-/// Replaces `%XX`, once. `None` where no UTF-8 comes out.
+/// Replaces `%XX`, once. `None` where the result is not UTF-8.
 fn unescape(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();

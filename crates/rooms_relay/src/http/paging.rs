@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::http::Call;
+use super::call::Call;
 use rooms_protocol::{ChannelSerial, ErrorCode, ErrorInfo, Timestamp};
 
 /// Items in a page unless the request says otherwise (documented by Ably).
@@ -11,7 +11,7 @@ const DEFAULT_LIMIT: usize = 100;
 /// Most items in a page (documented by Ably).
 const MAX_LIMIT: usize = 1_000;
 
-/// The parameters of lists that their links carry on. The cursor is not among them: each link has its own.
+/// The parameters of a list that its links repeat. Each link has its own cursor.
 const CARRIED: [&str; 11] = [
     "limit",
     "start",
@@ -31,9 +31,9 @@ const CARRIED: [&str; 11] = [
 pub(crate) struct Paging {
     /// Most items.
     pub(crate) limit: usize,
-    /// Where the page before ended, in the list's own words.
+    /// Where the page before ended, in the form that the list defines.
     pub(crate) cursor: Option<String>,
-    /// What all links of the list have.
+    /// The query that all links of the list share.
     query: String,
 }
 
@@ -41,7 +41,7 @@ impl Paging {
     /// Reads `limit` and `cursor`.
     ///
     /// # Errors
-    /// 40003 for a limit that is no number from 1 to 1,000.
+    /// 40003 for a limit that is not a number from 1 to 1,000.
     pub(crate) fn parse(call: &Call<'_>) -> Result<Self, ErrorInfo> {
         let limit = match call.param("limit") {
             None => DEFAULT_LIMIT,
@@ -68,7 +68,7 @@ impl Paging {
             if let Some(cursor) = cursor {
                 query.append_pair("cursor", cursor);
             }
-            // A parameter at least, since SDKs do not take a link without a query.
+            // With one parameter at least, since SDKs do not accept a link without a query.
             if cursor.is_none() && self.query.is_empty() {
                 query.append_pair("limit", &self.limit.to_string());
             }
@@ -89,7 +89,7 @@ pub(crate) enum Direction {
     Forwards,
 }
 
-/// What of a history is asked for.
+/// Which part of a history is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HistoryQuery {
     /// The earliest time.
@@ -98,7 +98,7 @@ pub(crate) struct HistoryQuery {
     pub(crate) end: Timestamp,
     /// The order.
     pub(crate) direction: Direction,
-    /// The newest position, where a client wants what was there before it attached (`RTL10b`).
+    /// The newest position, where a client wants the messages from before it attached (`RTL10b`).
     pub(crate) until: Option<ChannelSerial>,
     /// Which page.
     pub(crate) paging: Paging,
@@ -127,7 +127,7 @@ impl HistoryQuery {
         Ok(Self { start, end, direction, until, paging: Paging::parse(call)? })
     }
 
-    /// Whether something of that time is asked for.
+    /// Whether messages of that time are asked for.
     pub(crate) fn includes(&self, time: Timestamp) -> bool {
         (self.start..=self.end).contains(&time)
     }

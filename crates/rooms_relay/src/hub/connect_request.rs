@@ -5,12 +5,16 @@ use std::{fmt, time::Duration};
 use url::form_urlencoded;
 
 use crate::{auth::Credentials, limits::HEARTBEAT_INTERVALS};
-use rooms_protocol::{ClientId, ConnectionKey, Format};
+use rooms_protocol::{ClientId, ConnectionKey, ErrorCode, ErrorInfo, Format, PROTOCOL_VERSION};
 
-/// The query of a connecting client. Unknown parameters are skipped; values that make no sense count as not given,
-/// except where the hub refuses them with an error.
+/// The first protocol version whose connections resume by key alone, as they do here.
+const OLDEST_VERSION: u32 = 2;
+
+/// The query of a client that connects. Unknown parameters are skipped. Values that make no sense count as not given, except
+/// where the hub refuses them with an error.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ConnectRequest {
     /// `v`: the protocol version, as sent.
     pub version: Option<String>,
@@ -20,13 +24,13 @@ pub struct ConnectRequest {
     pub key: Option<String>,
     /// `access_token`, or `accessToken` as the specification calls it: a token.
     pub access_token: Option<String>,
-    /// `clientId`: who the client wants to be.
+    /// `clientId`: who the client asks to be.
     pub client_id: Option<ClientId>,
     /// `echo=false`: the client does not want its own messages back.
     pub no_echo: bool,
-    /// `heartbeats=true`: liveness must show in frames, since the client does not see pings.
+    /// `heartbeats=true`: the relay sends HEARTBEAT frames, since the client does not see pings.
     pub heartbeats: bool,
-    /// `resume`, or else `recover`: the key of the connection to go on with.
+    /// `resume`, or else `recover`: the key of the connection to resume.
     pub resume: Option<ConnectionKey>,
     /// `heartbeatInterval`: the longest silence that the client wants from the server.
     pub heartbeat_interval: Option<Duration>,
@@ -35,7 +39,7 @@ pub struct ConnectRequest {
 }
 
 impl ConnectRequest {
-    /// Reads the query part of the address, with or without its `?`. Where a name comes twice, the last counts.
+    /// Reads the query of an address, with or without its `?`. If a name comes twice, the last one counts.
     pub fn from_query(query: &str) -> Self {
         let mut request = Self::default();
         let mut recover = None;
@@ -60,18 +64,41 @@ impl ConnectRequest {
         request
     }
 
-    /// The longest silence that the client gets from a relay with this `default`.
+    /// The longest silence that the relay promises the client. `default` applies if the client asks for none.
     pub(crate) fn idle_interval(&self, default: Duration) -> Duration {
         let (shortest, longest) = HEARTBEAT_INTERVALS;
         self.heartbeat_interval.map_or(default, |asked| asked.clamp(shortest, longest))
     }
 
-    /// How the client is written to: as it asked, or else in JSON.
+    /// Refuses a version or a format that the relay does not support.
+    ///
+    /// # Errors
+    /// 40002 for an unknown version, 40003 for an unknown format.
+    pub(crate) fn check_protocol(&self) -> Result<(), ErrorInfo> {
+        let version = self.version.as_ref().map_or(Some(u32::from(PROTOCOL_VERSION)), |text| text.parse().ok());
+        if version.is_none_or(|version| version < OLDEST_VERSION) {
+            return Err(ErrorInfo::new(
+                ErrorCode::UNSUPPORTED_VERSION,
+                400,
+                "this relay speaks version 6 of the protocol; the parameter v must be 2 or more",
+            ));
+        }
+        match self.format.as_deref().map(Format::from_name) {
+            Some(None) => Err(ErrorInfo::new(
+                ErrorCode::INVALID_PARAMETER,
+                400,
+                "this relay speaks JSON and MessagePack; connect with format=json or format=msgpack",
+            )),
+            None | Some(Some(_)) => Ok(()),
+        }
+    }
+
+    /// The format of frames to the client: the one that it asked for, or else JSON.
     pub fn wire_format(&self) -> Format {
         self.format.as_deref().and_then(Format::from_name).unwrap_or_default()
     }
 
-    /// What the client shows. Where it shows a key and a token, the key.
+    /// The credentials of the client. If there are a key and a token, the key.
     pub(crate) fn credentials(&self) -> Option<Credentials> {
         let key = self.key.clone().map(Credentials::Key);
         key.or_else(|| self.access_token.clone().map(Credentials::Token))
@@ -83,7 +110,7 @@ fn milliseconds(value: &str) -> Option<Duration> {
 }
 
 impl fmt::Debug for ConnectRequest {
-    /// Leaves out whatever is a secret.
+    /// Leaves out all secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectRequest")
             .field("version", &self.version)
@@ -129,5 +156,11 @@ mod tests {
         let request = ConnectRequest::from_query("heartbeatInterval=5000&remainPresentFor=soon");
         assert_eq!(request.heartbeat_interval, Some(Duration::from_secs(5)));
         assert_eq!(request.remain_present_for, None);
+    }
+
+    #[test]
+    fn a_request_does_not_show_its_credentials_in_debug_output() {
+        let debug = format!("{:?}", ConnectRequest::from_query("key=app.id:insecure&access_token=insecure"));
+        assert!(!debug.contains("insecure"), "{debug}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the hub tells its driver to do.
+//! What the driver of the hub does next.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -7,7 +7,13 @@ use rooms_protocol::Frame;
 
 /// One transport to the hub, such as a socket. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkId(pub(crate) u64);
+pub struct LinkId(u64);
+
+impl LinkId {
+    pub(crate) fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// What the driver has to do next.
 #[derive(Clone, Debug)]
@@ -20,25 +26,25 @@ pub enum Output {
         /// The frame, shared with its other receivers.
         frame: Arc<SharedFrame>,
     },
-    /// Send a WebSocket ping, since nothing else may have been sent for a while.
+    /// Send a WebSocket ping, since the link may have been silent for a while.
     Ping {
         /// Over which link.
         link: LinkId,
     },
-    /// Close a link when all before is sent. The hub has forgotten it already.
+    /// Close a link when everything before is sent. The hub has forgotten the link already.
     Close {
         /// Which link.
         link: LinkId,
     },
 }
 
-/// What there is to do, in order. The driver empties it after each input.
+/// What the driver does next, in order. It takes all of it after each input.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Outputs {
     queue: VecDeque<Output>,
 }
 
-impl Outbox {
+impl Outputs {
     pub(crate) fn send(&mut self, link: LinkId, frame: Frame) {
         self.send_shared(link, Arc::new(frame.into()));
     }

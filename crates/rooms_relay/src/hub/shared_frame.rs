@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use rooms_protocol::{Format, Frame, WireFrame};
 
-/// A frame and its forms on the wire, each of which is made once, when first asked for, however many receive it.
+/// A frame and its forms on the wire. Each form is made once, when it is first needed, for however many receivers.
 #[derive(Debug)]
 pub struct SharedFrame {
     frame: Frame,
@@ -18,7 +18,7 @@ impl SharedFrame {
         &self.frame
     }
 
-    /// The frame as it goes over a line that is written in `format`.
+    /// The frame as it is sent in `format`.
     pub fn wire(&self, format: Format) -> &WireFrame {
         let form = match format {
             Format::Json => &self.json,

@@ -1,15 +1,15 @@
 //! The hub on simulated time.
 
 mod apps;
-mod attaching;
-mod authorizing;
-mod connecting;
+mod attach;
+mod authorization;
+mod connect;
 mod encodings;
 mod hostile;
 mod presence;
-mod publishing;
+mod publish;
 mod rest;
-mod resuming;
+mod resume;
 mod scripts;
 mod wrong_types;
 
@@ -17,7 +17,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use rooms_protocol::{
-    ChannelSerial, ConnectionKey, DEVELOPMENT_KEY, Data, Flags, Format, Message, PresenceAction, PresenceMessage,
+    ChannelSerial, ConnectionId, ConnectionKey, DEVELOPMENT_KEY, Data, ErrorCode, Flags, Format, Message, MsgSerial,
+    PresenceAction, PresenceMessage,
 };
 
 /// The wall clock at the start of each test.
@@ -131,7 +132,7 @@ impl World {
         frames
     }
 
-    /// Publishes messages with these names and gives the answer.
+    /// Publishes messages with these names and returns the answer.
     #[track_caller]
     fn publish(&mut self, client: &mut Client, channel: &str, names: &[&str]) -> Frame {
         let messages = names.iter().map(|name| Message::new(*name, "x")).collect();
@@ -144,10 +145,10 @@ impl World {
         self.send_numbered(client, frame)
     }
 
-    /// Says one word about a member and gives the answer.
+    /// Sends one presence message and returns the answer.
     #[track_caller]
-    fn presence(&mut self, client: &mut Client, channel: &str, word: PresenceMessage) -> Frame {
-        let frame = Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, channel.into()) };
+    fn presence(&mut self, client: &mut Client, channel: &str, message: PresenceMessage) -> Frame {
+        let frame = Frame { presence: vec![message], ..Frame::for_channel(Action::Presence, channel.into()) };
         self.send_numbered(client, frame)
     }
 
@@ -191,19 +192,19 @@ fn error_code(frame: &Frame) -> Option<u32> {
     frame.error.as_ref().map(|error| error.code.0)
 }
 
-fn word(action: PresenceAction, client: &str, data: &str) -> PresenceMessage {
+fn presence_message(action: PresenceAction, client: &str, data: &str) -> PresenceMessage {
     let data = (!data.is_empty()).then(|| Data::from(data));
     let client_id = (!client.is_empty()).then(|| client.into());
     PresenceMessage { action, client_id, data, ..PresenceMessage::default() }
 }
 
-/// What was told about members: who, what, and with which data.
-fn told(frames: &[Frame]) -> Vec<(String, PresenceAction, String)> {
-    let words = frames.iter().filter(|frame| frame.action == Action::Presence).flat_map(|frame| &frame.presence);
-    words
-        .map(|word| {
-            let data = word.data.as_ref().and_then(Data::as_text).unwrap_or_default();
-            (word.client_id.as_ref().unwrap().as_str().to_owned(), word.action, data.to_owned())
+/// The presence messages of frames: who, what, and with which data.
+fn presence_in(frames: &[Frame]) -> Vec<(String, PresenceAction, String)> {
+    let messages = frames.iter().filter(|frame| frame.action == Action::Presence).flat_map(|frame| &frame.presence);
+    messages
+        .map(|message| {
+            let data = message.data.as_ref().and_then(Data::as_text).unwrap_or_default();
+            (message.client_id.as_ref().unwrap().as_str().to_owned(), message.action, data.to_owned())
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! The hub's timers, kept in the order in which they run out.
+//! The hub's timers, in the order in which they expire.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,59 +9,59 @@ use rooms_protocol::ConnectionId;
 
 /// What there is to do at some time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Timer {
+pub(crate) enum HubTimer {
     /// When to send something over a link, so that its client does not take it for dead.
     Heartbeat(LinkId),
     /// When to tell a client on which channels it missed messages.
-    TellGaps(LinkId),
-    /// When to let the members leave that a connection has on channels it is not attached to.
+    ReportGaps(LinkId),
+    /// When the members leave that a connection has on channels it is not attached to.
     LeaveMembers(ConnectionId),
     /// When to forget a connection that has no link.
     ForgetConnection(ConnectionId),
     /// When to ask a client for a new token, so that it does not lose its connection.
-    AskForToken(ConnectionId),
-    /// When the token of a connection runs out.
+    RequestToken(ConnectionId),
+    /// When the token of a connection expires.
     ExpireToken(ConnectionId),
-    /// When to drop what a channel keeps too long, and the channel if it idles.
+    /// When to drop what a channel kept long enough, and the channel if it is idle.
     TrimChannel(ChannelKey),
 }
 
 /// All timers that are set: one deadline each.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    deadlines: HashMap<Timer, Instant>,
-    order: BTreeSet<(Instant, Timer)>,
+    deadlines: HashMap<HubTimer, Instant>,
+    order: BTreeSet<(Instant, HubTimer)>,
 }
 
 impl Timers {
-    /// Sets `timer` to run out at `at`, whatever it was set to before.
-    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+    /// Sets `timer` to expire at `at`, whatever it was set to before.
+    pub(crate) fn set(&mut self, timer: HubTimer, at: Instant) {
         self.stop(&timer);
         self.deadlines.insert(timer.clone(), at);
         self.order.insert((at, timer));
     }
 
     /// Sets `timer` unless it is set.
-    pub(crate) fn set_if_stopped(&mut self, timer: Timer, at: Instant) {
+    pub(crate) fn set_if_stopped(&mut self, timer: HubTimer, at: Instant) {
         if !self.deadlines.contains_key(&timer) {
             self.set(timer, at);
         }
     }
 
     /// Stops `timer`.
-    pub(crate) fn stop(&mut self, timer: &Timer) {
+    pub(crate) fn stop(&mut self, timer: &HubTimer) {
         if let Some(at) = self.deadlines.remove(timer) {
             self.order.remove(&(at, timer.clone()));
         }
     }
 
-    /// When the next timer runs out.
+    /// When the next timer expires.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// Takes one timer that has run out.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+    /// Takes one timer that has expired.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<HubTimer> {
         if self.next()? > now {
             return None;
         }
@@ -78,10 +78,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timers_run_out_in_order_and_once() {
+    fn timers_expire_in_order_and_once() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let (slow, fast) = (Timer::LeaveMembers("a".into()), Timer::ForgetConnection("a".into()));
+        let (slow, fast) = (HubTimer::LeaveMembers("a".into()), HubTimer::ForgetConnection("a".into()));
         let mut timers = Timers::default();
         timers.set(slow.clone(), at(9));
         timers.set(fast.clone(), at(8));

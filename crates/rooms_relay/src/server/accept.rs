@@ -25,26 +25,26 @@ use tokio::{
 
 use crate::Limits;
 
-/// Sockets beyond the limit of connections: room to tell them so, and for plain HTTP.
+/// Sockets beyond the limit of connections, so that the relay can tell their clients so, and for plain HTTP.
 const SPARE_SOCKETS: usize = 64;
 
-/// Pause after the system refused to accept, most often for want of file descriptors: some may be free then.
+/// Pause after the system did not accept a socket. Most often it has no free file descriptor, and has one a little later.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Accepts no more sockets than it may hold; further ones wait in the system's queue.
+/// Accepts no more sockets than it may have. Further ones wait in the system's queue.
 #[derive(Debug)]
 pub(super) struct GuardedListener {
     listener: TcpListener,
     addr: SocketAddr,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
     handshake_timeout: Duration,
 }
 
 impl GuardedListener {
     pub(super) fn new(listener: TcpListener, addr: SocketAddr, limits: &Limits) -> Self {
         let sockets = limits.connections.saturating_add(SPARE_SOCKETS).min(Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(sockets));
-        Self { listener, addr, room, handshake_timeout: limits.handshake_timeout }
+        let capacity = Arc::new(Semaphore::new(sockets));
+        Self { listener, addr, capacity, handshake_timeout: limits.handshake_timeout }
     }
 
     async fn accept_stream(&self) -> (TcpStream, SocketAddr) {
@@ -71,16 +71,25 @@ impl Listener for GuardedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (GuardedStream, SocketAddr) {
-        // The semaphore is never closed; if it were, the socket would go without a permit.
-        let permit = Arc::clone(&self.room).acquire_owned().await.ok();
+        // The semaphore is never closed. If it were, the socket would have no permit.
+        let permit = Arc::clone(&self.capacity).acquire_owned().await.ok();
         let (stream, addr) = self.accept_stream().await;
-        // Frames are small and wanted at once.
+        // Frames are small, and players wait for them.
         if let Err(error) = stream.set_nodelay(true) {
             log::debug!("cannot turn off Nagle's algorithm for {addr}: {error}");
         }
         let deadline = Box::pin(tokio::time::sleep(self.handshake_timeout));
-        let patience = self.handshake_timeout;
-        (GuardedStream { stream, gate: Gate::default(), patience, deadline: Some(deadline), _permit: permit }, addr)
+        let timeout = self.handshake_timeout;
+        (
+            GuardedStream {
+                stream,
+                signal: HandshakeSignal::default(),
+                timeout,
+                deadline: Some(deadline),
+                _permit: permit,
+            },
+            addr,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -88,68 +97,68 @@ impl Listener for GuardedListener {
     }
 }
 
-/// Says that a socket became a WebSocket, so that its time does not run out, or that it made a request, which gives it
-/// as much time again.
+/// Signals that a socket became a WebSocket, so that it does not time out, or that it made a request, which gives it the same
+/// time again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gate(Arc<Signs>);
+pub(super) struct HandshakeSignal(Arc<Flags>);
 
 #[derive(Debug, Default)]
-struct Signs {
-    is_open: AtomicBool,
-    is_renewed: AtomicBool,
+struct Flags {
+    is_upgraded: AtomicBool,
+    is_extended: AtomicBool,
 }
 
-impl Gate {
-    pub(super) fn open(&self) {
-        self.0.is_open.store(true, Ordering::Relaxed);
+impl HandshakeSignal {
+    pub(super) fn upgraded(&self) {
+        self.0.is_upgraded.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn renew(&self) {
-        self.0.is_renewed.store(true, Ordering::Relaxed);
+    pub(super) fn extend(&self) {
+        self.0.is_extended.store(true, Ordering::Relaxed);
     }
 
-    fn take_renewal(&self) -> bool {
-        self.0.is_renewed.swap(false, Ordering::Relaxed)
+    fn take_extension(&self) -> bool {
+        self.0.is_extended.swap(false, Ordering::Relaxed)
     }
 
-    fn is_open(&self) -> bool {
-        self.0.is_open.load(Ordering::Relaxed)
+    fn is_upgraded(&self) -> bool {
+        self.0.is_upgraded.load(Ordering::Relaxed)
     }
 }
 
-impl Connected<IncomingStream<'_, GuardedListener>> for Gate {
+impl Connected<IncomingStream<'_, GuardedListener>> for HandshakeSignal {
     fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
-        stream.io().gate.clone()
+        stream.io().signal.clone()
     }
 }
 
-/// A socket that fails to read when it is no WebSocket, and makes no request, in time.
+/// A socket whose reads fail if it neither becomes a WebSocket nor makes a request in time.
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     stream: TcpStream,
-    gate: Gate,
+    signal: HandshakeSignal,
     /// How long it may take to become a WebSocket, or to make its next request.
-    patience: Duration,
+    timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl GuardedStream {
-    /// A file that goes out slowly, but goes, has its time.
+    /// Gives a file that is sent slowly all the time that it needs.
     fn note_progress(&self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
-            self.gate.renew();
+            self.signal.extend();
         }
     }
 }
 
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.gate.is_open() {
+        if self.signal.is_upgraded() {
             self.deadline = None;
         }
-        if self.gate.take_renewal() {
-            let until = Instant::now() + self.patience;
+        if self.signal.take_extension() {
+            let until = Instant::now() + self.timeout;
             if let Some(deadline) = self.deadline.as_mut() {
                 deadline.as_mut().reset(until);
             }

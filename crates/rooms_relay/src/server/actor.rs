@@ -1,4 +1,4 @@
-//! The task that owns the hub: it takes what sockets say, keeps the time, and hands out what the hub sends.
+//! The task that owns the hub: it passes on events of sockets and the time, and hands out what the hub sends.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,21 +12,21 @@ use super::queue::{Item, NotQueued, Outgoing};
 use crate::{ConnectRequest, Hub, LinkId, Output, RestRequest, RestResponse};
 use rooms_protocol::{DecodeError, Frame};
 
-/// How long clients have at the end to read the goodbye. A little more than a socket takes to close.
+/// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
-/// What a socket tells the hub.
+/// An event of a socket.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// It wants a link. The answer may be lost when the socket is gone already.
+    /// It opened and needs a link. The answer is lost if the socket is gone already.
     Open { request: Box<ConnectRequest>, outgoing: Outgoing, opened: oneshot::Sender<LinkId> },
     /// A frame came in.
     Frame { link: LinkId, frame: Box<Frame> },
-    /// Something came in that is no frame.
+    /// Something came in that is not a frame.
     Malformed { link: LinkId, error: DecodeError },
-    /// Somebody asks over HTTP. The answer may be lost when the socket is gone already.
+    /// A request came over HTTP. The answer is lost if the socket is gone already.
     Rest { request: Box<RestRequest>, answer: oneshot::Sender<RestResponse> },
-    /// The socket is gone. The last that it says, and the only thing after `Open` that is always said.
+    /// The socket is gone. This is its last event, and the only one that always follows `Open`.
     Closed { link: LinkId },
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Actor {
     inputs: mpsc::Receiver<Input>,
     /// Where to send, for each link that the hub knows. Dropping one closes its socket when all is sent.
     sockets: HashMap<LinkId, Outgoing>,
-    /// Sockets that have not said `Closed`.
+    /// Sockets that have not sent `Closed`.
     alive: usize,
 }
 
@@ -45,7 +45,7 @@ impl Actor {
         Self { hub, inputs, sockets: HashMap::new(), alive: 0 }
     }
 
-    /// Runs until the other end of `stop` is gone; then says goodbye.
+    /// Runs until the other end of `stop` is gone. Then it shuts the hub down.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
             let deadline = self.hub.poll_timeout();
@@ -58,7 +58,7 @@ impl Actor {
         }
         self.hub.shut_down(Instant::now());
         self.deliver();
-        let goodbye = async {
+        let closing = async {
             while self.alive > 0
                 && let Some(input) = self.inputs.recv().await
             {
@@ -66,8 +66,8 @@ impl Actor {
                 self.deliver();
             }
         };
-        if timeout(SHUTDOWN_GRACE, goodbye).await.is_err() {
-            log::debug!("some clients did not read the goodbye in time");
+        if timeout(SHUTDOWN_GRACE, closing).await.is_err() {
+            log::debug!("some clients did not read the last frames in time");
         }
     }
 
@@ -78,7 +78,7 @@ impl Actor {
                 let link = self.hub.open(&request, now);
                 self.sockets.insert(link, outgoing);
                 self.alive += 1;
-                // A socket that is gone does not learn its link, so nobody else would say that it is closed.
+                // A socket that is gone does not learn its link, so it cannot report that the link is closed.
                 if opened.send(link).is_err() {
                     self.forget(link, now);
                 }
@@ -86,7 +86,7 @@ impl Actor {
             Input::Frame { link, frame } => self.hub.handle_frame(link, *frame, now),
             Input::Malformed { link, error } => self.hub.handle_malformed(link, &error, now),
             Input::Rest { request, answer } => {
-                // An error means that nobody waits for the answer any more.
+                // An error means that the client no longer waits for the answer.
                 let _ = answer.send(self.hub.rest(&request, now));
             }
             Input::Closed { link } => self.forget(link, now),
@@ -99,7 +99,7 @@ impl Actor {
         self.hub.handle_closed(link, now);
     }
 
-    /// Hands out all that the hub has to send. Never waits: who cannot keep up is cut off.
+    /// Hands out everything that the hub sends. Never waits: a client that cannot keep up is cut off.
     fn deliver(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             let (link, item) = match output {
@@ -114,7 +114,7 @@ impl Actor {
             if outgoing.push(item) == Err(NotQueued::Full)
                 && let Some(slow) = self.sockets.remove(&link)
             {
-                log::warn!("cut off {link:?}: it reads slower than it is sent to");
+                log::warn!("cut off {link:?}: it reads slower than the relay sends");
                 slow.cut();
                 self.hub.handle_closed(link, Instant::now());
             }

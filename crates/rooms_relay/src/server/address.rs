@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// Where a client on the same machine reaches `addr`: one that stands for all interfaces is reached over loopback.
+/// Where a client on the same machine reaches `addr`. An address that stands for all interfaces is reached over loopback.
 pub(super) fn url(addr: SocketAddr) -> String {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -12,9 +12,9 @@ pub(super) fn url(addr: SocketAddr) -> String {
     format!("ws://{}", SocketAddr::new(ip, addr.port()))
 }
 
-/// The address of this machine that leads to other networks. Nothing is sent to find out.
+/// The address of this machine that leads to other networks. Finding it sends nothing.
 pub(super) fn address_on_the_network() -> Option<IpAddr> {
-    // An address of documentation: any that is not on this machine would do.
+    // An address that is reserved for documentation. Any that is not on this machine would do.
     const ELSEWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(ELSEWHERE).ok()?;

@@ -1,6 +1,6 @@
-//! The relay's configuration as a TOML file: keys that are better not seen in a list of processes, and limits.
+//! The relay's configuration, and its form as a TOML file: keys that should not be seen in a list of processes, and limits.
 //!
-//! Owns the form of the file. Reading it from disk is the program's business.
+//! The program reads the file from disk.
 
 use std::{
     fmt,
@@ -16,22 +16,24 @@ use smol_str::SmolStr;
 use super::{error::RelayError, files};
 use crate::{ApiKey, Capability, CloudPlan, HubConfig, Limits, TokenEndpoint};
 
-/// What introduces, in messages about types, the value that was found. It may be a secret.
+/// The beginning of messages about types that contain the value that was found. It may be a secret.
 const FOUND_VALUE: &str = "invalid type: string";
 
-/// Where the relay listens and what it takes.
+/// Where the relay listens, and what it accepts.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug)]
 pub struct RelayConfig {
     /// The address to listen on. Defaults to a free port on loopback, `127.0.0.1:0`.
     pub listen: SocketAddr,
     /// Keys and limits. With the development key the relay listens on loopback only.
     pub hub: HubConfig,
-    /// A folder with a web page and what belongs to it, which browsers get from the relay's address. Defaults to none.
+    /// A folder with a web page and its files, which browsers get from the relay's address. Defaults to none.
     ///
-    /// A page needs tokens: where no token endpoint is set, whoever reaches the relay gets one for all that the first key
-    /// allows, other players' inboxes among it. One that is set has to be
-    /// [`for_every_channel`](TokenEndpoint::for_every_channel), unless the page asks for the tokens of a room. Beyond loopback a
-    /// key of this run alone takes the place of the development key.
+    /// A page needs tokens. If no token endpoint is set, whoever reaches the relay gets a token for everything that the first key
+    /// allows, other players' inboxes included. An endpoint that is set has to be
+    /// [`for_every_channel`](TokenEndpoint::for_every_channel), unless the page asks for tokens of one room. Beyond loopback, a
+    /// key of this run alone replaces the development key.
     pub serve: Option<PathBuf>,
 }
 
@@ -42,7 +44,7 @@ impl Default for RelayConfig {
 }
 
 impl RelayConfig {
-    /// The same with what the page in the folder needs, if there is one.
+    /// The same configuration with what the page in the folder needs, if there is one.
     pub(super) fn with_what_a_page_needs(mut self) -> Result<Self, RelayError> {
         let Some(folder) = &self.serve else { return Ok(self) };
         if !folder.join(files::INDEX).is_file() {
@@ -61,12 +63,12 @@ impl RelayConfig {
     }
 }
 
-/// Why a text is no configuration. Never holds what the file holds, since that may be a secret.
+/// Why a text is not a configuration. It never contains text of the file, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is wrong{place}: {why}", place = Place(*line))]
 #[non_exhaustive]
 pub struct ConfigError {
-    /// The line, from 1; `None` where it is about the whole.
+    /// The line, from 1. `None` if the error is about the whole file.
     pub line: Option<usize>,
     /// What is wrong, and what would be right.
     pub why: String,
@@ -142,7 +144,7 @@ struct FileLimits {
 }
 
 impl FileLimits {
-    /// What the file names in place of what was there; a plan in place of all of it.
+    /// The limits before with those of the file over them. A plan replaces all of them.
     fn over(&self, before: Limits) -> Result<Limits, ConfigError> {
         let mut limits = match self.plan.as_deref() {
             None => before,
@@ -171,7 +173,7 @@ impl FileLimits {
 }
 
 impl RelayConfig {
-    /// The same with what a TOML text names in place of what was there.
+    /// The same configuration with the values of a TOML text over it.
     ///
     /// ```
     /// use rooms_relay::RelayConfig;
@@ -192,7 +194,7 @@ impl RelayConfig {
     ///     [token_endpoint]
     ///     key = "game.players"
     ///     ttl_seconds = 3600
-    ///     ## Whether who names no room gets a token for all that the key allows, as the relay's own web page does.
+    ///     ## Whether a request without a room gets a token for everything that the key allows, as a page of the relay needs.
     ///     every_channel = false
     ///
     ///     ## A plan of Ably's cloud (none, free, standard, pro), and numbers that differ from it.

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
-    /// Something else listens there.
+    /// Another program listens there.
     #[error(
         "port {} is in use at {addr}, perhaps by another relay: stop that program, or listen on another port (port 0 \
          takes a free one)",
@@ -29,7 +29,7 @@ pub enum RelayError {
         /// What the system said.
         source: io::Error,
     },
-    /// Everybody knows the development key, so it must not open the relay to others.
+    /// Everybody knows the development key, so the relay must not let others in with it.
     #[error(
         "refusing to listen on {addr} with the development key, which everybody knows: set a key of your own, or listen \
          on 127.0.0.1"
@@ -38,7 +38,7 @@ pub enum RelayError {
         /// The address that was asked for.
         addr: SocketAddr,
     },
-    /// In the sandbox anybody gets keys, so it must not be open to others.
+    /// In the sandbox anybody gets keys, so others must not reach it.
     #[error(
         "refusing to listen on {addr} with the sandbox, where anybody gets keys: leave it out, or listen on 127.0.0.1"
     )]
@@ -46,13 +46,13 @@ pub enum RelayError {
         /// The address that was asked for.
         addr: SocketAddr,
     },
-    /// The key that tokens for games are to be made with is not one of the relay's.
+    /// The key for tokens of games is not one of the relay's.
     #[error("the relay has no API key with the name {name:?} to make tokens with: give it one, or name another")]
     UnknownTokenKey {
         /// The name that was given.
         name: SmolStr,
     },
-    /// The folder to serve holds no page.
+    /// The folder to serve contains no page.
     #[error(
         "{} holds no index.html: build a page into it first, such as with `web/build bingo`, or name another folder",
         folder.display()
@@ -61,16 +61,16 @@ pub enum RelayError {
         /// The folder that was given.
         folder: PathBuf,
     },
-    /// Without a key nobody could connect.
+    /// There is no key, so nobody could connect.
     #[error("the relay has no API key, so nobody could connect: give it one")]
     NoKey,
-    /// The system gave no random bytes for secrets.
+    /// The system has no random bytes for secrets.
     #[error("the system gives no random bytes, without which keys could be guessed: {0}")]
     Random(getrandom::Error),
-    /// The thread or its runtime could not start.
+    /// The thread or its runtime did not start.
     #[error("cannot start the relay's thread: {0}; the system may be out of threads or memory")]
     Thread(io::Error),
-    /// The listener broke.
+    /// The listener failed.
     #[error("the relay's listener failed: {0}; start the relay again")]
     Serve(io::Error),
 }

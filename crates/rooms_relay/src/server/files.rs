@@ -1,4 +1,4 @@
-//! Files of a folder: a web page that plays on this relay.
+//! Static files: a web page whose players use this relay.
 
 use std::path::PathBuf;
 
@@ -10,19 +10,19 @@ use axum::{
 };
 use tower_http::services::ServeDir;
 
-/// What the address of a folder stands for.
+/// The file that a folder's address stands for.
 pub(super) const INDEX: &str = "index.html";
 
 /// A folder of files.
 #[derive(Clone, Debug)]
-pub(super) struct Pages(ServeDir);
+pub(super) struct StaticFiles(ServeDir);
 
-impl Pages {
+impl StaticFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self(ServeDir::new(folder).precompressed_gzip())
     }
 
-    /// The file that the request names; the request again where there is none.
+    /// The file that the request names. Gives the request back if there is none.
     pub(super) async fn get(&self, request: Request) -> Result<Response, Request> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(request);
@@ -35,7 +35,7 @@ impl Pages {
         match files.try_call(asked).await {
             Ok(found) if found.status() != StatusCode::NOT_FOUND => {
                 let mut found = found.map(Body::new);
-                // Asked for anew each time, since a page that is built again keeps its name; unchanged, it is not sent.
+                // Browsers ask each time, since a page that is built again keeps its name. A file that did not change is not sent.
                 found.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
                 Ok(found)
             }

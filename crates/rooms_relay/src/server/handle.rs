@@ -4,9 +4,9 @@ use std::{io, net::SocketAddr, sync::mpsc as std_mpsc, thread};
 
 use tokio::sync::oneshot;
 
-use super::{Relay, RelayConfig, RelayError, address::url};
+use super::{address::url, config::RelayConfig, error::RelayError, relay::Relay};
 
-/// A relay on a thread of its own. Stops when dropped, telling its clients.
+/// A relay on a thread of its own. It stops when this is dropped, and tells its clients.
 #[derive(Debug)]
 pub struct RelayHandle {
     addr: SocketAddr,
@@ -25,7 +25,7 @@ impl RelayHandle {
         url(self.addr)
     }
 
-    /// Stops the relay: clients are told. Returns when its thread has ended, 3 seconds later at most.
+    /// Stops the relay and tells its clients. Returns when its thread has ended, 3 seconds later at most.
     pub fn stop(self) {
         drop(self);
     }
@@ -61,7 +61,7 @@ pub fn spawn(config: RelayConfig) -> Result<RelayHandle, RelayError> {
             };
             drop(ready.send(Ok(relay.local_addr())));
             let shutdown = async {
-                // An error means that the handle is gone, which is the wish to stop.
+                // An error means that the handle was dropped, which stops the relay too.
                 let _ = stopped.await;
             };
             if let Err(error) = relay.run(shutdown).await {

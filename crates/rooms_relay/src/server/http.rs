@@ -1,4 +1,4 @@
-//! Requests over plain HTTP: handed to the hub, which answers them all.
+//! Requests over plain HTTP. The hub answers them all.
 
 use axum::{
     body::{Body, to_bytes},
@@ -8,17 +8,17 @@ use axum::{
 };
 use tokio::sync::oneshot;
 
-use super::{actor::Input, socket::Door};
+use super::{actor::Input, socket::SocketContext};
 use crate::{RestRequest, RestResponse};
 
-/// How long a client may keep an idle line for its next request: less than the relay waits for one, so that a request
-/// does not meet a line that is being closed.
+/// How long a client may keep an idle socket for its next request: less than the relay waits for one, so that no request
+/// comes while the socket closes.
 const KEEP_ALIVE: &str = "timeout=5";
 
 /// Answers one request.
-pub(super) async fn answer(door: Door, request: Request) -> Response {
+pub(super) async fn answer(context: SocketContext, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, door.limits.max_frame_size).await else {
+    let Ok(body) = to_bytes(body, context.limits.max_frame_size).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large, or came too slowly.\n").into_response();
     };
     let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
@@ -34,7 +34,7 @@ pub(super) async fn answer(door: Door, request: Request) -> Response {
     };
     let (answer, answered) = oneshot::channel();
     let input = Input::Rest { request: Box::new(request), answer };
-    if door.inbox.send(input).await.is_err() {
+    if context.inbox.send(input).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     match answered.await {

@@ -42,17 +42,17 @@ pub(super) struct Outgoing {
 /// Why an item was not queued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NotQueued {
-    /// The client reads slower than it is sent to.
+    /// The client reads slower than the hub sends.
     Full,
-    /// The socket has ended, and will say so.
+    /// The socket has ended. It will report that itself.
     Gone,
 }
 
 impl Outgoing {
-    /// Queues an item; never waits.
+    /// Queues an item. Never waits.
     pub(super) fn push(&self, item: Item) -> Result<(), NotQueued> {
         let bytes = item.bytes(self.format);
-        // Only this end adds, so nobody else can fill up what is seen free here.
+        // Only this end adds items, so the free space that it sees stays free.
         if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > self.max_bytes {
             return Err(NotQueued::Full);
         }

@@ -1,4 +1,4 @@
-//! One WebSocket: its task, and the bounded queue that leads to it.
+//! One WebSocket and its task.
 
 use std::{
     sync::{
@@ -28,7 +28,7 @@ use super::{
 use crate::{ConnectRequest, Limits, LinkId};
 use rooms_protocol::{Format, Frame, WireFrame, json, msgpack};
 
-/// How long a socket that the relay closes has to take what was sent, and then to close its side.
+/// How long the relay waits, when it closes a socket, until everything is sent, and then until the client closes its side.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Items that are written before the socket is flushed.
@@ -36,80 +36,91 @@ const BATCH: usize = 64;
 
 /// What a new socket needs to know.
 #[derive(Clone, Debug)]
-pub(super) struct Door {
-    /// The way to the hub.
+pub(super) struct SocketContext {
+    /// The queue to the hub.
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) limits: Limits,
 }
 
 /// Serves one WebSocket to its end.
-pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, door: Door) {
-    let (outgoing, queue) = queue(&door.limits, request.wire_format());
-    let idle = request.idle_interval(door.limits.max_idle_interval);
-    // The client is pinged twice in that time. One that is gone without a word, as where the power went, is taken for gone then,
-    // and not when the system gives its socket up, a quarter of an hour later.
-    let patience = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
+pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: SocketContext) {
+    let (outgoing, queue) = queue(&context.limits, request.wire_format());
+    let idle = request.idle_interval(context.limits.max_idle_interval);
+    // The relay pings the client twice in that time. So it notices a client that vanished, perhaps in a power cut, long before
+    // the system gives the socket up, a quarter of an hour later.
+    let timeout_after = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
     let (opened, link) = oneshot::channel();
     let open = Input::Open { request: Box::new(request), outgoing, opened };
-    if door.inbox.send(open).await.is_err() {
+    if context.inbox.send(open).await.is_err() {
         return;
     }
     let Ok(link) = link.await else { return };
     log::debug!("{link:?} opened");
-    exchange(socket, queue, link, patience, &door).await;
+    exchange(socket, queue, link, timeout_after, &context).await;
     log::debug!("{link:?} closed");
     // An error means that the relay is gone.
-    let _ = door.inbox.send(Input::Closed { link }).await;
+    let _ = context.inbox.send(Input::Closed { link }).await;
 }
 
 /// Reads and writes until one side ends it.
-async fn exchange(socket: WebSocket, queue: Queue, link: LinkId, patience: Option<Duration>, door: &Door) {
+async fn exchange(
+    socket: WebSocket,
+    queue: Queue,
+    link: LinkId,
+    timeout_after: Option<Duration>,
+    context: &SocketContext,
+) {
     let (sink, mut stream) = socket.split();
     let Queue { items, format, waiting, cut } = queue;
     let mut writing = std::pin::pin!(write(sink, items, format, waiting));
     tokio::select! {
-        () = read(&mut stream, link, patience, door) => return,
+        () = read(&mut stream, link, timeout_after, context) => return,
         () = &mut writing => {}
-        // The other end says to cut it off, or is gone because the link is to be closed.
+        // The hub cuts the socket off, or dropped its end of the queue to close the link.
         cut = cut => match cut {
             Ok(()) => return,
             Err(_) => drop(timeout(CLOSE_GRACE, &mut writing).await),
         },
     }
-    // Until the client closes its side too, since closing a socket with unread input may lose what was sent.
+    // Wait until the client closes its side too. Closing a socket with unread input may lose what was sent.
     let rest = async { while stream.next().await.is_some_and(|message| message.is_ok()) {} };
     let _ = timeout(CLOSE_GRACE, rest).await;
 }
 
-async fn read(stream: &mut SplitStream<WebSocket>, link: LinkId, patience: Option<Duration>, door: &Door) {
+async fn read(
+    stream: &mut SplitStream<WebSocket>,
+    link: LinkId,
+    timeout_after: Option<Duration>,
+    context: &SocketContext,
+) {
     loop {
-        let next = match patience {
-            Some(patience) => timeout(patience, stream.next()).await,
+        let next = match timeout_after {
+            Some(timeout_after) => timeout(timeout_after, stream.next()).await,
             None => Ok(stream.next().await),
         };
         let message = match next {
             Ok(Some(message)) => message,
             Ok(None) => return,
-            Err(_) => return log::debug!("{link:?} said nothing for {patience:?}"),
+            Err(_) => return log::debug!("{link:?} was silent for {timeout_after:?}"),
         };
         let decoded = match message {
             Ok(Message::Text(text)) => json::decode(&text),
             Ok(Message::Binary(bytes)) => msgpack::decode(&bytes),
-            // The library answers pings and closes itself, while it is read on.
+            // The library answers pings and closes by itself while the socket is read.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
             Err(error) => return log::debug!("{link:?} failed: {error}"),
         };
         let input = match decoded {
-            Ok(frame) => Input::Frame { link, frame: Box::new(bounded(frame, door.limits.messages_per_frame)) },
+            Ok(frame) => Input::Frame { link, frame: Box::new(bounded(frame, context.limits.messages_per_frame)) },
             Err(error) => Input::Malformed { link, error },
         };
-        if door.inbox.send(input).await.is_err() {
+        if context.inbox.send(input).await.is_err() {
             return;
         }
     }
 }
 
-/// The frame with no more messages than it takes to be refused: empty ones are large in memory and small on the wire.
+/// The frame with just enough messages to be refused if it has too many. Empty ones are small on the wire and large in memory.
 fn bounded(mut frame: Frame, most: usize) -> Frame {
     let enough = most.saturating_add(1);
     if frame.messages.len() > enough {
@@ -148,7 +159,7 @@ async fn write(
             return;
         }
     }
-    // An error means that the client was faster.
+    // An error means that the client closed first.
     let _ = sink.close().await;
 }
 

@@ -85,6 +85,12 @@ impl Connectivity {
         self.connected
     }
 
+    /// Sets all that makes messages go out and come in.
+    #[cfg(test)]
+    pub(crate) fn set_up(&mut self) {
+        (self.connected, self.room.attached, self.inbox.attached) = (true, true, true);
+    }
+
     /// Whether all members are known.
     pub(crate) fn is_synced(&self) -> bool {
         self.synced

@@ -26,8 +26,8 @@ use crate::{
     },
     timer::{Timer, Timers},
     wire::{
-        message::{HandOver, Lease, Nonce, State, Welcome},
-        outbound::{Hold, Lane},
+        message::{HandOver, Lease, Nonce},
+        outbound::Lane,
     },
 };
 
@@ -78,7 +78,7 @@ pub(crate) struct HostState {
     /// Who is to lead once everything is published.
     successor: Option<PlayerId>,
     /// The state that an own lease announced when it came back, and that has not come back itself.
-    announced: Option<Stamp>,
+    pub(super) announced: Option<Stamp>,
     /// Numbers the leases.
     beat: u64,
     last_lease: Option<Instant>,
@@ -314,90 +314,6 @@ impl HostState {
         cx.timers.set(Timer::Lease, now + cx.config.timing.lease_interval);
     }
 
-    /// What has to stay in the queues. A host that does not act sends nothing but leases. It opens with its first state
-    /// alone, because what is sent with a state counts only if the state does.
-    pub(crate) fn hold(&self) -> Hold {
-        match self.phase {
-            Phase::Active => Hold::Nothing,
-            Phase::Opening => Hold::AllButState,
-            Phase::Suspended { .. } | Phase::Reclaiming | Phase::HandingOver => Hold::Everything,
-        }
-    }
-
-    /// When the next state or welcome is due. `None`: none waits.
-    pub(crate) fn next_state_at(&self, interval: Duration, cx: &Context) -> Option<Instant> {
-        let is_dirty = self.working.is_dirty();
-        if !is_dirty && self.players.welcomes.is_empty() {
-            return None;
-        }
-        let not_before = if is_dirty { self.working.not_before() } else { self.players.welcome_at };
-        Some(cx.outbound.ready_at(&Lane::Room, interval).max(not_before).unwrap_or(cx.last_step))
-    }
-
-    /// Publishes what the host changed, before everything that it sent meanwhile, and then welcomes the newcomers. Does so
-    /// once `interval` is over since the last publish.
-    pub(crate) fn publish_state(&mut self, interval: Duration, now: Instant, cx: &mut Context) {
-        let waits = self.working.is_dirty() || !self.players.welcomes.is_empty();
-        if !waits
-            || !matches!(self.phase, Phase::Active | Phase::Opening)
-            || self.working.not_before().is_some_and(|at| at > now)
-            || !cx.outbound.is_ready(&Lane::Room, interval, now)
-        {
-            return;
-        }
-        // Until the first snapshot of a new reign came back, nothing else of it goes out.
-        if self.phase == Phase::Opening && !self.working.is_snapshot_due() {
-            return;
-        }
-        if let Some((version, body)) = self.working.next_state(&self.reign) {
-            let generation = cx.config.generation;
-            cx.outbound.send_state(State { generation, reign: self.reign.clone(), version, body });
-            cx.timers.set(Timer::Lease, now + cx.config.timing.lease_interval);
-        }
-        self.send_welcomes(now, cx);
-    }
-
-    fn send_welcomes(&mut self, now: Instant, cx: &mut Context) {
-        let must_wait = self.players.welcome_at.is_some_and(|at| at > now);
-        if !self.is_active() || self.players.welcomes.is_empty() || must_wait {
-            return;
-        }
-        self.players.welcome_at = Some(now + cx.config.timing.publish_interval);
-        for (player, nonce) in std::mem::take(&mut self.players.welcomes) {
-            if !self.document().roster.contains(&player) {
-                continue;
-            }
-            let welcome = Welcome {
-                generation: cx.config.generation,
-                nonce,
-                host: cx.player().clone(),
-                reign: self.reign.clone(),
-                version: self.working.version(),
-                snapshot: self.document().clone(),
-            };
-            cx.outbound.send(Lane::Inbox(player), welcome.into());
-        }
-    }
-
-    /// Notes that a state did not reach the others: the next one goes out whole.
-    pub(crate) fn on_state_failed(&mut self, cx: &Context) {
-        self.working.demand_snapshot(Some(cx.last_step + cx.config.timing.lease_interval));
-    }
-
-    /// Sends the state again that an own lease announced, if it still has not come back.
-    pub(crate) fn check_behind(&mut self, replica: &Replica, cx: &Context) {
-        let overdue = self.announced.take().is_some_and(|stamp| replica.is_behind(&stamp));
-        if overdue && !self.working.is_snapshot_due() {
-            self.on_state_failed(cx);
-        }
-    }
-
-    /// Whether the echo of an own state shows a gap: a message is missing. A state that the server refused leaves a gap as
-    /// well, and the snapshot that is due closes that one.
-    pub(crate) fn is_gap_a_loss(&self) -> bool {
-        !self.working.is_snapshot_due() && self.is_active()
-    }
-
     /// Names the player that is to lead, once everything that this host did is published.
     pub(crate) fn hand_over_to(&mut self, player: &PlayerId, own: &PlayerId) -> Result<(), SessionError> {
         if self.document().migration == Migration::Never {
@@ -426,5 +342,63 @@ impl HostState {
         cx.outbound.send(Lane::Room, hand_over.into());
         cx.timers.stop(Timer::Fence);
         cx.timers.set(Timer::Claim, now + cx.config.timing.gather + OPEN_CLAIM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::tests::context;
+
+    fn host(now: Instant, cx: &mut Context) -> HostState {
+        let reign = Reign { incarnation: "1".into(), term: Term(3), since: "5".into() };
+        let mut host = HostState::new(reign, Document::default(), None);
+        host.activate(now, cx);
+        host
+    }
+
+    fn lease(host: &HostState, beat: u64) -> Lease {
+        Lease { generation: crate::Generation(1), reign: host.reign().clone(), version: crate::Version(0), beat }
+    }
+
+    #[test]
+    fn a_suspended_host_acts_again_with_the_first_lease_that_it_sent_since() {
+        let (now, mut cx) = (Instant::now(), context());
+        let mut host = host(now, &mut cx);
+        host.suspend(now, &mut cx.timers);
+        assert_eq!((host.phase(), cx.timers.get(Timer::Lease)), (Phase::Suspended { from_beat: 1 }, Some(now)));
+        let replica = Replica::default();
+        let mut is_restored = |beat, is_best| {
+            let lease = lease(&host, beat);
+            host.on_own_lease(&lease, is_best, &replica, now, &mut cx.timers)
+        };
+        assert!(!is_restored(0, true), "an echo from before");
+        assert!(!is_restored(1, false), "somebody claims its place");
+        assert!(is_restored(1, true));
+    }
+
+    #[test]
+    fn a_host_that_reclaims_claims_above_its_term_and_above_every_known_one() {
+        let (now, mut cx) = (Instant::now(), context());
+        let mut host = host(now, &mut cx);
+        assert_eq!(host.on_claim_due(None, now, &mut cx), None, "it acts and need not claim");
+        host.reclaim_at(now, &mut cx.timers);
+        assert_eq!(host.on_claim_due(None, now, &mut cx), None, "the connection is down");
+        assert_eq!(cx.timers.get(Timer::Claim), Some(now + cx.config.timing.gather));
+        cx.connectivity.set_up();
+        let term =
+            |host: &mut HostState, next, cx: &mut Context| host.on_claim_due(next, now, cx).map(|(_, term)| term);
+        assert_eq!(term(&mut host, None, &mut cx), Some(Term(4)));
+        assert_eq!(term(&mut host, Some(("1".into(), Term(9))), &mut cx), Some(Term(9)));
+        assert_eq!(term(&mut host, Some(("0".into(), Term(9))), &mut cx), Some(Term(4)), "of another founding");
+    }
+
+    #[test]
+    fn a_host_whose_successor_does_not_claim_goes_on() {
+        let (now, mut cx) = (Instant::now(), context());
+        let mut host = host(now, &mut cx);
+        host.phase = Phase::HandingOver;
+        assert_eq!(host.on_claim_due(None, now, &mut cx), None);
+        assert_eq!(host.phase(), Phase::Suspended { from_beat: 1 });
     }
 }

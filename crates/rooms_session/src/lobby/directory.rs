@@ -1,11 +1,11 @@
-//! The public list of rooms: one well-known channel, on whose presence each listed room's host shows its room.
+//! The public list of rooms: one well-known channel. The host of each listed room shows it in the channel's presence.
 //!
-//! Owns one player's end of the list, for whoever shows a room and for whoever looks for one, outside any room too. It is
-//! sans-IO, and driven like a [`Session`]: events in, commands out. An entry is gone when its host is, since presence
-//! leaves with the connection; whoever takes the room over shows it anew.
+//! Owns one player's end of the list, for a player that shows a room and for one that looks for a room. It is sans-IO, and
+//! driven like a [`Session`]: events in, commands out. An entry is gone when its host is, because presence leaves with the
+//! connection. The next host shows the room again.
 //!
-//! Anybody who may enter presence on the channel can show anything there: that a room is listed does not make it so. Only
-//! the host's id is what the server stamped.
+//! Anybody who may enter presence on the channel can show anything there: a listed room need not exist. Only the host's id
+//! is stamped by the server.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,9 +17,10 @@ use serde_json::Value;
 use web_time::Instant;
 
 use crate::{
-    Listing, MAX_TITLE, Newcomers, PlayerId, Reign, RoomName, Session,
+    id::{PlayerId, Reign, RoomName},
+    session::Session,
     state::json::{is_shallow, json_fits},
-    state::rules::cut,
+    state::rules::{Listing, MAX_TITLE, Newcomers, cut},
 };
 use rooms_client::{
     Asker, ChannelOptions, ChannelState, Command, ConnectionState, Event, OperationId, PresenceCommand,
@@ -29,13 +30,13 @@ use rooms_protocol::{ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags
 /// The channel that all listed rooms of an application are on.
 pub const LIST_CHANNEL: &str = "rooms";
 
-/// Shortest time between two words about one room: everyone who watches the list hears each.
+/// Shortest time between two presence messages about one room: everyone who watches the list gets each.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Wait after a word that the server did not take.
+/// How long to wait after the server refused a presence message.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Most rooms that are kept of the list.
+/// Most rooms of the list that are kept.
 pub const MAX_LISTED: usize = 1000;
 
 /// Most bytes of JSON text in one entry: twice what a listing may have.
@@ -47,7 +48,7 @@ const MAX_ENTRY: usize = 2048;
 pub struct ListedRoom {
     /// The room, to join it.
     pub room: RoomName,
-    /// What it calls itself.
+    /// Its title.
     pub title: String,
     /// Who hosts it.
     pub host: PlayerId,
@@ -59,7 +60,7 @@ pub struct ListedRoom {
     pub capacity: usize,
     /// Whether nobody new is admitted.
     pub locked: bool,
-    /// What becomes of those who come now.
+    /// What becomes of newcomers.
     pub newcomers: Newcomers,
     /// What else its host shows.
     pub data: Value,
@@ -84,9 +85,9 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Reads what a member shows; nothing where that makes no sense.
-    fn read(word: &PresenceMessage) -> Option<Self> {
-        let json = word.data.as_ref().and_then(Data::as_json)?;
+    /// Reads what a member shows. `None` if it makes no sense.
+    fn read(message: &PresenceMessage) -> Option<Self> {
+        let json = message.data.as_ref().and_then(Data::as_json)?;
         if !json_fits(json, MAX_ENTRY) || !is_shallow(json) {
             return None;
         }
@@ -108,7 +109,7 @@ impl Session {
         self.is_host() && self.rules().listing.is_some()
     }
 
-    /// What the list shows of the room; `None` unless this player hosts it and wants it there.
+    /// What the list shows of the room. `None` unless this player hosts it and wants it there.
     pub(crate) fn entry(&self) -> Option<Entry> {
         let reign = self.stamp().filter(|_| self.is_host())?.reign.clone();
         let rules = self.rules();
@@ -130,21 +131,21 @@ impl Session {
 /// One player's end of the public list.
 ///
 /// 1. Hand it every event of the client with [`handle_event`](Self::handle_event).
-/// 2. At the end of a frame call [`step`](Self::step), with the session where there is one.
+/// 2. At the end of a frame call [`step`](Self::step), with the session if there is one.
 /// 3. Take everything from [`poll_command`](Self::poll_command) and give it to the client.
 /// 4. Come back once a second at the latest.
 #[derive(Debug, Default)]
 pub struct RoomDirectory {
     watching: bool,
-    /// The modes that the channel was asked for; empty: not attached.
+    /// The modes that the channel was attached with. Empty: it is not attached.
     asked: Flags,
-    /// What the server was told of our room.
+    /// What this player shows of its room.
     shown: Option<Entry>,
-    /// Not before this is it told again.
+    /// It is not shown again before this.
     not_before: Option<Instant>,
-    /// Set where the server did not take the last word.
+    /// Set if the server refused the last presence message.
     failed: bool,
-    /// Whether to say it again.
+    /// Whether to send it again.
     again: bool,
     /// What others show, by connection and name.
     members: BTreeMap<(ConnectionId, ClientId), Entry>,
@@ -181,7 +182,7 @@ impl RoomDirectory {
         self.watching
     }
 
-    /// The listed rooms, by title; none while the list is not watched.
+    /// The listed rooms, by title. None while the list is not watched.
     pub fn rooms(&self) -> &[ListedRoom] {
         &self.rooms
     }
@@ -205,7 +206,7 @@ impl RoomDirectory {
     pub fn handle_event(&mut self, event: &Event) {
         match event {
             Event::Presence { channel, members } if channel.as_str() == LIST_CHANNEL => {
-                members.iter().for_each(|word| self.hear(word));
+                members.iter().for_each(|message| self.on_presence(message));
                 self.refresh();
             }
             Event::PresenceSynced { channel } if channel.as_str() == LIST_CHANNEL => {
@@ -231,11 +232,11 @@ impl RoomDirectory {
                 // What failed with the connection is tried again with it.
                 ConnectionState::Connected if std::mem::take(&mut self.is_down) => self.try_again(),
                 ConnectionState::Connected => {}
-                // Members are told anew when the line is back.
+                // All members come again when the connection is back.
                 _ => self.changed |= std::mem::take(&mut self.complete),
             },
             Event::Overflow { .. } if !self.asked.is_empty() => {
-                // Words may be missing; attached anew, the channel tells all members.
+                // Presence messages may be missing. Attached again, the channel tells all members.
                 self.commands.push_back(Command::Release { channel: LIST_CHANNEL.into() });
                 self.asked = Flags::empty();
                 self.forget_channel();
@@ -248,11 +249,11 @@ impl RoomDirectory {
         }
     }
 
-    fn hear(&mut self, word: &PresenceMessage) {
-        let (Some(connection), Some(client)) = (&word.connection_id, &word.client_id) else { return };
+    fn on_presence(&mut self, message: &PresenceMessage) {
+        let (Some(connection), Some(client)) = (&message.connection_id, &message.client_id) else { return };
         let key = (connection.clone(), client.clone());
-        let entry = match word.action {
-            PresenceAction::Enter | PresenceAction::Present | PresenceAction::Update => Entry::read(word),
+        let entry = match message.action {
+            PresenceAction::Enter | PresenceAction::Present | PresenceAction::Update => Entry::read(message),
             PresenceAction::Leave | PresenceAction::Absent => None,
             PresenceAction::Unknown(_) => return,
         };
@@ -264,7 +265,7 @@ impl RoomDirectory {
         }
     }
 
-    /// Works out anew which rooms to show.
+    /// Works out again which rooms to show.
     fn refresh(&mut self) {
         let mut best: BTreeMap<&RoomName, (PlayerId, &Entry)> = BTreeMap::new();
         for ((_, client), entry) in self.members.iter().filter(|_| self.watching) {
@@ -289,7 +290,7 @@ impl RoomDirectory {
         self.refresh();
     }
 
-    /// Shows the session's room, as long as it hosts one that is to be listed, and otherwise takes it off.
+    /// Shows the session's room while it hosts one that is to be listed, and otherwise takes it off the list.
     pub fn step(&mut self, session: Option<&Session>, now: Instant) {
         if std::mem::take(&mut self.failed) {
             self.not_before = Some(now + RETRY);
@@ -301,7 +302,7 @@ impl RoomDirectory {
         let entry = match session {
             None if self.shown.is_none() => return,
             None => None,
-            // What failed for good is not tried again before somebody asks.
+            // What failed for good is tried again only when somebody asks.
             Some(_) if !due || self.trouble.is_some() => return,
             Some(session) => session.entry(),
         };
@@ -326,12 +327,12 @@ impl RoomDirectory {
         self.attach_as_needed(session.is_some());
     }
 
-    /// Attaches the channel for what it is needed for, and no more: who shows a room need not hear of all others.
+    /// Attaches the channel with the modes that are needed and no more: a player that shows a room need not receive all others.
     fn attach_as_needed(&mut self, shows: bool) {
         let mut needed = Flags::empty();
         needed.set(Flags::PRESENCE, shows || self.shown.is_some());
         needed.set(Flags::PRESENCE_SUBSCRIBE, self.watching);
-        // A connection that is down for good takes no wish: it is told with the next one.
+        // A connection that is down for good takes no command. The next one gets it.
         if self.is_down || needed == self.asked {
             return;
         }
@@ -368,15 +369,15 @@ mod tests {
         json!({ "room": room, "title": title, "hostName": "Ada", "players": 2, "capacity": 4, "reign": reign })
     }
 
-    fn say(directory: &mut RoomDirectory, action: PresenceAction, client: &str, data: Value) {
-        let word = PresenceMessage {
+    fn show_as(directory: &mut RoomDirectory, action: PresenceAction, client: &str, data: Value) {
+        let message = PresenceMessage {
             action,
             connection_id: Some(format!("c-{client}").as_str().into()),
             client_id: Some(client.into()),
             data: Some(Data::Json(data)),
             ..PresenceMessage::default()
         };
-        directory.handle_event(&Event::Presence { channel: LIST_CHANNEL.into(), members: vec![word] });
+        directory.handle_event(&Event::Presence { channel: LIST_CHANNEL.into(), members: vec![message] });
     }
 
     fn list_failed(reason: &ErrorInfo) -> Event {
@@ -421,14 +422,14 @@ mod tests {
     #[test]
     fn rooms_come_change_and_go_with_their_hosts() {
         let mut directory = watching();
-        say(&mut directory, PresenceAction::Present, "ada", listed("fox", "Foxes", 1));
-        say(&mut directory, PresenceAction::Enter, "bob", listed("ant", "Ants", 1));
+        show_as(&mut directory, PresenceAction::Present, "ada", listed("fox", "Foxes", 1));
+        show_as(&mut directory, PresenceAction::Enter, "bob", listed("ant", "Ants", 1));
         assert_eq!(titles(&directory), [("Ants", "bob"), ("Foxes", "ada")]);
         assert!(!directory.is_complete());
         directory.handle_event(&Event::PresenceSynced { channel: LIST_CHANNEL.into() });
         assert!(directory.is_complete() && directory.take_changed() && !directory.take_changed());
-        say(&mut directory, PresenceAction::Update, "bob", listed("ant", "Big ants", 1));
-        say(&mut directory, PresenceAction::Leave, "ada", Value::Null);
+        show_as(&mut directory, PresenceAction::Update, "bob", listed("ant", "Big ants", 1));
+        show_as(&mut directory, PresenceAction::Leave, "ada", Value::Null);
         assert_eq!(titles(&directory), [("Big ants", "bob")]);
     }
 
@@ -438,10 +439,10 @@ mod tests {
             let mut directory = watching();
             for host in order {
                 let (title, term) = if host == "ada" { ("Old", 1) } else { ("New", 2) };
-                say(&mut directory, PresenceAction::Enter, host, listed("fox", title, term));
+                show_as(&mut directory, PresenceAction::Enter, host, listed("fox", title, term));
             }
             assert_eq!(titles(&directory), [("New", "bob")]);
-            say(&mut directory, PresenceAction::Leave, "ada", Value::Null);
+            show_as(&mut directory, PresenceAction::Leave, "ada", Value::Null);
             assert_eq!(titles(&directory), [("New", "bob")]);
         }
     }
@@ -451,14 +452,14 @@ mod tests {
         let mut directory = watching();
         let large = json!({ "data": "x".repeat(3000) });
         for nonsense in [json!(null), json!({}), json!("fox"), listed("a:b", "x", 1), large] {
-            say(&mut directory, PresenceAction::Enter, "eve", nonsense);
+            show_as(&mut directory, PresenceAction::Enter, "eve", nonsense);
         }
         assert_eq!(titles(&directory), []);
-        say(&mut directory, PresenceAction::Enter, "a:b", listed("fox", "x", 1));
+        show_as(&mut directory, PresenceAction::Enter, "a:b", listed("fox", "x", 1));
         assert_eq!(titles(&directory), [], "a host has to be a player");
         for number in 0..MAX_LISTED + 50 {
             let room = format!("r{number}");
-            say(&mut directory, PresenceAction::Enter, &room, listed(&room, &"t".repeat(100), 1));
+            show_as(&mut directory, PresenceAction::Enter, &room, listed(&room, &"t".repeat(100), 1));
         }
         assert!(directory.members.len() <= MAX_LISTED);
         assert!(directory.rooms().iter().all(|room| room.title.len() == MAX_TITLE));
@@ -501,7 +502,7 @@ mod tests {
         assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE_SUBSCRIBE)"]);
         show(&mut directory, &mut bus, 0);
         assert_eq!(asked(&mut directory), ["attach Flags(PRESENCE | PRESENCE_SUBSCRIBE)", "Enter"]);
-        say(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
+        show_as(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
         directory.watch(false);
         assert_eq!(titles(&directory), []);
         show(&mut directory, &mut bus, 0);
@@ -529,7 +530,7 @@ mod tests {
     fn the_list_comes_back_with_the_connection() {
         let mut directory = watching();
         asked(&mut directory);
-        let failed = ErrorInfo::new(rooms_protocol::ErrorCode::CONNECTION_FAILED, 400, "no line");
+        let failed = ErrorInfo::new(rooms_protocol::ErrorCode::CONNECTION_FAILED, 400, "no connection");
         let connection = |current| {
             Event::Connection(ConnectionChange {
                 previous: ConnectionState::Connecting,
@@ -555,11 +556,11 @@ mod tests {
     fn where_words_were_dropped_the_channel_is_attached_anew() {
         let mut directory = watching();
         asked(&mut directory);
-        say(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
+        show_as(&mut directory, PresenceAction::Enter, "ada", listed("fox", "Foxes", 1));
         directory.handle_event(&Event::Overflow { dropped: 3 });
         directory.step(None, Instant::now());
         assert_eq!(asked(&mut directory), ["release", "attach Flags(PRESENCE_SUBSCRIBE)"]);
-        assert_eq!(titles(&directory), [], "until they are told anew");
+        assert_eq!(titles(&directory), [], "until they come again");
     }
 
     #[test]
@@ -569,7 +570,7 @@ mod tests {
         let mut directory = RoomDirectory::default();
         show(&mut directory, &mut bus, 0);
         asked(&mut directory);
-        let error = ErrorInfo::new(rooms_protocol::ErrorCode::DISCONNECTED, 400, "no line");
+        let error = ErrorInfo::new(rooms_protocol::ErrorCode::DISCONNECTED, 400, "no connection");
         let operation = OperationId::of(Asker::List, 1);
         directory.handle_event(&Event::Published { operation, outcome: Err(error) });
         bus.run(5 * SECOND);

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{InvalidName, RoomName};
+use crate::id::{InvalidName, RoomName};
 
 /// The query parameter that names the room.
 const ROOM: &str = "room";
@@ -10,7 +10,7 @@ const ROOM: &str = "room";
 /// The query parameter that names the relay.
 const RELAY: &str = "relay";
 
-/// What an invite says.
+/// An invite to a room.
 ///
 /// ```
 /// use rooms_session::{Invite, RoomName};
@@ -26,14 +26,14 @@ const RELAY: &str = "relay";
 pub struct Invite {
     /// The room.
     pub room: RoomName,
-    /// The relay where the room is, `ws://…` or `wss://…`; `None`: where the game connects anyway.
+    /// The relay where the room is, `ws://…` or `wss://…`. `None`: the one that the game connects to anyway.
     ///
-    /// Whoever wrote the link chose it. Do not connect there with a key that is not for everyone.
+    /// The author of the link chose it. Do not connect there with a key that is not for everyone.
     pub relay: Option<String>,
 }
 
 impl Invite {
-    /// An invite to a room where the game connects anyway.
+    /// An invite to a room on the relay that the game connects to anyway.
     pub fn to(room: RoomName) -> Self {
         Self { room, relay: None }
     }
@@ -44,11 +44,11 @@ impl Invite {
         self
     }
 
-    /// The link that invites, on top of the address of the game's page. What else stands in that address stays; another
-    /// room or relay is replaced.
+    /// The link that invites, made from the address of the game's page. Other parameters in that address stay. Another room
+    /// or relay is replaced.
     ///
     /// # Errors
-    /// [`InviteError::NotALink`] where `page` is no address, [`InviteError::Relay`] where the relay is none.
+    /// [`InviteError::NotALink`] if `page` is no address, [`InviteError::Relay`] if the relay is none.
     pub fn link(&self, page: &str) -> Result<String, InviteError> {
         let mut link = parse(page)?;
         let others: Vec<(String, String)> = link
@@ -66,7 +66,7 @@ impl Invite {
         Ok(link.into())
     }
 
-    /// Reads what people were sent: a link, or a room's name or code as they typed it.
+    /// Reads what people got: a link, or a room's name or code as they typed it.
     ///
     /// # Errors
     /// [`InviteError`] tells what is wrong with it.
@@ -91,7 +91,7 @@ fn parse(text: &str) -> Result<Url, InviteError> {
 
 fn checked_relay(text: &str) -> Result<String, InviteError> {
     let relay = Url::parse(text).ok().filter(|url| ["ws", "wss"].contains(&url.scheme()) && url.has_host());
-    // A name or key in it would end up in a link that goes from hand to hand.
+    // A name or key in it would be passed on with the link.
     let plain = |url: &Url| url.username().is_empty() && url.password().is_none() && url.query().is_none();
     match relay.filter(plain) {
         Some(_) => Ok(text.to_owned()),
@@ -99,11 +99,11 @@ fn checked_relay(text: &str) -> Result<String, InviteError> {
     }
 }
 
-/// Why something is no invite.
+/// Why a text is not an invite.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InviteError {
-    /// No address of a page.
+    /// The text is not the address of a page.
     #[error("{text:?} is not a link: {why}; give the address of the game's page, https://…")]
     NotALink {
         /// What was given.
@@ -114,10 +114,10 @@ pub enum InviteError {
     /// A link to no room.
     #[error("the link names no room; it has to say ?room=NAME")]
     NoRoom,
-    /// A link to a room that cannot be.
+    /// A link to a room with an invalid name.
     #[error(transparent)]
     Room(#[from] InvalidName),
-    /// A relay that cannot be.
+    /// A relay with an invalid address.
     #[error("{text:?} is not a relay's address; give ws://HOST:PORT or wss://HOST, with nothing after it")]
     Relay {
         /// What was given.

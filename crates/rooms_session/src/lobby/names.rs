@@ -1,4 +1,4 @@
-//! Names that can be said: random animals and short codes for rooms, and reading what people type.
+//! Names that are easy to say: random animals and short codes for rooms, and reading what people type.
 //!
 //! Random names are made from a seed, which the caller takes from wherever it has randomness.
 
@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use smol_str::SmolStr;
 
-use crate::{InvalidName, RoomName};
+use crate::id::{InvalidName, RoomName};
 
 /// Short, well known, friendly, and hard to mistake for one another. None begins with another, so that three that were
 /// typed without anything between them can still be told apart.
@@ -30,7 +30,7 @@ pub const CODE_LEN: usize = 6;
 const ROOM_ANIMALS: usize = 3;
 
 impl RoomName {
-    /// A name of three random animals, such as `otter-badger-fox`. Two rooms rarely get the same; a room is no secret.
+    /// A name of three random animals, such as `otter-badger-fox`. Two rooms rarely get the same. A room's name is no secret.
     pub fn random_animals(seed: u64) -> Self {
         Self::known(animals(seed, ROOM_ANIMALS).join("-"))
     }
@@ -43,8 +43,8 @@ impl RoomName {
         Self::known(hyphenated(&letters))
     }
 
-    /// Reads a name as people type it: letter case does not matter, nor how many spaces or hyphens stand between words;
-    /// in codes and between animals there may be none at all. Elsewhere they are read as one hyphen.
+    /// Reads a name as people type it: letter case does not matter, nor how many spaces or hyphens are between words. In
+    /// codes and between animals there may be none at all. Elsewhere they are read as one hyphen.
     ///
     /// All names of [`random_animals`](Self::random_animals) and [`random_code`](Self::random_code) are read as
     /// themselves. A game that lets people type names makes all its rooms' names with this, so that everyone gets the
@@ -74,7 +74,7 @@ impl RoomName {
         Self::new(name)
     }
 
-    /// The name as it is best shown and said: codes in capitals.
+    /// The name as it is best shown: codes in capitals.
     pub fn shown(&self) -> SmolStr {
         let letters = || self.as_str().chars().filter(|letter| *letter != '-');
         let is_code = letters().count() == CODE_LEN && letters().all(|letter| CODE_LETTERS.contains(&letter));
@@ -109,7 +109,7 @@ fn hyphenated(letters: &[char]) -> String {
     first.iter().chain(&['-']).chain(second).collect()
 }
 
-/// The animals that a text is made of; `None` where it is not three of them.
+/// The animals that a text is made of. `None` if it is not three of them.
 fn split_animals(text: &str) -> Option<Vec<&str>> {
     let mut found = Vec::with_capacity(ROOM_ANIMALS);
     let mut rest = text;

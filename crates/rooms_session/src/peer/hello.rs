@@ -149,3 +149,35 @@ impl Hellos {
         cx.timers.set(Timer::Hello, now + cx.config.timing.hello_interval + jitter);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::tests::context;
+
+    #[test]
+    fn a_player_asks_for_what_it_misses_after_a_short_wait_and_not_more_than_once_a_second() {
+        let (now, mut cx) = (Instant::now(), context());
+        let mut hellos = Hellos::new("n".into());
+        hellos.want_welcome(now, &mut cx);
+        let at = cx.timers.get(Timer::Hello).unwrap();
+        assert!((now + Duration::from_millis(150)..now + Duration::from_millis(400)).contains(&at));
+        hellos.send(1, None, now, &mut cx);
+        cx.timers.stop(Timer::Hello);
+        hellos.want_welcome(now, &mut cx);
+        assert_eq!(cx.timers.get(Timer::Hello), Some(now + MIN_HELLO_INTERVAL));
+    }
+
+    #[test]
+    fn a_hello_is_sent_again_until_a_welcome_makes_everything_good() {
+        let (now, mut cx) = (Instant::now(), context());
+        let mut hellos = Hellos::new("n".into());
+        hellos.set_lost_continuity(true);
+        assert!(hellos.note_wait() && !hellos.note_wait(), "the game is told once");
+        hellos.send(1, None, now, &mut cx);
+        assert!(cx.timers.get(Timer::Hello).is_some_and(|at| at >= now + cx.config.timing.hello_interval));
+        hellos.on_welcome(&mut cx.timers);
+        assert_eq!(cx.timers.get(Timer::Hello), None);
+        assert!(!hellos.may_have_missed_seats() && !hellos.is_waiting());
+    }
+}

@@ -12,9 +12,9 @@ use crate::{
     peer::state::Gone,
     state::json::json_fits,
     wire::{
-        inbound::{GameMessage, Publish, Received},
+        inbound::{Publish, Received},
         message::{Hello, Leave, Origin, RoomMessage},
-        payload::numbering,
+        payload::{GameMessage, numbering},
     },
 };
 
@@ -32,7 +32,7 @@ impl Session {
             match self.inbound.read(inbox, message, &self.cx.config.player, &self.cx.connectivity) {
                 Received::Room(from, message) => {
                     let connection = from.connection.clone();
-                    if !self.on_room_message(&from, message, now) {
+                    if !self.on_room_message(&from, *message, now) {
                         publish.set_void(connection);
                     }
                 }

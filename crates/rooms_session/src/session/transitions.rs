@@ -21,8 +21,9 @@ use crate::{
     },
     timer::Timer,
     wire::{
-        inbound::{Delivery, GameMessage},
+        inbound::Delivery,
         outbound::{Content, Hold},
+        payload::GameMessage,
     },
 };
 

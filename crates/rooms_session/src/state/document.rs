@@ -3,8 +3,8 @@
 //!
 //! Owns its shape, how two of them differ, and how a patch changes one. A patch is JSON Patch (RFC 6902) over the JSON
 //! form `{ "roster": { player: seat }, "applied": { player: counter }, "rules": { name: rule }, "shared": { key: value } }`,
-//! limited to `add`, `replace` and `remove` below one entry: `copy` could double a document with every line. It applies
-//! whole or not at all.
+//! limited to `add`, `replace` and `remove` below one entry, because `copy` could double a document with every operation. It
+//! applies whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +17,17 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use crate::{
-    Generation, Migration, PlayerId, RoomRules,
+    config::Migration,
+    id::{Generation, PlayerId},
     state::json::{MAX_DEPTH, json_size},
     state::roster::{MAX_PLAYERS, Roster, Seat, SeatRecord},
+    state::rules::RoomRules,
 };
 
 /// Most keys of the shared state.
 pub const MAX_SHARED_KEYS: usize = 1000;
 
-/// Most bytes of JSON text in the shared state's values. A newcomer gets them all, in parts of a message's size.
+/// Most bytes of JSON text in the shared state's values. A newcomer gets them all, in fragments.
 pub const MAX_SHARED_SIZE: usize = 1024 * 1024;
 
 /// Levels of the document above a shared value.
@@ -60,7 +62,7 @@ pub(crate) struct Document {
     /// The game's values.
     #[serde(default)]
     pub shared: BTreeMap<SmolStr, Value>,
-    /// What becomes of the room without its host; its founder's choice, which never changes.
+    /// What becomes of the room without its host. The founder chooses it, and it never changes.
     #[serde(default, skip_serializing_if = "Migration::is_default")]
     pub migration: Migration,
 }
@@ -133,7 +135,7 @@ impl Document {
         changes.shared.entry(key.clone()).or_insert(old);
     }
 
-    /// Applies a patch, all of it or nothing, and tells what was there before.
+    /// Applies a patch, all of it or nothing. Returns what was there before.
     pub(crate) fn apply(&mut self, patch: &Patch) -> Result<Changes, DocumentError> {
         let mut edits = Edits::default();
         for operation in &patch.0 {
@@ -213,7 +215,7 @@ impl Edits {
                 let now = if self.shared.contains_key(&key) { None } else { now() };
                 self.shared.entry(key).or_insert(now)
             }
-            // Later versions may share more; what is not known here is not kept either.
+            // Later versions may share more. What is not known here is not kept.
             _ => return Ok(()),
         };
         edit(slot, operation, inner)
@@ -263,7 +265,7 @@ impl Changes {
         self.roster.is_empty() && self.applied.is_empty() && self.rules.is_none() && self.shared.is_empty()
     }
 
-    /// What `old` held where `new` is different.
+    /// What `old` held, for each entry that differs in `new`.
     pub(crate) fn between(old: &Document, new: &Document) -> Self {
         fn differing<K: Ord + Clone, V: PartialEq + Clone>(
             old: impl Fn(&K) -> Option<V>,
@@ -291,7 +293,7 @@ impl Changes {
         }
     }
 
-    /// Adds what changed after this; the older memory of an entry stays.
+    /// Adds what changed after this. For each entry the oldest value stays.
     pub(crate) fn absorb(&mut self, later: Self) {
         for (key, old) in later.roster {
             self.roster.entry(key).or_insert(old);
@@ -307,7 +309,7 @@ impl Changes {
         }
     }
 
-    /// The patch that leads from what was to `now`.
+    /// The patch that leads from what was there before to `now`.
     pub(crate) fn patch(&self, now: &Document) -> Patch {
         let mut operations = Vec::new();
         for (player, old) in &self.roster {
@@ -340,7 +342,7 @@ fn differ(section: &str, key: &str, old: Option<&Value>, new: Option<&Value>, op
         (Some(old), Some(new)) if old == new => {}
         (Some(old), Some(new)) => {
             let inner = json_patch::diff(old, new);
-            // A list that shifts differs everywhere: then the value itself is shorter than the way to it.
+            // A list that shifts differs everywhere. Then the value itself is shorter than the operations that lead to it.
             if json_size(&inner) > json_size(new) {
                 operations.push(PatchOperation::Replace(ReplaceOperation { path, value: new.clone() }));
                 return;
@@ -361,7 +363,7 @@ fn differ(section: &str, key: &str, old: Option<&Value>, new: Option<&Value>, op
     }
 }
 
-/// The JSON form of something whose keys are text; that cannot fail, and `None` would only leave an entry out.
+/// The JSON form of something whose keys are text. It cannot fail, and `None` would only leave an entry out.
 fn to_value(value: &impl Serialize) -> Option<Value> {
     serde_json::to_value(value).ok()
 }

@@ -1,10 +1,10 @@
-//! What a game's players have to have in common to understand each other, and how two games differ.
+//! What the games of a room's players must have in common, and how two games differ.
 
 use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// What a game speaks of. Players of one room must have the same.
+/// The messages and shared resources that a game knows. Players of one room must have the same.
 ///
 /// On the wire it is its JSON text, so that a refusal can say what differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// How two fingerprints differ, in words. Those that are not ours are shown as they are.
+/// How two fingerprints differ, in words. A fingerprint of another form is shown as it is.
 pub(crate) fn difference(own: &str, theirs: &str) -> String {
     let read = |text| serde_json::from_str::<Fingerprint>(text);
     let (Ok(game), Ok(host)) = (read(own), read(theirs)) else { return format!("it has {own}, the host has {theirs}") };

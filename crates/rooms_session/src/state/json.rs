@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Deepest nesting of a value that is shared or sent: half of what `serde_json` reads, since frames nest too.
+/// Deepest nesting of a value that is shared or sent: half of what `serde_json` reads, because frames nest too.
 pub const MAX_DEPTH: usize = 64;
 
 /// The length of the JSON text. Does not build the text.

@@ -1,24 +1,24 @@
-//! The copy of the shared document that came over the wire, and the patches that do not fit yet.
+//! The local copy of the shared document, as it came over the wire, and the patches that do not fit yet.
 //!
-//! Every player keeps one, the host too: what its own echo confirmed. Never goes back to a worse stamp.
+//! Every player keeps one. The host's holds what its own echo confirmed. A copy never goes back to a worse stamp.
 
 use std::{collections::VecDeque, time::Duration};
 
 use json_patch::Patch;
 
 use crate::{
-    Stamp,
+    id::Stamp,
     state::document::{Changes, Document, MAX_SHARED_SIZE},
     state::json::json_size,
 };
 
-/// Most patches that wait for the state that they change. A newcomer's welcome is overtaken by no more than a few.
+/// Most patches that wait for the state that they change. No more than a few come before a newcomer's welcome.
 const MAX_KEPT: usize = 64;
 
 /// Most bytes of JSON text in those patches.
 const MAX_KEPT_SIZE: usize = 4 * MAX_SHARED_SIZE;
 
-/// Largest document that is held, in bytes of JSON text: the shared values, and as much again twice for a full roster.
+/// Largest document that is held, in bytes of JSON text: the shared values, and twice as much for a full roster.
 const MAX_DOCUMENT_SIZE: usize = 3 * MAX_SHARED_SIZE;
 
 /// How long the copy may stay behind a state that a lease announced, before the player asks for it.
@@ -30,7 +30,7 @@ pub(crate) struct Replica {
     stamp: Option<Stamp>,
     document: Document,
     kept: VecDeque<Kept>,
-    /// At least the document's size; measured anew where patches could have led over the limit.
+    /// An upper bound of the document's size. It is measured again when patches could have led over the limit.
     size: usize,
 }
 
@@ -47,16 +47,16 @@ struct Kept {
 pub(crate) enum Offer {
     /// Applied, with all kept patches that then fitted.
     Applied(Changes),
-    /// A patch onto a state that is not here yet; kept.
+    /// Kept: a patch onto a state that has not come yet.
     Kept,
-    /// Not ahead of what is here.
+    /// Dropped: not ahead of the copy.
     Stale,
-    /// Not a change that can be made.
+    /// Dropped: the change cannot be made.
     Broken,
 }
 
 impl Replica {
-    /// Which state this is; `None`: none yet.
+    /// Which state this is. `None` if no state has come yet.
     pub(crate) fn stamp(&self) -> Option<&Stamp> {
         self.stamp.as_ref()
     }
@@ -65,7 +65,7 @@ impl Replica {
         &self.document
     }
 
-    /// Takes the next snapshot for better, whatever it is. The document stays until it comes.
+    /// Lets the next snapshot count as ahead, whatever it is. The document stays until it comes.
     pub(crate) fn forget_stamp(&mut self) {
         self.stamp = None;
         self.kept.clear();
@@ -95,7 +95,7 @@ impl Replica {
         Offer::Applied(changes)
     }
 
-    /// Takes a patch if it changes exactly the state that is here; keeps it if that may still come.
+    /// Takes a patch if it changes exactly the state that is here. Keeps it if that state may still come.
     pub(crate) fn offer_patch(&mut self, base: Stamp, stamp: Stamp, patch: Patch) -> Offer {
         if base.reign != stamp.reign || base.version >= stamp.version {
             return Offer::Broken;

@@ -1,12 +1,15 @@
 //! Who is in the room, in the order in which the host admitted them.
 //!
-//! Owns the seats and finds one by its player. Does not decide who gets one: that is the host's part.
+//! Owns the seats, and finds one by its player. The host decides who gets one.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::{Generation, PlayerId, Profile};
+use crate::{
+    config::Profile,
+    id::{Generation, PlayerId},
+};
 use rooms_protocol::ConnectionId;
 
 /// Most players in a room. The state names every seat, and a newcomer must read them all at once.
@@ -19,7 +22,7 @@ pub enum SeatStatus {
     /// Connected, as far as the host can see.
     #[default]
     Present,
-    /// Its connection is gone; the seat is kept for a while.
+    /// Its connection is gone. The seat is kept for a while.
     Lost,
 }
 
@@ -36,7 +39,7 @@ pub struct Seat {
     pub profile: Profile,
     /// Whether the player is there.
     pub status: SeatStatus,
-    /// Whether the player only watches the running round, since it came while that ran.
+    /// Whether the player only watches the running round, because it came while that ran.
     pub spectator: bool,
     /// Grows with every admission.
     pub(crate) order: u64,
@@ -107,7 +110,7 @@ impl Roster {
         self.seats.last().map_or(0, |seat| seat.order.saturating_add(1))
     }
 
-    /// Gives a player's seat, or takes it away, and tells what was there.
+    /// Gives a player's seat, or takes it away. Returns what was there.
     pub(crate) fn set(&mut self, player: &PlayerId, seat: Option<Seat>) -> Option<Seat> {
         let place = self.places.get(player).copied();
         match (place.and_then(|place| self.seats.get_mut(place)), seat) {

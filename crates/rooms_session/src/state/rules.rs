@@ -1,19 +1,23 @@
 //! The rules of a room: how many may come in, who may not, what becomes of latecomers, and what the public list shows.
 //!
-//! Owns their shape and their bounds. They are part of the shared document, so that whoever takes the room over keeps
-//! them. Does not enforce them: that is the host's part.
+//! Owns their shape and their bounds. They are part of the shared document, so that the next host keeps them. The host
+//! enforces them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Generation, MAX_PLAYERS, PlayerId, Refusal};
+use crate::{
+    event::Refusal,
+    id::{Generation, PlayerId},
+    state::roster::MAX_PLAYERS,
+};
 
 /// Most players that are banned from a room at a time. Everyone who comes in reads them all.
 pub const MAX_BANS: usize = 200;
 
-/// Most kicks that are remembered; the oldest processes give way. A kick has done its work once the player was told.
+/// Most kicks that are remembered. Those of the oldest processes are dropped first. A kick is done once the player was told.
 const MAX_KICKS: usize = 64;
 
 /// Longest reason that is kept of a kick or ban, in characters.
@@ -22,7 +26,7 @@ pub const MAX_REASON: usize = 200;
 /// Longest title of a listed room, in characters.
 pub const MAX_TITLE: usize = 64;
 
-/// What becomes of players who come while a round runs. Whoever has a seat keeps it in any case.
+/// What becomes of players who come while a round runs. A player that has a seat keeps it in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Newcomers {
@@ -31,14 +35,14 @@ pub enum Newcomers {
     Play,
     /// They are admitted as spectators, and become players with the next change to [`Play`](Self::Play).
     Spectate,
-    /// They are told to wait, and are admitted by themselves with the next change to one of the others.
+    /// The host asks them to wait. They are admitted by themselves with the next change to one of the others.
     Wait,
 }
 
-/// Why a player does not have a seat any more.
+/// Why a player no longer has a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// What the host said. May be empty.
+    /// The reason that the host gave. May be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// The process that was kicked: it and older ones stay out. `None`: a ban, for whatever process of the player.
@@ -57,10 +61,10 @@ impl Removal {
     }
 }
 
-/// What the public list shows of a room beside what it knows by itself.
+/// What the game adds to a room's entry on the public list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listing {
-    /// What the room calls itself, in at most 64 characters; longer ones are cut. Need not be unique.
+    /// The room's title, of at most 64 characters. A longer one is cut. It need not be unique.
     pub title: String,
     /// Whatever else the game wants shown, such as the map. Defaults to `null`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -73,21 +77,22 @@ impl Listing {
         Self { title: title.into(), data: Value::Null }
     }
 
-    /// The same with data of the game's own.
+    /// The same with data of the game.
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = data;
         self
     }
 }
 
-/// Most players of a room whose host says nothing of it: as many members as a channel may have, on a relay by default and on
+/// Most players of a room whose host sets no capacity: as many members as a channel may have, on a relay by default and on
 /// Ably's cloud in general.
 pub const DEFAULT_CAPACITY: usize = 200;
 
 /// The rules of a room, as its host set them. They stay when another player takes the room over.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
 pub struct RoomRules {
     /// Most seats. `None`: [`DEFAULT_CAPACITY`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,12 +122,12 @@ impl RoomRules {
         self.removed.iter().filter(|(_, removal)| removal.is_ban()).map(|(player, _)| player)
     }
 
-    /// Why this process of a player may not be in the room; `None` where it may.
+    /// Why this process of a player may not be in the room. `None` if it may.
     pub fn removal(&self, player: &PlayerId, generation: Generation) -> Option<&Removal> {
         self.removed.get(player).filter(|removal| removal.covers(generation))
     }
 
-    /// Why nobody new is let in, whoever it is.
+    /// Why this newcomer is not let in. `None` if the rules allow it.
     pub(crate) fn refusal(&self, player: &PlayerId, generation: Generation, seats: usize) -> Option<Refusal> {
         if let Some(removal) = self.removal(player, generation) {
             let reason = removal.reason.clone();
@@ -135,7 +140,7 @@ impl RoomRules {
         (seats >= limit).then_some(Refusal::Full { limit })
     }
 
-    /// Notes a kick or ban; a ban outweighs a kick.
+    /// Notes a kick or ban. A ban outweighs a kick.
     pub(crate) fn remove(&mut self, player: &PlayerId, mut removal: Removal) {
         cut(&mut removal.reason, MAX_REASON);
         if !removal.is_ban() && self.removed.get(player).is_some_and(Removal::is_ban) {

@@ -138,7 +138,7 @@ fn of_two_who_want_to_host_at_once_the_second_is_told_who_hosts() {
 #[test]
 fn of_two_rooms_that_were_founded_apart_everyone_joins_the_older() {
     let mut bus = Bus::new();
-    // Wishing to host is no reason to be sent away once one was in the room.
+    // A player that was in the room stays, although it wishes to host.
     bus.add(config("ada", Wish::Host));
     bus.add(config("bob", Wish::Host));
     let apart = |to: usize, from: Option<&str>| (to == 0) != (from == Some("ada"));
@@ -222,7 +222,7 @@ fn states_that_come_before_the_welcome_are_applied_after_it() {
     let mut bus = Bus::with_players(&["ada"]);
     let bob = bus.add(config("bob", Wish::Join));
     let mut held = 0;
-    // The first welcome is lost; by the next the state has gone on several times.
+    // The first welcome is lost. By the next the state has changed several times.
     bus.filter = Box::new(move |to, message| {
         let first = to == bob && message.name.as_deref() == Some("room.welcome") && held == 0;
         held += usize::from(first);

@@ -41,13 +41,13 @@ pub struct Node {
     /// Every command that the session made, in order.
     pub said: Vec<Command>,
     pub connection: ConnectionId,
-    /// Whether the line stands.
+    /// Whether the connection is up.
     online: bool,
     /// Whether the game's frames run.
     pub frozen: bool,
     attached: BTreeSet<ChannelName>,
     arriving: VecDeque<(Instant, Event)>,
-    /// What was said while the line was cut.
+    /// What was published while the connection was down.
     missed: Vec<Event>,
     waiting: VecDeque<Command>,
     leaving: VecDeque<(Instant, Command)>,
@@ -63,11 +63,11 @@ pub struct Bus {
     pub filter: Filter,
     /// Every message that the server took, with the channel.
     pub taken: Vec<(ChannelName, Message)>,
-    /// Publishes and words of presence for which this holds are refused, as by a server in trouble.
+    /// The server refuses the publishes and presence commands for which this holds, as one in trouble does.
     pub refuse: Box<dyn FnMut(&Command) -> bool>,
-    /// With what they are refused.
+    /// The error that it refuses them with.
     pub refusal: ErrorInfo,
-    /// What each game does with its events, every frame after they were told.
+    /// What each game does with its events, in every frame, after they came.
     pub game: Game,
 }
 
@@ -275,12 +275,12 @@ impl Bus {
         }
     }
 
-    /// Drops a line. What the server says from now on waits for a resume.
+    /// Drops a connection. What the server sends from now on waits for a resume.
     pub fn cut(&mut self, node: usize) {
         self.nodes[node].online = false;
         let sent: Vec<_> = self.nodes[node].leaving.drain(..).map(|(_, command)| command).collect();
         sent.into_iter().for_each(|command| self.hold(node, command));
-        // What is under way to the client comes after the resume.
+        // What is on its way to the client comes after the resume.
         let late: Vec<_> = self.nodes[node].arriving.drain(..).collect();
         self.change(node, ConnectionState::Disconnected, false);
         for (at, event) in late {
@@ -291,7 +291,7 @@ impl Bus {
         }
     }
 
-    /// The server gives up a connection whose line is cut: presence leaves.
+    /// The server gives up a dropped connection: presence leaves.
     pub fn forget(&mut self, node: usize) {
         let key = (self.nodes[node].connection.clone(), self.nodes[node].session.local().client_id());
         if self.members.remove(&key).is_some() {
@@ -299,7 +299,7 @@ impl Bus {
         }
     }
 
-    /// Brings a line back, with the same connection or a new one.
+    /// Connects again, with the same connection or a new one.
     pub fn connect(&mut self, node: usize, resumed: bool) {
         self.nodes[node].online = true;
         if !resumed {
@@ -332,20 +332,20 @@ impl Bus {
         }
     }
 
-    /// Says something as anybody.
+    /// Publishes a message as anybody.
     pub fn say_as(&mut self, client: &str, connection: &str, channel: &str, name: &str, data: Value) {
         let message = Message::new(name, Data::Json(data));
         self.publish(&channel.into(), client.into(), connection.into(), vec![message]);
     }
 
-    /// Says something as anybody, with extras.
+    /// Publishes a message as anybody, with extras.
     pub fn say_with_extras_as(&mut self, client: &str, channel: &str, name: &str, data: Value, extras: Value) {
         let extras = Some(serde_json::from_value(extras).unwrap());
         let message = Message { extras, ..Message::new(name, Data::Json(data)) };
         self.publish(&channel.into(), client.into(), format!("c-{client}").as_str().into(), vec![message]);
     }
 
-    /// Has somebody enter presence who takes no part.
+    /// Lets somebody enter presence who is no player.
     pub fn enter_as(&mut self, client: &str, connection: &str, data: Value) {
         let (client, connection) = (ClientId::from(client), ConnectionId::from(connection));
         let data = Some(Data::Json(data));
@@ -353,7 +353,7 @@ impl Bus {
         self.spread_presence(word(PresenceAction::Enter, &connection, &client, data));
     }
 
-    /// The document that every session that is in the room shows, asserted to be the same.
+    /// Asserts that all sessions in the room show the same document.
     pub fn assert_agreed(&self) {
         let shown = |node: &Node| {
             let session = &node.session;
@@ -368,7 +368,7 @@ impl Bus {
         }
     }
 
-    /// Ends a process without a word: no frames any more, and its presence leaves.
+    /// Ends a process without a goodbye: no frames any more, and its presence leaves.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].frozen = true;
         self.nodes[node].online = false;
@@ -427,7 +427,7 @@ impl Bus {
         }
     }
 
-    /// Takes a publish of anybody's, and gives it to whoever is attached.
+    /// Takes anybody's publish, and delivers it to all that are attached.
     pub fn publish(
         &mut self,
         channel: &ChannelName,
@@ -442,7 +442,7 @@ impl Bus {
             self.serial += 1;
             let serial = MessageSerial::new(format!("{:010}", self.serial));
             serials.push(Some(serial.clone()));
-            // Through the form of a frame and back, as on a real line.
+            // Through the form of a frame and back, as over a real connection.
             message.encode_for(rooms_protocol::Format::Json);
             message.decode_data().unwrap();
             message.serial = Some(serial);

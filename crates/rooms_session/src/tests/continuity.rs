@@ -1,4 +1,4 @@
-//! Lines that drop, hosts that fall silent, and what is told about it (rules 9 in part, and 17).
+//! Connections that drop, hosts that fall silent, and what the game is told (rules 9 in part, and 17).
 
 use std::time::Duration;
 

@@ -116,7 +116,7 @@ fn what_a_host_says_that_was_replaced_counts_neither_here_nor_there() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
     bus.cut(0);
     bus.run(SECOND);
-    // In one frame, and published only when the line is back.
+    // In one frame, and published only when the connection is back.
     bus.session(0).set_shared("call", json!(42)).unwrap();
     bus.session(0).send(Target::Everyone, "call", json!(42)).unwrap();
     bus.run(10 * SECOND);
@@ -155,7 +155,7 @@ fn a_healthy_host_counters_a_claim_of_one_who_does_not_hear_it() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
     bus.session(0).set_shared("a", json!(1)).unwrap();
     bus.run(SECOND);
-    // Bob hears nothing of ada's for a while.
+    // Bob gets nothing from ada for a while.
     let ada = rooms_protocol::ClientId::from("ada");
     bus.filter = Box::new(move |to, message| {
         let deaf = to == 1 && message.client_id.as_ref() == Some(&ada);
@@ -173,7 +173,7 @@ fn a_healthy_host_counters_a_claim_of_one_who_does_not_hear_it() {
 fn a_state_that_somebody_has_seen_is_not_dropped_by_a_claimant_that_has_not() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
     let state = |message: &Message| message.name.as_deref().is_some_and(|name| name.starts_with("room.state"));
-    // Bob and ada herself never hear the last state, zoe does.
+    // Bob and ada herself never get the last state. Zoe does.
     bus.filter = Box::new(move |to, message| if to != 2 && state(message) { Fate::Lost } else { Fate::Delivered });
     bus.session(0).set_shared("seen", json!("by zoe")).unwrap();
     bus.until(SECOND, |bus| bus.session(2).shared("seen").is_some());
@@ -188,7 +188,7 @@ fn a_state_that_somebody_has_seen_is_not_dropped_by_a_claimant_that_has_not() {
 #[test]
 fn a_term_that_was_led_does_not_give_way_to_one_of_the_same_number_that_nobody_heard_of() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
-    // The server forgets everyone. Ada is back first, leads anew, and her line fails before the others are there.
+    // The server forgets everyone. Ada is back first, leads anew, and her connection drops before the others are there.
     (0..3).for_each(|node| bus.cut(node));
     bus.run(SECOND);
     bus.connect(0, false);

@@ -1,4 +1,4 @@
-//! Whatever anybody says, nothing panics and nothing grows without bound.
+//! Whatever anybody sends, nothing panics and nothing grows without bound.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const KINDS: [&str; 12] = [
     "wave",
 ];
 
-/// Numbers where arithmetic breaks, if it can.
+/// Numbers at which arithmetic could overflow.
 fn number() -> impl Strategy<Value = Value> {
     select(vec![
         json!(0),

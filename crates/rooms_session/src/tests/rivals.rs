@@ -1,4 +1,4 @@
-//! Claims that come to nothing, claims at once, and rooms that were founded twice (rules 9, 11 to 14).
+//! Claims that fail, claims at the same time, and rooms that were founded twice (rules 9, 11 to 14).
 
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ fn a_room_goes_on_where_an_older_one_is_heard_of_and_falls_silent() {
 #[test]
 fn who_did_not_hear_that_the_next_host_has_a_seat_asks_and_is_told() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
-    // From now on bob hears nothing of ada, so nothing of zoe's seat.
+    // From now on bob gets nothing from ada, so he does not learn of zoe's seat.
     bus.filter = Box::new(|to, message| {
         let of_ada = message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada");
         if to == 1 && of_ada { Fate::Lost } else { Fate::Delivered }

@@ -179,7 +179,7 @@ fn no_more_than_a_bounded_number_of_messages_waits() {
     assert_eq!(asked, 1000);
 }
 
-/// Somebody who says that it is a newer process of a player, from another connection.
+/// A sender that claims to be a newer process of a player, from another connection.
 fn say_hello_as_twin(bus: &mut Bus, player: &str) {
     let hello = json!({
         "generation": 2, "nonce": "twin", "profile": { "name": "Twin" }, "fingerprint": "v1", "wish": "join",
@@ -210,7 +210,7 @@ fn what_a_process_says_after_a_newer_one_took_its_seat_is_not_heard() {
         bus.run(SECOND);
     };
     say(&mut bus, "1");
-    // Until the host shows it a newer process, the old one is heard.
+    // Until the host gives the seat to a newer process, the old one's messages count.
     bus.filter = Box::new(|to, _| if to == 1 { Fate::Lost } else { Fate::Delivered });
     say_hello_as_twin(&mut bus, "bob");
     bus.run(SECOND);
@@ -221,7 +221,7 @@ fn what_a_process_says_after_a_newer_one_took_its_seat_is_not_heard() {
 #[test]
 fn a_process_that_goes_on_in_a_seat_that_it_lost_is_told_to_stop() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
-    // It misses that a newer one came, and thinks that it has to lead.
+    // It does not notice that a newer one came, and tries to lead.
     bus.filter = Box::new(|to, message| {
         let told = message.name.as_deref() == Some("room.refused");
         if to == 1 && !told { Fate::Lost } else { Fate::Delivered }
@@ -257,7 +257,7 @@ fn only_who_has_a_seat_tells_the_process_that_is_meant_to_stop() {
 fn a_process_that_heard_of_a_newer_one_is_told_to_stop_by_anyone() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
     let refused = json!({ "generation": 1, "nonce": "", "process": 1, "reason": "superseded" });
-    // Their own room knows nothing of the one that the newer processes came to.
+    // Their own room does not know of the one that the newer processes came to.
     say_hello_as_twin(&mut bus, "ada");
     bus.enter_as("bob", "c-twin", json!({ "generation": 2 }));
     for player in ["ada", "bob"] {

@@ -225,7 +225,7 @@ fn a_host_that_steps_down_goes_back_to_the_last_state_that_came_back() {
     bus.run(SECOND);
     bus.session(0).set_shared("a", json!("provisional")).unwrap();
     bus.take_log(0);
-    // A room that is older than this one turns out to live.
+    // A room that is older than this one turns out to have a host.
     let reign = json!({ "incarnation": "0", "term": 1, "since": "0" });
     let lease = json!({ "generation": 1, "reign": reign, "version": 7 });
     bus.say_as("zoe", "c-zoe", "room:den", "room.lease", lease);

@@ -6,7 +6,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use crate::{Generation, MAX_PLAYERS, PlayerId};
+use crate::{
+    id::{Generation, PlayerId},
+    state::roster::MAX_PLAYERS,
+};
 use rooms_protocol::MessageSerial;
 
 /// Most failed messages that are remembered to explain gaps in the own sequence.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Generation, wire::message::Part};
+use crate::{id::Generation, wire::message::Part};
 use rooms_protocol::ConnectionId;
 
 /// Most bytes of text in one fragment. Quoting text as a JSON string doubles it at worst, and the whole must stay under the

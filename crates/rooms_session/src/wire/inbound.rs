@@ -3,15 +3,14 @@
 //! Owns what has to be remembered for that: unfinished fragments, how far each player's messages were received, and what
 //! came before the welcome. Does not decide what a message about the room means.
 
-use rooms_protocol::{ConnectionId, Extras, Message, MessageAction, MessageSerial};
+use rooms_protocol::{ConnectionId, Message, MessageAction, MessageSerial};
 use serde_json::Value;
-use smol_str::SmolStr;
 
 use super::{
     dedup::{Dedup, Numbered},
     fragment::Reassembler,
     message::{Origin, RESERVED, RoomMessage},
-    payload::{is_to_others, json_of, numbering},
+    payload::{GameMessage, is_to_others, json_of, numbering},
     pre_join::PreJoin,
 };
 use crate::{
@@ -20,21 +19,11 @@ use crate::{
     state::document::{Changes, Document},
 };
 
-/// A message of the game.
-#[derive(Debug)]
-pub(crate) struct GameMessage {
-    pub inbox: bool,
-    pub from: Origin,
-    pub kind: SmolStr,
-    pub data: Value,
-    pub extras: Option<Extras>,
-}
-
 /// A message as it was read.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// A message about the room.
-    Room(Origin, RoomMessage),
+    Room(Origin, Box<RoomMessage>),
     /// A message of the game.
     Game(GameMessage),
     /// Nothing to act on: one fragment of several, or a message that only later versions know.
@@ -48,8 +37,9 @@ pub(crate) enum Received {
 /// Whether the game gets a message.
 #[derive(Debug)]
 pub(crate) enum Delivery {
+    /// The game gets it.
     Deliver(GameMessage),
-    /// Already received, of an old process, or this player's own message to the others.
+    /// This player's own message to the others.
     Drop,
     /// Received twice, or from a process that lost its seat.
     Stale,
@@ -133,7 +123,7 @@ impl Inbound {
             Ok(Some(message)) if message.belongs_in_inbox() != inbox => {
                 Received::Malformed("a message about the room on a channel where it does not belong".to_owned())
             }
-            Ok(Some(message)) => Received::Room(from, message),
+            Ok(Some(message)) => Received::Room(from, Box::new(message)),
             Ok(None) => {
                 log::debug!("a message {name:?} about the room is not known here");
                 Received::Nothing
@@ -212,5 +202,88 @@ impl Inbound {
     /// The messages that belong to a player that was welcomed with this state, in order.
     pub(crate) fn take_kept(&mut self, welcome: &Stamp) -> Vec<GameMessage> {
         self.pre_join.take(welcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rooms_protocol::Data;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        context::tests::context,
+        state::{roster::tests::seat, rules::Removal},
+        wire::{message::Leave, payload::encode},
+    };
+
+    fn from(message: Message, client: &str) -> Message {
+        Message {
+            client_id: Some(client.into()),
+            connection_id: Some(format!("c-{client}").as_str().into()),
+            ..message
+        }
+    }
+
+    fn read(inbound: &mut Inbound, inbox: bool, message: Message) -> Received {
+        let cx = context();
+        inbound.read(inbox, message, cx.player(), &cx.connectivity)
+    }
+
+    fn game(inbound: &mut Inbound, client: &str, sequence: u64) -> GameMessage {
+        let message = encode("wave", json!(sequence), Generation(1), sequence, false);
+        match read(inbound, false, from(message, client)) {
+            Received::Game(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_about_the_room_counts_on_its_own_channel_only() {
+        let leave = || {
+            let leave = RoomMessage::from(Leave { generation: Generation(1), reason: "left".into() });
+            from(Message::new(leave.name(), Data::Json(leave.encode().unwrap())), "bob")
+        };
+        let mut inbound = Inbound::default();
+        assert!(matches!(read(&mut inbound, false, leave()), Received::Room(..)));
+        assert!(matches!(read(&mut inbound, true, leave()), Received::Malformed(_)));
+    }
+
+    #[test]
+    fn a_message_without_a_player_is_not_taken() {
+        let mut inbound = Inbound::default();
+        let message = || Message::new("wave", Data::Json(json!({})));
+        assert!(matches!(read(&mut inbound, false, message()), Received::Impostor));
+        assert!(matches!(read(&mut inbound, false, from(message(), "not a player")), Received::Impostor));
+        let nameless = Message { name: None, ..from(message(), "bob") };
+        assert!(matches!(read(&mut inbound, false, nameless), Received::Malformed(_)));
+        let unknown = from(Message::new("room.later", Data::Json(json!({}))), "bob");
+        assert!(matches!(read(&mut inbound, false, unknown), Received::Nothing));
+    }
+
+    #[test]
+    fn the_game_gets_a_message_of_a_seated_player_once_and_none_of_a_removed_one() {
+        let (mut inbound, mut document) = (Inbound::default(), Document::default());
+        let bob = seat("bob", 0);
+        document.set_seat(&bob.player.clone(), Some(bob), &mut Changes::default());
+        let zoe = PlayerId::new("zoe").unwrap();
+        document.rules.removed.insert(zoe, Removal { reason: String::new(), generation: None });
+        let mut accept = |client: &str| {
+            let message = game(&mut inbound, client, 1);
+            inbound.accept(message, &document, Generation(1)).0
+        };
+        assert!(matches!(accept("bob"), Delivery::Deliver(_)));
+        assert!(matches!(accept("bob"), Delivery::Stale));
+        assert!(matches!(accept("zoe"), Delivery::Impostor));
+        assert!(matches!(accept("eve"), Delivery::Deliver(_)), "a plain client may send to a room");
+        assert!(matches!(accept("eve"), Delivery::Deliver(_)), "and is not remembered");
+    }
+
+    #[test]
+    fn messages_of_a_publish_do_not_count_with_a_state_that_does_not() {
+        let mut publish = Publish::default();
+        assert!(!publish.is_void(&"c".into()));
+        publish.set_void("c".into());
+        assert!(publish.is_void(&"c".into()) && !publish.is_void(&"d".into()));
     }
 }

@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use crate::{Generation, PlayerId, Profile, Refusal, Reign, Stamp, Term, Version, Wish, state::document::Document};
+use crate::{
+    config::{Profile, Wish},
+    event::Refusal,
+    id::{Generation, PlayerId, Reign, Stamp, Term, Version},
+    state::document::Document,
+};
 use rooms_protocol::{ConnectionId, MessageSerial};
 
 /// The names of all messages here begin with this. The name of a game's message must not.

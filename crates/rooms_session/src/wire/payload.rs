@@ -5,7 +5,9 @@
 
 use rooms_protocol::{Data, Extras, Message};
 use serde_json::{Map, Value, json};
+use smol_str::SmolStr;
 
+use super::message::Origin;
 use crate::id::Generation;
 
 /// Bytes that the name, the headers and the envelope of a message may take beside its data.
@@ -19,6 +21,16 @@ const GENERATION: &str = "generation";
 const SEQUENCE: &str = "sequence";
 const TO: &str = "to";
 const OTHERS: &str = "others";
+
+/// A message of the game.
+#[derive(Debug)]
+pub(crate) struct GameMessage {
+    pub inbox: bool,
+    pub from: Origin,
+    pub kind: SmolStr,
+    pub data: Value,
+    pub extras: Option<Extras>,
+}
 
 /// A message of the game as it goes over the wire.
 pub(crate) fn encode(kind: &str, data: Value, generation: Generation, sequence: u64, to_others: bool) -> Message {

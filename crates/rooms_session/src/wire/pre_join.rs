@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::inbound::GameMessage;
+use super::payload::GameMessage;
 use crate::id::Stamp;
 
 /// Most messages that are kept. The oldest are dropped for new ones. A welcome follows its state within one publish interval.

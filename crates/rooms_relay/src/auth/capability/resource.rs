@@ -1,13 +1,13 @@
-//! The patterns that say which channels a capability is about.
+//! The patterns that name the channels of a capability.
 
 use std::fmt;
 
 use smol_str::SmolStr;
 
-/// The segment that matches any one, or at the end all that follow.
+/// The segment that matches any segment. At the end of a pattern it matches all that follow.
 const WILDCARD: &str = "*";
 
-/// Kinds of channels that are not for games; the relay has none, but keys may speak of them.
+/// Kinds of channels that are not for games. The relay has none, but keys may name them.
 const SCOPES: [&str; 3] = ["filter", "meta", "queue"];
 
 /// A pattern of channel names: segments between colons, with `*` for any of them, and at the end for all that follow.
@@ -37,7 +37,7 @@ enum Segment {
 }
 
 impl Resource {
-    /// Reads a pattern; `None` for a text that is none.
+    /// Reads a pattern; `None` for a text that is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (scope, pattern) = match text.strip_prefix('[') {
             None => (Scope::Ordinary, text),
@@ -66,7 +66,7 @@ impl Resource {
             && self.segments.iter().zip(name).all(|(segment, part)| segment.matches(part))
     }
 
-    /// The pattern of what both match; `None` where that is nothing.
+    /// The pattern of the names that both match; `None` where there are none.
     pub(super) fn intersect(&self, other: &Self) -> Option<Self> {
         let scope = self.scope.intersect(&other.scope)?;
         let (short, long) = if self.segments.len() <= other.segments.len() { (self, other) } else { (other, self) };

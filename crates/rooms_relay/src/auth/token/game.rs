@@ -11,22 +11,23 @@ use crate::{
 };
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
-/// Longest name of a room and id of a player, in bytes: those of sessions.
+/// Longest name of a room and id of a player, in bytes. Sessions have the same limit.
 const MAX_NAME: usize = 64;
 
 /// How the relay gives tokens to players.
 ///
-/// Whoever reaches the relay gets a token for the room and player that it asks for: the relay knows no accounts. What a
-/// token bars is to speak as another player once connected, and to read another's inbox.
+/// The relay knows no accounts: whoever reaches it gets a token for the room and the player that they ask for. With that token
+/// one cannot publish as another player, and cannot read another player's inbox.
+///
+/// Start from [`new`](Self::new) and set the fields that you need: then a new field breaks nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TokenEndpoint {
     /// The name of the API key that signs, `APP.KEYID`. Players meet in its application.
     pub key: SmolStr,
-    /// How long a token is good. Defaults to an hour; a day at most.
+    /// How long a token is valid. Defaults to an hour; a day at most.
     pub ttl: Duration,
-    /// Whether who names no room gets a token for all that the key allows, other players' inboxes among it: what a page
-    /// needs whose players change rooms, or that has channels beside its rooms. Defaults to no.
+    /// Whether a request without a room gets a token for everything that the key allows, other players' inboxes included. A
+    /// page needs this if its players change rooms, or if it has channels beside its rooms. Defaults to no.
     pub every_channel: bool,
 }
 
@@ -36,12 +37,12 @@ impl TokenEndpoint {
         Self { key: SmolStr::new(key), ttl: DEFAULT_TTL, every_channel: false }
     }
 
-    /// The same with tokens for all that the key allows for who names no room.
+    /// The same, but a request without a room gets a token for everything that the key allows.
     pub fn for_every_channel(self) -> Self {
         Self { every_channel: true, ..self }
     }
 
-    /// What a player may do who asks for a token.
+    /// What a player that asks for a token may do.
     pub(crate) fn grant(&self, room: &str, player: &str) -> Result<Grant, ErrorInfo> {
         if !(room.is_empty() && self.every_channel) {
             return grant(room, player, self.ttl);
@@ -55,11 +56,11 @@ impl TokenEndpoint {
 
 const WRONG_NAME: &str = "room and player must be 1 to 64 letters, digits, '-' and '_'";
 
-/// The channel of the public list of rooms: that of sessions.
+/// The channel of the public list of rooms, as sessions name it.
 const LIST: &str = "rooms";
 
-/// What a player may do: all on the room's channel, hear what comes to its own inbox, speak to those of others, and be on
-/// the public list of rooms and read it. Nobody may publish messages there: the list is presence alone.
+/// What a player may do: everything on the room's channel, subscribe to its own inbox, publish to the inboxes of others, and
+/// enter and read the public list of rooms. Nobody may publish messages on the list, which is presence alone.
 ///
 /// # Errors
 /// 40003 for a name that could stand for another channel, or for several.

@@ -1,4 +1,4 @@
-//! Signed requests for tokens: how a client that has no key gets a token with the signature of somebody who has.
+//! Signed requests for tokens: how a client without a key gets a token with the signature of somebody who has one.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use crate::{
     ApiKey,
     auth::{
-        check_grantable,
+        identity::check_grantable,
         token::{CLOCK_SKEW, DEFAULT_TTL, Grant, MAX_TTL},
     },
     error::invalid_credentials,
@@ -24,10 +24,10 @@ use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
 /// Longest nonce, in bytes. SDKs send 16.
 const MAX_NONCE: usize = 128;
 
-/// Most nonces that are remembered. That many requests in four minutes are no game's.
+/// Most nonces that the relay remembers. No game makes so many requests in four minutes.
 const MAX_NONCES: usize = 65_536;
 
-/// A request for a token, as it was sent (`TE1`). The texts are those that were signed.
+/// A request for a token, as it was sent (`TE1`), with the exact texts that were signed.
 #[derive(Default)]
 pub(crate) struct TokenRequest {
     key_name: String,
@@ -43,7 +43,7 @@ impl TokenRequest {
     /// Reads a request for a token of the key `key_name`.
     ///
     /// # Errors
-    /// 40000 for what is no request, or one for another key.
+    /// 40000 for a body that is not a request, or is one for another key.
     pub(crate) fn parse(body: &Value, key_name: &str) -> Result<Self, ErrorInfo> {
         let object = body.as_object().ok_or_else(|| bad_request("a token request is a JSON object"))?;
         let text = |name: &str| match object.get(name) {
@@ -87,7 +87,7 @@ impl TokenRequest {
         lines.into_iter().fold(String::new(), |text, line| text + line + "\n")
     }
 
-    /// Refuses a signed request that is old, or was used.
+    /// Refuses a signed request that is old, or was used before.
     ///
     /// # Errors
     /// 40104 for a time outside the window, 40105 for a nonce that was used.
@@ -109,7 +109,7 @@ impl TokenRequest {
     /// What is asked for.
     ///
     /// # Errors
-    /// 40003 for a ttl that is none or too long, 40000 for a capability that is none, 40012 for a client id that is none.
+    /// 40003 for a wrong or too long ttl, 40000 for a wrong capability, 40012 for a wrong client id.
     pub(crate) fn grant(&self) -> Result<Grant, ErrorInfo> {
         let client_id = self.client_id.as_ref().map(ClientId::new);
         client_id.as_ref().map_or(Ok(()), check_grantable)?;
@@ -161,7 +161,7 @@ impl Nonces {
     }
 }
 
-/// The error for an unsigned request of somebody who does not show the key.
+/// The error for an unsigned request that comes without the key.
 pub(crate) fn unsigned() -> ErrorInfo {
     invalid_credentials("the token request has no right signature; sign it, or come with the API key")
 }

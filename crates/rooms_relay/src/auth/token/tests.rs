@@ -42,7 +42,7 @@ fn code(token: &str) -> Option<u32> {
 const LATER: f64 = 1_700_000_060.0;
 
 #[test]
-fn a_token_says_what_it_was_made_for() {
+fn a_token_contains_what_it_was_made_for() {
     let details = mint(&key(KEY), grant(Some(r#"{"b":["publish"],"a":["*"]}"#), 60_000), WALL).unwrap();
     assert_eq!((details.issued, details.expires), (WALL, Timestamp(WALL.0 + 60_000)));
     assert_eq!(details.capability, r#"{"a":["*"],"b":["publish"]}"#);
@@ -91,7 +91,7 @@ fn a_jwt_of_a_games_own_server_is_a_token() {
 }
 
 #[test]
-fn a_jwt_may_hold_a_token_that_says_who_it_is() {
+fn a_jwt_may_contain_a_token_that_names_its_holder() {
     let inner = mint(&key(KEY), grant(None, 5_000), WALL).unwrap().token;
     let claim = verified(&jwt(json!({"exp": LATER, "x-ably-token": inner})), WALL).unwrap();
     assert_eq!((claim.client_id, claim.expires), (Some("ada".into()), Timestamp(WALL.0 + 5_000)));
@@ -102,7 +102,7 @@ fn a_jwt_may_hold_a_token_that_says_who_it_is() {
 }
 
 #[test]
-fn what_is_wrong_with_a_token_is_told_apart() {
+fn each_fault_of_a_token_has_its_own_error() {
     let exp = || json!({"exp": LATER});
     assert_eq!(code("nonsense"), Some(40101));
     assert_eq!(code(&"x".repeat(MAX_TOKEN * 2)), Some(40101));

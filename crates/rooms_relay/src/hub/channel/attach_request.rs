@@ -5,27 +5,20 @@ use std::{collections::BTreeMap, time::Duration};
 use smol_str::SmolStr;
 use url::form_urlencoded;
 
-use crate::limits::{MAX_CHANNEL_NAME, MAX_REWIND};
-use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, Flags, Frame};
+use super::{
+    attach::Attachment,
+    key::ChannelKey,
+    modes::{MODES, mode_names, parse_modes},
+};
+use crate::{
+    hub::output::LinkId,
+    limits::{MAX_CHANNEL_NAME, MAX_REWIND},
+};
+use rooms_protocol::{ChannelName, ChannelSerial, ErrorCode, ErrorInfo, Flags, Frame};
 
-/// The param that names modes.
-pub(crate) const MODES: &str = "modes";
-
-/// Names of the modes in `params.modes`, in the order in which clients list them. The relay grants the first five.
-const MODE_NAMES: [(&str, Flags); 8] = [
-    ("presence", Flags::PRESENCE),
-    ("publish", Flags::PUBLISH),
-    ("subscribe", Flags::SUBSCRIBE),
-    ("presence_subscribe", Flags::PRESENCE_SUBSCRIBE),
-    ("annotation_publish", Flags::ANNOTATION_PUBLISH),
-    ("annotation_subscribe", Flags::empty()),
-    ("object_subscribe", Flags::empty()),
-    ("object_publish", Flags::empty()),
-];
-
-/// What an ATTACH without modes is granted, and the most that one with modes is (`RTL4l`).
+/// The modes of an ATTACH that names none, and the most that one with modes gets (`RTL4l`).
 ///
-/// Annotations themselves are refused; their mode is granted since SDKs expect it.
+/// The relay refuses annotations themselves, but grants their mode, since SDKs expect it.
 const DEFAULT_MODES: Flags = Flags::MODES.union(Flags::ANNOTATION_PUBLISH);
 
 /// A channel's name as clients write it, taken apart: `[?rewind=1]news` is the channel `news` with a param.
@@ -79,9 +72,9 @@ fn invalid_name(message: &str) -> ErrorInfo {
 /// How much of the past a new attachment asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rewind {
-    /// So many messages.
+    /// This many messages.
     Messages(usize),
-    /// All that are not older.
+    /// All messages that are not older.
     Span(Duration),
 }
 
@@ -101,18 +94,18 @@ impl Rewind {
 /// The params and modes of an ATTACH, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttachOptions {
-    /// What is asked for, of what the relay knows.
+    /// The modes that the client asked for, as far as the relay knows them.
     pub(crate) asked: Flags,
-    /// What is granted.
+    /// The modes that it gets.
     pub(crate) modes: Flags,
-    /// What to send of the past. Not on a channel that the client knew before.
+    /// What to send of the past. `None` on a channel that the client knew before.
     pub(crate) rewind: Option<Rewind>,
-    /// The params that the relay understood, as ATTACHED tells them back.
+    /// The params that the relay understood, as ATTACHED repeats them.
     pub(crate) params: BTreeMap<SmolStr, String>,
 }
 
 impl AttachOptions {
-    /// Reads the params of the name and of the frame; the frame's count more. Of the modes, those `allowed` are granted.
+    /// Reads the params of the name and of the frame. Those of the frame take precedence. Grants the modes that are `allowed`.
     ///
     /// # Errors
     /// 40003 for a value that makes no sense, 40160 where nothing of what was asked can be granted.
@@ -127,13 +120,15 @@ impl AttachOptions {
                 })?);
             params.insert(SmolStr::new_static("rewind"), text.clone());
         }
-        // Deltas are the server's choice, message by message; this one never makes any.
+        // The server chooses for each message whether it sends a delta. This one never does.
         if let Some(text) = param("delta").filter(|text| *text == "vcdiff") {
             params.insert(SmolStr::new_static("delta"), text.clone());
         }
         let flags = frame.flags.unwrap_or_default();
         let asked = match param(MODES).filter(|text| !text.is_empty()) {
-            Some(text) => Some(parse_modes(text)?),
+            Some(text) => {
+                Some(parse_modes(text).ok_or_else(|| invalid_param("modes names a mode that does not exist"))?)
+            }
             None => Some(flags.modes()).filter(|modes| !modes.is_empty()),
         };
         let asked = asked.map_or(DEFAULT_MODES, |modes| modes & DEFAULT_MODES);
@@ -150,17 +145,16 @@ impl AttachOptions {
     }
 }
 
-fn parse_modes(text: &str) -> Result<Flags, ErrorInfo> {
-    text.split(',').try_fold(Flags::empty(), |modes, name| {
-        let known = MODE_NAMES.iter().find(|(known, _)| *known == name.trim());
-        known.map(|&(_, mode)| modes | mode).ok_or_else(|| invalid_param("modes names a mode that does not exist"))
-    })
-}
-
-/// The names of modes, as `params.modes` tells them.
-pub(crate) fn mode_names(modes: Flags) -> String {
-    let granted = MODE_NAMES.iter().filter(|(_, mode)| !mode.is_empty() && modes.contains(*mode));
-    granted.map(|&(name, _)| name).collect::<Vec<_>>().join(",")
+/// An ATTACH whose name, params, modes and credentials were checked.
+pub(crate) struct AttachRequest<'a> {
+    pub(crate) link: LinkId,
+    /// The name that the client uses.
+    pub(crate) name: ChannelName,
+    pub(crate) key: ChannelKey,
+    pub(crate) options: AttachOptions,
+    /// The channel serial that the client has.
+    pub(crate) serial: Option<&'a ChannelSerial>,
+    pub(crate) attachment: Attachment,
 }
 
 fn invalid_param(message: &str) -> ErrorInfo {

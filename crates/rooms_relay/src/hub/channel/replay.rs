@@ -1,7 +1,7 @@
 //! The messages that a channel keeps, for clients that come back and for `rewind`.
 //!
-//! Bounded in time, frames and bytes: whichever is reached first pushes the oldest out. Presence is not kept here, since
-//! who comes back gets all members anew.
+//! The log is bounded in time, frames and bytes. The bound that is reached first drops the oldest frames. Presence is not kept
+//! here, since a client that comes back gets all members anew.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,7 +18,7 @@ use crate::{
 };
 use rooms_protocol::MessageSerial;
 
-/// What a kept frame takes besides its contents: a round figure, in bytes.
+/// What a kept frame needs besides its contents, about, in bytes.
 const FRAME_OVERHEAD: usize = 512;
 
 /// How often a kept frame's contents are in memory: as fields, as JSON and as MessagePack.
@@ -28,10 +28,10 @@ const COPIES: usize = 3;
 #[derive(Debug)]
 pub(crate) struct ReplayLog {
     entries: VecDeque<Entry>,
-    /// Serials of the kept messages that came with an id of the client's own.
+    /// The serials of kept messages that have an id of the client's own.
     ids: HashMap<String, MessageSerial>,
     bytes: usize,
-    /// The newest position up to which something may be missing here.
+    /// The newest position up to which frames may be missing here.
     floor: Position,
 }
 
@@ -56,7 +56,7 @@ impl ReplayLog {
         Self { entries: VecDeque::new(), ids: HashMap::new(), bytes: 0, floor }
     }
 
-    /// Keeps a frame that was just published. Later positions only.
+    /// Keeps a frame that was just published. Its position is later than those before.
     pub(crate) fn push(&mut self, position: Position, frame: Arc<SharedFrame>, now: Instant) {
         let messages = &frame.frame().messages;
         let bytes = FRAME_OVERHEAD.saturating_add(frame.size().saturating_mul(COPIES));
@@ -74,7 +74,7 @@ impl ReplayLog {
         self.ids.get(id)
     }
 
-    /// Drops what is older than `window`.
+    /// Drops frames that are older than `window`.
     pub(crate) fn drop_older(&mut self, window: Duration, now: Instant) {
         while self.entries.front().is_some_and(|entry| now.saturating_duration_since(entry.at) >= window) {
             self.drop_oldest();
@@ -115,20 +115,20 @@ impl ReplayLog {
             Rewind::Messages(count) => (count, Duration::MAX),
             Rewind::Span(span) => (MAX_REWIND, span),
         };
-        let mut room = most;
+        let mut left = most;
         let mut first = self.entries.len();
         for (index, entry) in self.entries.iter().enumerate().rev() {
-            if room == 0 || now.saturating_duration_since(entry.at) > span {
+            if left == 0 || now.saturating_duration_since(entry.at) > span {
                 break;
             }
             first = index;
             let count = entry.frame.frame().messages.len();
-            if count > room {
+            if count > left {
                 let mut frames = self.frames_from(index);
-                frames[0] = Arc::new(last_messages(&entry.frame, room));
+                frames[0] = Arc::new(last_messages(&entry.frame, left));
                 return Backlog { start: self.position_before(index), frames };
             }
-            room -= count;
+            left -= count;
         }
         Backlog { start: self.position_before(first), frames: self.frames_from(first) }
     }
@@ -163,7 +163,7 @@ impl ReplayLog {
     }
 }
 
-/// The frame with its last `count` messages alone, which keep the ids that they had by their place.
+/// The frame with its last `count` messages alone. They keep the ids that they had by their index.
 fn last_messages(frame: &SharedFrame, count: usize) -> SharedFrame {
     let mut frame = frame.frame().clone();
     frame.inherit();

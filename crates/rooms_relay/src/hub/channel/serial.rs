@@ -1,4 +1,4 @@
-//! Positions in a channel's stream, and the serials that tell them to clients.
+//! Positions in a channel's stream, and the serials by which clients know them.
 
 use rooms_protocol::{ChannelSerial, MessageSerial, Timestamp};
 
@@ -11,10 +11,10 @@ const MAX_MILLIS: u64 = 99_999_999_999_999;
 /// Digits of the counter.
 const COUNTER_DIGITS: usize = 3;
 
-/// Largest counter that fits the digits; after it the time is put forward.
+/// Largest counter that fits the digits. After it, the time moves one millisecond on.
 const MAX_COUNTER: u16 = 999;
 
-/// A place in the stream of one channel; every frame of the channel has its own.
+/// A position in the stream of one channel. Every frame of the channel has its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     millis: u64,
@@ -49,7 +49,7 @@ impl Position {
         MessageSerial::from(format!("{:014}-{:03}@{node}:{index:03}", self.millis, self.counter))
     }
 
-    /// The position that a client names; `None` for a serial of another relay, or of nobody.
+    /// The position that a client names; `None` for a text that is not a serial of this relay.
     pub(crate) fn parse(serial: &ChannelSerial, node: &str) -> Option<Self> {
         let (place, series) = serial.as_str().split_once('@')?;
         let (millis, counter) = place.split_once('-')?;

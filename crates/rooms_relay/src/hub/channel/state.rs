@@ -1,108 +1,77 @@
-//! One channel: who is attached, who is a member, what is kept for those who come back, and fan-out.
+//! One channel: its attachments, its members, and what it keeps for clients that come back.
 //!
-//! Driven by the hub, which checks what clients ask for and knows connections; here nothing is refused.
+//! [`Channels`](super::Channels) checks what clients ask for. Nothing is refused here.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use serde::Serialize;
-use smol_str::SmolStr;
 use web_time::Instant;
 
-use crate::{
-    LinkId, SharedFrame,
-    hub::{
-        channel::{
-            attach_request::{AttachOptions, MODES, mode_names},
-            history::PresenceLog,
-            members::Members,
-            replay::{Backlog, ReplayLog},
-            serial::Position,
-        },
-        output::Outbox,
-    },
-    limits::{Limits, RateMeter},
+use super::{
+    attach::{Attachment, Attachments, Occupancy},
+    attach_request::AttachOptions,
+    deliver::fan_out,
+    history::PresenceLog,
+    members::Members,
+    presence::PresenceUpdate,
+    publish::{Accepted, Delivery, Publish},
+    replay::{Backlog, ReplayLog},
+    serial::Position,
 };
-use rooms_protocol::{ChannelName, ChannelSerial, ConnectionId, Flags, Frame, PresenceMessage, Timestamp};
+use crate::{
+    hub::{
+        output::{LinkId, Outputs},
+        shared_frame::SharedFrame,
+    },
+    limits::{Limits, RateMeter, check_members},
+    moment::Moment,
+};
+use rooms_protocol::{
+    Action, ChannelName, ChannelSerial, ClientId, ConnectionId, ErrorInfo, Flags, Frame, Message, MessageSerial,
+    PresenceAction, PresenceMessage, Timestamp,
+};
 
-/// What a link is to a channel.
-#[derive(Clone, Debug)]
-pub(crate) struct Attachment {
-    /// The connection behind the link.
-    pub(crate) connection: ConnectionId,
-    /// What it asked for.
-    pub(crate) asked: Flags,
-    /// What of that it may do and gets.
-    pub(crate) modes: Flags,
-    /// The params that the relay understood.
-    pub(crate) params: BTreeMap<SmolStr, String>,
-    /// Whether it gets no messages of its own.
-    pub(crate) no_echo: bool,
-}
-
-impl Attachment {
-    /// Whether it gets the messages of a publisher, which is none where they came over HTTP.
-    fn wants_messages_of(&self, publisher: Option<&ConnectionId>) -> bool {
-        self.modes.contains(Flags::SUBSCRIBE) && !(self.no_echo && publisher == Some(&self.connection))
-    }
-}
-
-/// What an attachment starts with.
+/// Where a new attachment starts in the channel's stream.
 #[derive(Debug)]
-pub(crate) struct Start {
-    /// The position that ATTACHED tells.
+pub(crate) struct AttachStart {
+    /// The position that ATTACHED carries.
     pub(crate) position: Position,
     /// RESUMED and HAS_BACKLOG, as they apply.
     pub(crate) flags: Flags,
-    /// What was published earlier and is to be sent.
+    /// Frames from before, which are sent after ATTACHED.
     pub(crate) frames: Vec<Arc<SharedFrame>>,
-    /// Whether the client named a position from which something is missing.
+    /// Whether messages are missing since the position that the client named.
     pub(crate) continuity_lost: bool,
-}
-
-/// How many use a channel, and for what (`CHM2`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Occupancy {
-    connections: usize,
-    publishers: usize,
-    subscribers: usize,
-    presence_connections: usize,
-    presence_members: usize,
-    presence_subscribers: usize,
 }
 
 /// A channel and all that it keeps.
 #[derive(Debug)]
-pub(crate) struct Channel {
-    /// By link and by the name that the client uses, which may have a qualifier.
-    attachments: BTreeMap<(LinkId, ChannelName), Attachment>,
+pub(crate) struct HubChannel {
+    pub(crate) attachments: Attachments,
     pub(crate) members: Members,
+    /// The messages that it keeps.
     pub(crate) log: ReplayLog,
-    /// What was said about members.
+    /// The presence messages that it keeps.
     pub(crate) presence_log: PresenceLog,
+    /// Its messages.
     pub(crate) rate: RateMeter,
     /// The bytes of its messages.
     pub(crate) bandwidth: RateMeter,
     name: ChannelName,
-    /// How long it keeps what was said.
+    /// How long it keeps messages and presence messages.
     keep: Duration,
-    /// How far back it goes on by itself for who comes back.
+    /// How long a client may have been away and still miss nothing.
     resume: Duration,
     head: Position,
-    /// When it was last used; an idle channel is dropped a replay window later.
+    /// When it was last used. The hub drops an idle channel one replay window later.
     touched: Instant,
 }
 
-impl Channel {
-    /// A new channel, which keeps what is said on it for `keep`, and goes on by itself for who missed no more than `resume`.
-    pub(crate) fn new(name: ChannelName, keep: Duration, resume: Duration, wall: Timestamp, now: Instant) -> Self {
-        let head = Position::at(wall);
+impl HubChannel {
+    /// A new channel, which keeps its messages for `keep`, and resumes for clients that were away no longer than `resume`.
+    pub(crate) fn new(name: ChannelName, keep: Duration, resume: Duration, moment: Moment) -> Self {
+        let head = Position::at(moment.wall);
         Self {
-            attachments: BTreeMap::new(),
+            attachments: Attachments::default(),
             members: Members::default(),
             log: ReplayLog::new(head),
             presence_log: PresenceLog::default(),
@@ -112,7 +81,7 @@ impl Channel {
             keep,
             resume,
             head,
-            touched: now,
+            touched: moment.now,
         }
     }
 
@@ -121,7 +90,7 @@ impl Channel {
         self.touched = now;
     }
 
-    /// Where the stream stands.
+    /// The newest position of the stream.
     pub(crate) fn head(&self) -> Position {
         self.head
     }
@@ -134,7 +103,7 @@ impl Channel {
         attachment: &Attachment,
         node: &str,
         now: Instant,
-    ) -> Start {
+    ) -> AttachStart {
         let backlog = match (named, options.rewind) {
             (Some(serial), _) => Position::parse(serial, node)
                 .filter(|named| *named <= self.head)
@@ -149,46 +118,12 @@ impl Channel {
             backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
         frames.retain(|frame| attachment.wants_messages_of(frame.frame().connection_id.as_ref()));
         flags.set(Flags::HAS_BACKLOG, !frames.is_empty());
-        Start { position, flags, frames, continuity_lost }
+        AttachStart { position, flags, frames, continuity_lost }
     }
 
-    /// Attaches a link under `name`, or changes what it has.
-    pub(crate) fn attach(&mut self, link: LinkId, name: ChannelName, attachment: Attachment) {
-        self.attachments.insert((link, name), attachment);
-    }
-
-    /// Ends one attachment.
-    pub(crate) fn detach(&mut self, link: LinkId, name: &ChannelName) {
-        self.attachments.remove(&(link, name.clone()));
-    }
-
-    /// What `link` is here under `name`.
-    pub(crate) fn attachment(&self, link: LinkId, name: &ChannelName) -> Option<&Attachment> {
-        self.attachments.get(&(link, name.clone()))
-    }
-
-    /// Gives an attachment those of the modes it asked for that are `allowed`, unless that is none of them.
-    ///
-    /// Gives what it may do if that is not what it was.
-    pub(crate) fn allow(&mut self, link: LinkId, name: &ChannelName, allowed: Flags) -> Option<Flags> {
-        let attachment = self.attachments.get_mut(&(link, name.clone()))?;
-        let modes = attachment.asked & allowed;
-        if attachment.modes == modes {
-            return None;
-        }
-        if !modes.is_empty() {
-            attachment.modes = modes;
-            if let Some(told) = attachment.params.get_mut(MODES) {
-                *told = mode_names(modes);
-            }
-        }
-        Some(modes)
-    }
-
-    /// Whether `link` is attached, under whatever name.
-    pub(crate) fn has_link(&self, link: LinkId) -> bool {
-        let from = (link, ChannelName::new(""));
-        self.attachments.range(from..).next().is_some_and(|((first, _), _)| *first == link)
+    /// Where a link goes on that is attached already: it was sent everything up to here.
+    pub(crate) fn start_again(&self) -> AttachStart {
+        AttachStart { position: self.head, flags: Flags::RESUMED, frames: Vec::new(), continuity_lost: false }
     }
 
     /// Moves the stream one position on.
@@ -197,97 +132,143 @@ impl Channel {
         self.head
     }
 
-    /// Sends a MESSAGE frame to all who subscribe and have room for it, and keeps it for those who come back.
+    /// Puts messages on the channel, all of them or none, except those that it has already. `node` is the relay's own id.
+    ///
+    /// # Errors
+    /// 40009 for too large a frame.
+    pub(crate) fn accept(
+        &mut self,
+        publish: Publish,
+        node: &str,
+        limits: &Limits,
+        wall: Timestamp,
+    ) -> Result<Accepted, ErrorInfo> {
+        let Publish { key, base, publisher, mut messages } = publish;
+        let mut serials = self.take_repeats(&mut messages);
+        if messages.is_empty() {
+            return Ok(Accepted { serials, delivery: None });
+        }
+        let position = self.advance(wall);
+        let vacant = serials.iter_mut().filter(|serial| serial.is_none());
+        for (index, (message, vacant)) in messages.iter_mut().zip(vacant).enumerate() {
+            let serial = position.message_serial(node, index);
+            message.serial = Some(serial.clone());
+            *vacant = Some(serial);
+        }
+        let frame = Frame {
+            id: Some(base),
+            channel_serial: Some(position.channel_serial(node)),
+            connection_id: publisher,
+            messages,
+            timestamp: Some(wall),
+            ..Frame::for_channel(Action::Message, key.name)
+        };
+        let frame = Arc::new(SharedFrame::from(frame));
+        // Ids, serials and escapes can make a small publish a large frame.
+        limits.check_frame(frame.size())?;
+        Ok(Accepted { serials, delivery: Some(Delivery { position, frame }) })
+    }
+
+    /// Takes out the messages that the channel has already, by the id that their client gave.
+    ///
+    /// Returns, for each message that came, the serial that it has, or `None` for one that is new.
+    fn take_repeats(&self, messages: &mut Vec<Message>) -> Vec<Option<MessageSerial>> {
+        let mut serials = Vec::with_capacity(messages.len());
+        messages.retain(|message| {
+            let earlier = message.id.as_deref().and_then(|id| self.log.serial_of(id)).cloned();
+            serials.push(earlier);
+            serials.last().is_some_and(Option::is_none)
+        });
+        serials
+    }
+
+    /// Applies presence messages, all of them or none. Returns those that are to be sent.
+    ///
+    /// # Errors
+    /// 91003 for too many members.
+    pub(crate) fn update_members(
+        &mut self,
+        update: PresenceUpdate,
+        wall: Timestamp,
+    ) -> Result<Vec<PresenceMessage>, ErrorInfo> {
+        let PresenceUpdate { owner, serial, messages, max_members, .. } = update;
+        let is_new = |client: &&ClientId| self.members.get(&owner, client).is_none();
+        let entering = messages.iter().filter(|message| message.action != PresenceAction::Leave);
+        let newcomers: BTreeSet<&ClientId> =
+            entering.filter_map(|message| message.client_id.as_ref()).filter(is_new).collect();
+        if !newcomers.is_empty() {
+            check_members(self.members.len() + newcomers.len(), max_members)?;
+        }
+        let mut changes = Vec::with_capacity(messages.len());
+        for (index, mut message) in messages.into_iter().enumerate() {
+            let known = message.client_id.as_ref().and_then(|client| self.members.get(&owner, client));
+            let is_reentry = message.action == PresenceAction::Enter
+                && message.id.is_some()
+                && known.is_some_and(|known| known.id == message.id);
+            if is_reentry {
+                continue;
+            }
+            message.id = Some(format!("{owner}:{}:{index}", serial.0));
+            message.connection_id = Some(owner.clone());
+            message.timestamp = Some(wall);
+            changes.extend(self.members.apply(message));
+        }
+        Ok(changes)
+    }
+
+    /// Sends a MESSAGE frame to all subscribers that have capacity for it, and keeps it for clients that come back.
     pub(crate) fn publish(
         &mut self,
         position: Position,
         frame: Arc<SharedFrame>,
         now: Instant,
         limits: &Limits,
-        out: &mut Outbox,
-        mut has_room: impl FnMut(LinkId, &ChannelName) -> bool,
+        out: &mut Outputs,
+        mut has_capacity: impl FnMut(LinkId, &ChannelName) -> bool,
     ) {
         let publisher = frame.frame().connection_id.as_ref();
-        self.fan_out(&frame, out, |(link, name), attachment| {
-            attachment.wants_messages_of(publisher) && has_room(*link, name)
+        let receivers = self.attachments.iter().filter_map(|(link, name, attachment)| {
+            (attachment.wants_messages_of(publisher) && has_capacity(link, name)).then_some((link, name))
         });
+        fan_out(&self.name, &frame, receivers, out);
         self.log.push(position, frame, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);
     }
 
-    /// Keeps words about members for those who ask later.
-    pub(crate) fn remember(&mut self, words: &[PresenceMessage], now: Instant, limits: &Limits) {
-        for word in words {
-            self.presence_log.push(word.clone(), now);
+    /// Keeps presence messages for those who ask for the history later.
+    pub(crate) fn keep_presence(&mut self, messages: &[PresenceMessage], now: Instant, limits: &Limits) {
+        for message in messages {
+            self.presence_log.push(message.clone(), now);
         }
         self.presence_log.shrink_to(limits.replay_frames, limits.replay_bytes);
     }
 
-    /// Keeps `bytes` at most.
+    /// Drops the oldest until it keeps `bytes` at most.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         self.log.shrink_to(usize::MAX, bytes.saturating_sub(self.presence_log.bytes()));
         self.presence_log.shrink_to(usize::MAX, bytes.saturating_sub(self.log.bytes()));
     }
 
-    /// Bytes that it keeps, about.
+    /// The bytes that it keeps, about.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.log.bytes().saturating_add(self.presence_log.bytes())
     }
 
-    /// Sends a PRESENCE frame about members of `owner`: to all who subscribe to presence, and to the owner always.
-    pub(crate) fn tell_presence(&self, owner: &ConnectionId, frame: Frame, out: &mut Outbox) {
+    /// Sends a PRESENCE frame about members of `owner` to all who subscribe to presence, and to the owner in any case.
+    pub(crate) fn send_presence(&self, owner: &ConnectionId, frame: Frame, out: &mut Outputs) {
         let frame = Arc::new(SharedFrame::from(frame));
-        self.fan_out(&frame, out, |_, attachment| {
+        let receivers = self.attachments.iter().filter(|(_, _, attachment)| {
             attachment.modes.contains(Flags::PRESENCE_SUBSCRIBE) || attachment.connection == *owner
         });
-    }
-
-    fn fan_out(
-        &self,
-        frame: &Arc<SharedFrame>,
-        out: &mut Outbox,
-        mut wants: impl FnMut(&(LinkId, ChannelName), &Attachment) -> bool,
-    ) {
-        let mut renamed: BTreeMap<&ChannelName, Arc<SharedFrame>> = BTreeMap::new();
-        for (at, attachment) in &self.attachments {
-            if !wants(at, attachment) {
-                continue;
-            }
-            let (link, name) = at;
-            let shared = if *name == self.name {
-                frame
-            } else {
-                renamed.entry(name).or_insert_with(|| Arc::new(under_name(frame, name)))
-            };
-            out.send_shared(*link, Arc::clone(shared));
-        }
-    }
-
-    /// Sends frames that were published earlier to one link, under the name that it uses.
-    pub(crate) fn replay(&self, link: LinkId, name: &ChannelName, frames: Vec<Arc<SharedFrame>>, out: &mut Outbox) {
-        for frame in frames {
-            let shared = if *name == self.name { frame } else { Arc::new(under_name(&frame, name)) };
-            out.send_shared(link, shared);
-        }
+        fan_out(&self.name, &frame, receivers.map(|(link, name, _)| (link, name)), out);
     }
 
     /// How many use it, and for what.
     pub(crate) fn occupancy(&self) -> Occupancy {
-        let count = |mode: Flags| {
-            let with = self.attachments.values().filter(|attachment| attachment.modes.contains(mode));
-            with.map(|attachment| &attachment.connection).collect::<BTreeSet<_>>().len()
-        };
-        Occupancy {
-            connections: count(Flags::empty()),
-            publishers: count(Flags::PUBLISH),
-            subscribers: count(Flags::SUBSCRIBE),
-            presence_connections: count(Flags::PRESENCE),
-            presence_members: self.members.len(),
-            presence_subscribers: count(Flags::PRESENCE_SUBSCRIBE),
-        }
+        self.attachments.occupancy(self.members.len())
     }
 
-    /// Drops what is kept too long. Gives when to look again; `None` while nothing can grow old.
+    /// Drops what it kept long enough. Returns when to look again; `None` while nothing can grow old.
     pub(crate) fn trim(&mut self, limits: &Limits, now: Instant) -> Option<Instant> {
         self.log.drop_older(self.keep, now);
         self.presence_log.drop_older(self.keep, now);
@@ -308,8 +289,4 @@ impl Channel {
     fn is_unused(&self) -> bool {
         self.attachments.is_empty() && self.members.is_empty()
     }
-}
-
-fn under_name(frame: &SharedFrame, name: &ChannelName) -> SharedFrame {
-    Frame { channel: Some(name.clone()), ..frame.frame().clone() }.into()
 }

@@ -10,52 +10,52 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     LinkId, Principal,
-    hub::{channel::key::ChannelKey, connection::ack_log::AnswerLog},
+    hub::{channel::key::ChannelKey, connection::ack_log::AckLog},
     limits::RateMeter,
     random::random_text,
 };
 use rooms_protocol::{ChannelName, ConnectionId, ConnectionKey};
 
-/// Bytes of a connection's public id: 72 bits, so that ids do not meet by chance.
+/// Bytes of a connection's public id: 72 bits, so many that two ids do not match by chance.
 const ID_BYTES: usize = 9;
 
 /// Bytes of a connection's secret: 128 bits, so that it cannot be guessed.
 const SECRET_BYTES: usize = 16;
 
-/// Between the id and the secret of a connection key. Not a character of either.
+/// Separates the id and the secret of a connection key. Neither contains it.
 const KEY_SEPARATOR: char = '!';
 
 /// The secret part of a connection key.
 pub(crate) type Secret = String;
 
 /// A connection: what a resume brings back.
-pub(crate) struct Connection {
+pub(crate) struct HubConnection {
     /// Who it is.
     pub(crate) principal: Principal,
-    /// What carries it now.
+    /// The link that carries it now.
     pub(crate) link: Option<LinkId>,
-    /// What became of its frames.
-    pub(crate) answers: AnswerLog,
+    /// The outcomes of its frames.
+    pub(crate) acks: AckLog,
     /// The channels that its link is attached to, by the name that the client uses.
     pub(crate) attached: BTreeMap<ChannelName, ChannelKey>,
     /// The channels on which it has members.
     pub(crate) present_on: BTreeSet<ChannelKey>,
     /// How long its members stay after an abrupt drop.
     pub(crate) remain_present_for: Duration,
-    /// How much it publishes.
+    /// The messages that it publishes.
     pub(crate) rate: RateMeter,
     secret: Secret,
-    /// The secret that brought the client here, until it shows that it knows the new one: the CONNECTED that told it
-    /// may have been lost with its link.
+    /// The secret before, with which the client resumed. It is valid until the client shows that it knows the new one: the
+    /// CONNECTED that carried the new one may be lost.
     previous: Option<Secret>,
 }
 
-impl Connection {
+impl HubConnection {
     pub(crate) fn new(principal: Principal, secret: Secret) -> Self {
         Self {
             principal,
             link: None,
-            answers: AnswerLog::default(),
+            acks: AckLog::default(),
             attached: BTreeMap::new(),
             present_on: BTreeSet::new(),
             remain_present_for: Duration::ZERO,
@@ -77,7 +77,7 @@ impl Connection {
         bool::from(is_current) || is_previous.is_some_and(bool::from)
     }
 
-    /// Puts `fresh` in place of the secret; `used`, which brought the client here, is good until the new one is known.
+    /// Replaces the secret with `fresh`. `used`, with which the client resumed, stays valid until the client knows the new one.
     pub(crate) fn renew(&mut self, fresh: Secret, used: &str) {
         self.secret = fresh;
         self.previous = Some(used.to_owned());
@@ -89,7 +89,7 @@ impl Connection {
     }
 }
 
-/// The id and the secret in a connection key; `None` for a text that is none.
+/// The id and the secret in a connection key; `None` for a text that is not one.
 pub(crate) fn split_key(key: &ConnectionKey) -> Option<(ConnectionId, &str)> {
     let (id, secret) = key.as_str().split_once(KEY_SEPARATOR)?;
     Some((id.into(), secret))
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::{ApiKey, Identity};
 
-    fn connection(secret: &str) -> Connection {
-        Connection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
+    fn connection(secret: &str) -> HubConnection {
+        HubConnection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_that_was_used_is_good_until_the_new_one_is_known() {
+    fn the_key_that_was_used_is_valid_until_the_new_one_is_known() {
         let mut connection = connection("old");
         connection.renew("new".to_owned(), "old");
         assert!(connection.opens_with("old") && connection.opens_with("new") && !connection.opens_with(""));

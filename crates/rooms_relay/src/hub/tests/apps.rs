@@ -46,7 +46,7 @@ fn outside_a_sandbox_nobody_makes_or_deletes_applications() {
 }
 
 #[test]
-fn a_suite_is_told_the_keys_of_its_application() {
+fn a_suite_gets_the_keys_of_its_application() {
     let mut world = sandbox();
     let app = world.create_app();
     let id = app["appId"].as_str().unwrap();
@@ -86,7 +86,7 @@ fn an_application_begins_with_the_members_that_it_names() {
     assert_eq!(members[0].connection_id, members[1].connection_id);
     assert_eq!((members[1].action, members[1].encoding.as_deref()), (PresenceAction::Present, Some("json")));
     world.pass(SECOND * 600);
-    assert_eq!(world.hub.stats().members, 2, "they stay, though nobody has their connection");
+    assert_eq!(world.hub.stats().members, 2, "they stay, though no client has their connection");
 }
 
 #[test]
@@ -100,11 +100,12 @@ fn an_application_has_its_own_limit_of_members() {
     let mut own = world.connect_raw_key(&key_of(&app, 0));
     let mut other = world.connect_raw_key(DEVELOPMENT_KEY);
     for index in 0..2 {
-        let answer = world.presence(&mut own, "c", word(PresenceAction::Enter, &format!("client{index}"), ""));
+        let answer =
+            world.presence(&mut own, "c", presence_message(PresenceAction::Enter, &format!("client{index}"), ""));
         assert_eq!(error_code(&answer), None);
     }
-    world.presence(&mut other, "c", word(PresenceAction::Enter, "a", ""));
-    let answer = world.presence(&mut other, "c", word(PresenceAction::Enter, "b", ""));
+    world.presence(&mut other, "c", presence_message(PresenceAction::Enter, "a", ""));
+    let answer = world.presence(&mut other, "c", presence_message(PresenceAction::Enter, "b", ""));
     assert_eq!(error_code(&answer), Some(91003));
 }
 

@@ -10,11 +10,11 @@ fn over_the_wire(format: Format, frame: Frame) -> Frame {
 }
 
 /// The last frame that the hub sent, as a client of a format reads it, with payloads as far as they can be decoded.
-fn heard(world: &mut World, client: &Client, format: Format) -> Frame {
+fn received(world: &mut World, client: &Client, format: Format) -> Frame {
     let frame = world.take(client.link).pop().unwrap();
     let mut frame = over_the_wire(format, frame);
     frame.messages.iter_mut().for_each(|message| drop(message.decode_data()));
-    frame.presence.iter_mut().for_each(|word| drop(word.decode_data()));
+    frame.presence.iter_mut().for_each(|message| drop(message.decode_data()));
     frame
 }
 
@@ -45,7 +45,7 @@ fn every_payload_reaches_everybody_whatever_the_two_ends_write() {
             let frame = Frame { messages: vec![message], ..Frame::for_channel(Action::Message, "c".into()) };
             assert_eq!(world.send_numbered(&mut publisher, over_the_wire(from, frame)).action, Action::Ack);
             for (receiver, to) in &receivers {
-                let message = heard(&mut world, receiver, *to).messages.remove(0);
+                let message = received(&mut world, receiver, *to).messages.remove(0);
                 assert_eq!((message.data, message.encoding), (Some(data.clone()), encoding.clone()), "{from:?} {to:?}");
             }
         }
@@ -60,15 +60,15 @@ fn members_data_reaches_everybody_live_and_in_a_sync() {
         let early = world.connect("");
         world.attach(&early, "c");
         let data = Data::from(vec![0, 255]);
-        let word =
+        let message =
             PresenceMessage { action: PresenceAction::Enter, data: Some(data.clone()), ..PresenceMessage::default() };
-        let frame = Frame { presence: vec![word], ..Frame::for_channel(Action::Presence, "c".into()) };
+        let frame = Frame { presence: vec![message], ..Frame::for_channel(Action::Presence, "c".into()) };
         world.send_numbered(&mut member, over_the_wire(from, frame));
-        assert_eq!(heard(&mut world, &early, Format::Json).presence[0].data, Some(data.clone()));
+        assert_eq!(received(&mut world, &early, Format::Json).presence[0].data, Some(data.clone()));
         for to in FORMATS {
             let late = world.connect(&format!("format={}", to.name()));
             world.send(late.link, Frame::for_channel(Action::Attach, "c".into()));
-            let sync = heard(&mut world, &late, to);
+            let sync = received(&mut world, &late, to);
             assert_eq!((sync.action, sync.presence[0].data.clone()), (Action::Sync, Some(data.clone())));
         }
     }

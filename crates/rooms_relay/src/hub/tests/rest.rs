@@ -59,7 +59,7 @@ fn fields<'a>(items: &'a [Value], field: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_time_is_told_to_everybody_in_both_formats() {
+fn everybody_can_read_the_time_in_both_formats() {
     let mut world = World::new();
     let request = RestRequest { method: "GET".to_owned(), target: "/time".to_owned(), ..RestRequest::default() };
     assert_eq!(read(&world.hub.rest(&request, world.now)), json!([WALL.0]));
@@ -103,7 +103,7 @@ fn what_is_published_over_http_goes_to_subscribers_alone() {
     };
     world.send(eve.link, Frame::for_channel(Action::Detach, "c".into()));
     world.take(eve.link);
-    assert_eq!(world.attach_with(&eve, "c", rewound).len(), 1, "nothing that was said before");
+    assert_eq!(world.attach_with(&eve, "c", rewound).len(), 1, "nothing that was published before");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn without_or_with_wrong_credentials_nothing_is_answered() {
 }
 
 #[test]
-fn a_message_for_a_connection_comes_from_it_and_its_key_is_not_told() {
+fn a_message_on_behalf_of_a_connection_comes_from_it_without_its_key() {
     let mut world = World::new();
     let (ada, bob) = (world.connect("clientId=ada"), world.connect(""));
     world.attach(&bob, "c");
@@ -233,7 +233,7 @@ fn history_is_kept_for_two_minutes() {
     let mut world = World::new();
     let mut client = world.connect("clientId=ada");
     world.publish(&mut client, "c", &["a"]);
-    world.presence(&mut client, "c", word(PresenceAction::Enter, "", "here"));
+    world.presence(&mut client, "c", presence_message(PresenceAction::Enter, "", "here"));
     world.pass(SECOND * 119);
     assert_eq!(world.list("/channels/c/messages").0.len(), 1);
     world.pass(SECOND * 2);
@@ -242,14 +242,14 @@ fn history_is_kept_for_two_minutes() {
 }
 
 #[test]
-fn members_and_what_was_said_of_them_can_be_read() {
+fn members_and_their_presence_messages_can_be_read() {
     let mut world = World::new();
     let (mut ada, mut bob) = (world.connect("clientId=ada"), world.connect("clientId=bob"));
     world.attach(&ada, "c");
-    world.presence(&mut ada, "c", word(PresenceAction::Enter, "", "first"));
-    world.presence(&mut ada, "c", word(PresenceAction::Update, "", "second"));
+    world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, "", "first"));
+    world.presence(&mut ada, "c", presence_message(PresenceAction::Update, "", "second"));
     world.attach(&bob, "c");
-    world.presence(&mut bob, "c", word(PresenceAction::Enter, "", "hello"));
+    world.presence(&mut bob, "c", presence_message(PresenceAction::Enter, "", "hello"));
     let (page, next) = world.list("/channels/c/presence?limit=1");
     let (rest, end) = world.list(&next.unwrap());
     let mut data = fields(&[page, rest].concat(), "data").iter().map(|data| (*data).to_owned()).collect::<Vec<_>>();

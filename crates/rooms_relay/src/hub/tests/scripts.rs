@@ -4,7 +4,7 @@ use super::*;
 use crate::RestRequest;
 use rooms_protocol::{json, msgpack};
 
-/// Names as people write them, and as nobody does.
+/// Names as people write them, and some that nobody writes.
 const NAMES: [&str; 18] = [
     "otter badger fox",
     "Füße und Öl",
@@ -50,7 +50,7 @@ fn carried(frame: Frame) -> Frame {
 }
 
 #[test]
-fn a_channel_of_any_script_carries_messages_and_members_and_tells_its_history() {
+fn a_channel_of_any_script_carries_messages_and_members_and_has_a_history() {
     for name in NAMES {
         let mut world = World::new();
         let (mut ada, bob) = (world.connect("clientId=ada"), world.connect(""));
@@ -64,9 +64,12 @@ fn a_channel_of_any_script_carries_messages_and_members_and_tells_its_history() 
         assert_eq!(world.send_numbered(&mut ada, frame).action, Action::Ack, "{name:?}");
         let message = carried(world.take_one(bob.link, Action::Message));
         assert_eq!((message.channel, message.messages[0].name.as_deref()), (Some(name.into()), Some(name)));
-        assert_eq!(world.presence(&mut ada, name, word(PresenceAction::Enter, "", name)).action, Action::Ack);
-        let words = carried(world.take_one(bob.link, Action::Presence));
-        assert_eq!((words.channel.clone(), told(&[words])[0].2.as_str()), (Some(name.into()), name));
+        assert_eq!(
+            world.presence(&mut ada, name, presence_message(PresenceAction::Enter, "", name)).action,
+            Action::Ack
+        );
+        let presence = carried(world.take_one(bob.link, Action::Presence));
+        assert_eq!((presence.channel.clone(), presence_in(&[presence])[0].2.as_str()), (Some(name.into()), name));
         // A URL knows two names as steps upwards; escaped they are names like others.
         assert_eq!(ask(&mut world, name, "messages")[0]["data"], name);
         assert_eq!(ask(&mut world, name, "presence")[0]["data"], name);
@@ -92,11 +95,11 @@ fn a_member_may_have_a_name_of_any_script() {
         let mut ada = world.connect(&format!("clientId={}", escaped(name)));
         world.attach(&ada, "c");
         assert_eq!(
-            world.presence(&mut ada, "c", word(PresenceAction::Enter, name, "")).action,
+            world.presence(&mut ada, "c", presence_message(PresenceAction::Enter, name, "")).action,
             Action::Ack,
             "{name:?}"
         );
-        assert_eq!(told(&world.take(ada.link))[0].0, name);
+        assert_eq!(presence_in(&world.take(ada.link))[0].0, name);
     }
 }
 

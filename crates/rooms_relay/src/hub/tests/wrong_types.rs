@@ -1,4 +1,4 @@
-//! Fields of every wrong type, in each frame that a client sends and in both encodings: the line ends with the error of
+//! Fields of every wrong type, in each frame that a client sends and in both encodings: the link ends with the error of
 //! the protocol and nothing else happens, and the connection can be resumed.
 
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ const OF_MESSAGES: [(&str, Kind); 11] = [
     ("version", Kind::Object),
 ];
 
-/// The same of a word about a member.
+/// The same for a presence message.
 const OF_WORDS: [(&str, Kind); 7] = [
     ("id", Kind::Text),
     ("action", Kind::Integer),
@@ -118,9 +118,9 @@ fn read(value: &Value, format: Format) -> Result<Frame, DecodeError> {
     }
 }
 
-/// What a frame leads to that is none: the line ends with 80013, others see nothing, and the connection is resumed.
+/// What a malformed frame leads to: the link ends with 80013, others see nothing, and the connection is resumed.
 #[track_caller]
-fn ends_the_line_alone(value: &Value, format: Format) {
+fn ends_the_link_alone(value: &Value, format: Format) {
     let mut world = World::new();
     let (client, witness) = (world.connect("clientId=ada"), world.connect(""));
     world.attach(&client, "c");
@@ -128,8 +128,8 @@ fn ends_the_line_alone(value: &Value, format: Format) {
     let error = read(value, format).expect_err(&format!("{format:?} {value}"));
     world.hub.handle_malformed(client.link, &error, world.now);
     world.drain();
-    let told = world.take_one(client.link, Action::Disconnected).error.unwrap();
-    assert_eq!((told.code, told.status_code), (ErrorCode::PROTOCOL_ERROR, 400), "{value}");
+    let got = world.take_one(client.link, Action::Disconnected).error.unwrap();
+    assert_eq!((got.code, got.status_code), (ErrorCode::PROTOCOL_ERROR, 400), "{value}");
     assert_eq!((&world.closed[..], world.frames.contains_key(&witness.link)), (&[client.link][..], false), "{value}");
     let again = world.open(&client.resume_query());
     let connected = world.take_one(again, Action::Connected);
@@ -147,13 +147,13 @@ fn wrong_values(kind: Kind, format: Format) -> Vec<Value> {
 }
 
 #[test]
-fn a_field_of_a_wrong_type_ends_the_line_in_whatever_frame_it_is() {
+fn a_field_of_a_wrong_type_ends_the_link_in_whatever_frame_it_is() {
     for format in [Format::Json, Format::MsgPack] {
         for frame in right_frames() {
             assert!(read(&frame, format).is_ok(), "{frame}");
             for (field, kind) in OF_FRAMES {
                 for value in wrong_values(kind, format) {
-                    ends_the_line_alone(&with(frame.clone(), field, value), format);
+                    ends_the_link_alone(&with(frame.clone(), field, value), format);
                 }
             }
         }
@@ -161,13 +161,13 @@ fn a_field_of_a_wrong_type_ends_the_line_in_whatever_frame_it_is() {
 }
 
 #[test]
-fn a_field_of_a_wrong_type_in_a_message_or_a_word_about_a_member_ends_the_line() {
+fn a_field_of_a_wrong_type_in_a_message_or_presence_message_ends_the_link() {
     for format in [Format::Json, Format::MsgPack] {
         for (list, action, fields) in [("messages", 15, &OF_MESSAGES[..]), ("presence", 14, &OF_WORDS[..])] {
             for (field, kind) in fields {
                 for value in wrong_values(*kind, format) {
                     let frame = json!({ "action": action, "channel": "c", "msgSerial": 0 });
-                    ends_the_line_alone(&with(frame, list, json!([{ "action": 2 }, { *field: value }])), format);
+                    ends_the_link_alone(&with(frame, list, json!([{ "action": 2 }, { *field: value }])), format);
                 }
             }
         }
@@ -175,10 +175,10 @@ fn a_field_of_a_wrong_type_in_a_message_or_a_word_about_a_member_ends_the_line()
 }
 
 #[test]
-fn a_token_of_a_wrong_type_ends_the_line_and_not_the_connection() {
+fn a_token_of_a_wrong_type_ends_the_link_and_not_the_connection() {
     for format in [Format::Json, Format::MsgPack] {
         for value in wrong_values(Kind::Text, format) {
-            ends_the_line_alone(&json!({ "action": 17, "auth": { "accessToken": value } }), format);
+            ends_the_link_alone(&json!({ "action": 17, "auth": { "accessToken": value } }), format);
         }
     }
 }
@@ -191,13 +191,13 @@ fn what_is_no_object_with_an_action_ends_the_line() {
         let actions = [json!(null), json!(true), json!("0"), json!(1.5), json!([0]), json!({}), json!(u64::MAX)];
         let of_actions = actions.into_iter().map(|action| json!({ "action": action, "channel": "c" }));
         for value in frames.into_iter().chain(of_actions) {
-            ends_the_line_alone(&value, format);
+            ends_the_link_alone(&value, format);
         }
     }
 }
 
 #[test]
-fn data_may_be_of_any_type_and_what_is_neither_object_nor_list_is_told_as_text() {
+fn data_may_be_of_any_type_and_what_is_neither_object_nor_list_is_sent_as_text() {
     for format in [Format::Json, Format::MsgPack] {
         for (data, text) in [(json!(7), "7"), (json!(true), "true"), (json!(1.5), "1.5"), (json!([7]), "[7]")] {
             let mut world = World::new();

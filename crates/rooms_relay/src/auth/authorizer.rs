@@ -1,0 +1,249 @@
+//! The authorization part: it owns the applications with their keys, the nonces that were used, and how games get tokens.
+//!
+//! It decides whom to let in, and makes tokens. What credentials allow on a channel, [`Principal`] says.
+
+use rand::Rng;
+use serde_json::Value;
+
+use super::{
+    apps::{Apps, Fixture},
+    credentials::Credentials,
+    identity::Identity,
+    key::{ApiKey, AppId},
+    principal::Principal,
+    token::{
+        self, TokenDetails,
+        game::TokenEndpoint,
+        mint,
+        request::{Nonces, TokenRequest, unsigned},
+    },
+};
+use crate::{
+    error::{invalid_credentials, not_found, not_permitted},
+    limits::RateMeter,
+    moment::Moment,
+};
+use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
+
+/// Whom the relay lets in.
+#[derive(Debug)]
+pub(crate) struct Authorizer {
+    apps: Apps,
+    /// Nonces of requests for tokens that could come again.
+    nonces: Nonces,
+    token_endpoint: Option<TokenEndpoint>,
+    /// Tokens a second.
+    token_rate: Option<u32>,
+    /// Tokens that clients ask for.
+    tokens: RateMeter,
+}
+
+impl Authorizer {
+    /// Lets in whoever holds one of the keys, or a token of them.
+    pub(crate) fn new(keys: &[ApiKey], token_endpoint: Option<TokenEndpoint>, token_rate: Option<u32>) -> Self {
+        Self {
+            apps: Apps::new(keys),
+            nonces: Nonces::default(),
+            token_endpoint,
+            token_rate,
+            tokens: RateMeter::default(),
+        }
+    }
+
+    /// Decides who shows `credentials` at `wall` and wants to be `client_id`.
+    ///
+    /// # Errors
+    /// As [`Hub::authenticate`](crate::Hub::authenticate).
+    pub(crate) fn authenticate(
+        &self,
+        credentials: Option<&Credentials>,
+        client_id: Option<&ClientId>,
+        wall: Timestamp,
+    ) -> Result<Principal, ErrorInfo> {
+        authenticate(&self.apps, credentials, client_id, wall)
+    }
+
+    /// Decides who a connection of `principal` is with a new token.
+    ///
+    /// # Errors
+    /// 40101 without a token, 40102 where it is somebody else's, 4014x where it is not valid.
+    pub(crate) fn renew(
+        &self,
+        principal: &Principal,
+        token: Option<String>,
+        wall: Timestamp,
+    ) -> Result<Principal, ErrorInfo> {
+        let token = token.ok_or_else(|| invalid_credentials("AUTH came without a token"))?;
+        principal.renewed(self.authenticate(Some(&Credentials::Token(token)), None, wall)?)
+    }
+
+    /// Makes a token for a request.
+    ///
+    /// # Errors
+    /// As [`Hub::request_token`](crate::Hub::request_token).
+    pub(crate) fn request_token(
+        &mut self,
+        key_name: &str,
+        body: &Value,
+        credentials: Option<&Credentials>,
+        moment: Moment,
+    ) -> Result<TokenDetails, ErrorInfo> {
+        self.count_token(moment)?;
+        let request = TokenRequest::parse(body, key_name)?;
+        let keys = self.apps.keys_named(key_name)?;
+        let key = if request.is_signed() {
+            keys.into_iter().find(|key| request.is_signed_with(key)).ok_or_else(unsigned)?
+        } else {
+            let Some(Credentials::Key(text)) = credentials else { return Err(unsigned()) };
+            self.apps.key(text).filter(|key| key.name() == key_name).ok_or_else(unsigned)?
+        };
+        let grant = request.grant()?;
+        let details = mint(key, grant, moment.wall)?;
+        // Last, so that a request which was refused can be sent again.
+        if request.is_signed() {
+            request.check_fresh(&mut self.nonces, moment.wall)?;
+        }
+        Ok(details)
+    }
+
+    /// Makes a token for one player in one room.
+    ///
+    /// # Errors
+    /// As [`Hub::game_token`](crate::Hub::game_token).
+    pub(crate) fn game_token(&mut self, room: &str, player: &str, moment: Moment) -> Result<TokenDetails, ErrorInfo> {
+        let off = || not_found("this relay gives no tokens to games; switch it on");
+        self.count_token(moment)?;
+        let endpoint = self.token_endpoint.as_ref().ok_or_else(off)?;
+        let grant = endpoint.grant(room, player)?;
+        let keys = self.apps.keys_named(&endpoint.key)?;
+        let key = keys.first().ok_or_else(off)?;
+        mint(key, grant, moment.wall)
+    }
+
+    /// Whether a player who asks for a token may leave the room out.
+    pub(crate) fn gives_every_channel(&self) -> bool {
+        self.token_endpoint.as_ref().is_some_and(|endpoint| endpoint.every_channel)
+    }
+
+    fn count_token(&mut self, moment: Moment) -> Result<(), ErrorInfo> {
+        if !self.tokens.has_capacity(1, self.token_rate, moment.now) {
+            let why = "more tokens are asked for a second than may be; ask a little later";
+            return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
+        }
+        self.tokens.count(1, moment.now);
+        Ok(())
+    }
+
+    /// How many members a channel of `app` may have, where the app has a limit of its own.
+    pub(crate) fn max_members(&self, app: &AppId) -> Option<usize> {
+        self.apps.max_members(app)
+    }
+
+    /// Makes an application from what a test suite posts. Returns the answer and the members to begin with.
+    ///
+    /// # Errors
+    /// 40000 for a description that makes no sense, 40113 where there are too many.
+    pub(crate) fn create_app(
+        &mut self,
+        body: &Value,
+        random: &mut impl Rng,
+    ) -> Result<(AppId, Value, Vec<Fixture>), ErrorInfo> {
+        self.apps.create(body, random)
+    }
+
+    /// Takes an application away whose making failed.
+    pub(crate) fn discard_app(&mut self, app: &AppId) {
+        self.apps.delete(app);
+    }
+
+    /// Deletes an application that a test suite made.
+    ///
+    /// # Errors
+    /// 40400 where there is no such application, 40101 and 40160 without a key of it.
+    pub(crate) fn delete_app(
+        &mut self,
+        app: &str,
+        credentials: Option<&Credentials>,
+        wall: Timestamp,
+    ) -> Result<AppId, ErrorInfo> {
+        let principal = self.authenticate(credentials, None, wall)?;
+        if principal.app.as_str() != app || principal.expires.is_some() {
+            return Err(not_permitted("an application is deleted with a key of its own"));
+        }
+        match self.apps.delete(&principal.app) {
+            true => Ok(principal.app),
+            false => Err(not_found("this application was not made by a test suite, so it stays")),
+        }
+    }
+}
+
+/// Decides who shows `credentials` at `wall` and wants to be `client_id`.
+fn authenticate(
+    apps: &Apps,
+    credentials: Option<&Credentials>,
+    client_id: Option<&ClientId>,
+    wall: Timestamp,
+) -> Result<Principal, ErrorInfo> {
+    match credentials {
+        None => {
+            let why = "no credentials; come with an API key or a token";
+            Err(ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, why))
+        }
+        Some(Credentials::Key(text)) => {
+            let key = apps.key(text).ok_or_else(|| invalid_credentials("the API key is not one of this relay's"))?;
+            Ok(Principal::of_key(key, Identity::of_key(client_id)?))
+        }
+        Some(Credentials::Token(text)) => {
+            let claim = token::verify(apps, text, wall)?;
+            let identity = Identity::of_token(claim.client_id.as_ref(), client_id)?;
+            Ok(Principal {
+                app: claim.app,
+                key: claim.key,
+                identity,
+                capability: claim.capability,
+                expires: Some(claim.expires),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConnectRequest, Operation};
+    use rooms_protocol::DEVELOPMENT_KEY;
+
+    fn authenticated(query: &str) -> Result<Principal, u32> {
+        let request = ConnectRequest::from_query(query);
+        let apps = Apps::new(&[ApiKey::development()]);
+        let credentials = request.credentials();
+        authenticate(&apps, credentials.as_ref(), request.client_id.as_ref(), Timestamp(0))
+            .map_err(|error| error.code.0)
+    }
+
+    #[test]
+    fn wrong_and_missing_credentials_have_different_codes() {
+        assert_eq!(authenticated(""), Err(40106));
+        assert_eq!(authenticated("access_token=abc"), Err(40101));
+        for key in ["rooms.dev:wrong", "other.dev:insecure-development-key", "this.is:wrong", "nonsense", ""] {
+            assert_eq!(authenticated(&format!("key={key}")), Err(40101), "{key}");
+        }
+        assert_eq!(authenticated(&format!("key={DEVELOPMENT_KEY}&clientId=")), Err(40012));
+    }
+
+    #[test]
+    fn a_client_cannot_give_its_key_more_than_the_key_allows() {
+        let apps = Apps::new(&[r#"app.id:secret={"a":["subscribe"]}"#.parse().unwrap()]);
+        let authenticate = |key: &str| {
+            let credentials = Credentials::Key(key.to_owned());
+            authenticate(&apps, Some(&credentials), None, Timestamp(0))
+        };
+        let principal = authenticate("app.id:secret").unwrap();
+        assert_eq!(principal.check(&"a".into(), Operation::Subscribe), Ok(()));
+        for operation in [Operation::Publish, Operation::History] {
+            assert_eq!(principal.check(&"a".into(), operation).map_err(|error| error.code.0), Err(40160));
+            assert!(principal.check_anywhere(operation).is_err());
+        }
+        assert!(authenticate(r#"app.id:secret={"*":["*"]}"#).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! The attachments of one channel: which links are attached, under which names, and what each may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use smol_str::SmolStr;
+
+use super::modes::{MODES, mode_names};
+use crate::hub::output::LinkId;
+use rooms_protocol::{ChannelName, ConnectionId, Flags};
+
+/// What a link is to a channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    /// The connection behind the link.
+    pub(crate) connection: ConnectionId,
+    /// The modes that the client asked for.
+    pub(crate) asked: Flags,
+    /// The modes that it has: those of them that its credentials allow.
+    pub(crate) modes: Flags,
+    /// The params that the relay understood.
+    pub(crate) params: BTreeMap<SmolStr, String>,
+    /// Whether it does not get its own messages.
+    pub(crate) no_echo: bool,
+}
+
+impl Attachment {
+    /// Whether it gets the messages of a publisher. Messages that came over HTTP have none.
+    pub(crate) fn wants_messages_of(&self, publisher: Option<&ConnectionId>) -> bool {
+        self.modes.contains(Flags::SUBSCRIBE) && !(self.no_echo && publisher == Some(&self.connection))
+    }
+}
+
+/// How many use a channel, and for what (`CHM2`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Occupancy {
+    connections: usize,
+    publishers: usize,
+    subscribers: usize,
+    presence_connections: usize,
+    presence_members: usize,
+    presence_subscribers: usize,
+}
+
+/// All attachments of one channel, by link and by the name that the client uses. The name may have a qualifier.
+#[derive(Debug, Default)]
+pub(crate) struct Attachments {
+    by_link: BTreeMap<(LinkId, ChannelName), Attachment>,
+}
+
+impl Attachments {
+    /// Attaches a link under `name`, or replaces its attachment.
+    pub(crate) fn insert(&mut self, link: LinkId, name: ChannelName, attachment: Attachment) {
+        self.by_link.insert((link, name), attachment);
+    }
+
+    /// Ends one attachment.
+    pub(crate) fn remove(&mut self, link: LinkId, name: &ChannelName) {
+        self.by_link.remove(&(link, name.clone()));
+    }
+
+    /// The attachment of `link` under `name`.
+    pub(crate) fn get(&self, link: LinkId, name: &ChannelName) -> Option<&Attachment> {
+        self.by_link.get(&(link, name.clone()))
+    }
+
+    /// Whether `link` is attached under any name.
+    pub(crate) fn has_link(&self, link: LinkId) -> bool {
+        let from = (link, ChannelName::new(""));
+        self.by_link.range(from..).next().is_some_and(|((first, _), _)| *first == link)
+    }
+
+    /// Whether no link is attached.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_link.is_empty()
+    }
+
+    /// All attachments with their links and names, in the order of both.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &ChannelName, &Attachment)> {
+        self.by_link.iter().map(|((link, name), attachment)| (*link, name, attachment))
+    }
+
+    /// Gives an attachment those of the modes it asked for that are `allowed`. If that is none of them, the attachment keeps
+    /// what it has, and the caller ends it.
+    ///
+    /// Returns the allowed modes if they differ from those before.
+    pub(crate) fn allow(&mut self, link: LinkId, name: &ChannelName, allowed: Flags) -> Option<Flags> {
+        let attachment = self.by_link.get_mut(&(link, name.clone()))?;
+        let modes = attachment.asked & allowed;
+        if attachment.modes == modes {
+            return None;
+        }
+        if !modes.is_empty() {
+            attachment.modes = modes;
+            if let Some(names) = attachment.params.get_mut(MODES) {
+                *names = mode_names(modes);
+            }
+        }
+        Some(modes)
+    }
+
+    /// How many use the channel, and for what. `members` is the number of its members.
+    pub(crate) fn occupancy(&self, members: usize) -> Occupancy {
+        let count = |mode: Flags| {
+            let with = self.by_link.values().filter(|attachment| attachment.modes.contains(mode));
+            with.map(|attachment| &attachment.connection).collect::<BTreeSet<_>>().len()
+        };
+        Occupancy {
+            connections: count(Flags::empty()),
+            publishers: count(Flags::PUBLISH),
+            subscribers: count(Flags::SUBSCRIBE),
+            presence_connections: count(Flags::PRESENCE),
+            presence_members: members,
+            presence_subscribers: count(Flags::PRESENCE_SUBSCRIBE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment(asked: Flags) -> Attachment {
+        let params = BTreeMap::from([(SmolStr::new_static(MODES), mode_names(asked))]);
+        Attachment { connection: "c".into(), asked, modes: asked, params, no_echo: true }
+    }
+
+    #[test]
+    fn an_attachment_gets_what_it_asked_for_and_may_have_and_its_params_say_so() {
+        let mut attachments = Attachments::default();
+        let (link, name) = (LinkId::new(3), ChannelName::new("a"));
+        attachments.insert(link, name.clone(), attachment(Flags::SUBSCRIBE | Flags::PUBLISH));
+        assert_eq!(attachments.allow(link, &name, Flags::SUBSCRIBE | Flags::PRESENCE), Some(Flags::SUBSCRIBE));
+        assert_eq!(attachments.allow(link, &name, Flags::SUBSCRIBE), None, "nothing changed");
+        let params = &attachments.get(link, &name).unwrap().params;
+        assert_eq!(params.get(MODES).map(String::as_str), Some("subscribe"));
+        assert_eq!(attachments.allow(link, &name, Flags::PRESENCE), Some(Flags::empty()));
+        assert_eq!(attachments.get(link, &name).unwrap().modes, Flags::SUBSCRIBE);
+    }
+
+    #[test]
+    fn a_link_is_found_under_any_name() {
+        let mut attachments = Attachments::default();
+        attachments.insert(LinkId::new(3), "[?rewind=1]a".into(), attachment(Flags::SUBSCRIBE));
+        assert!(attachments.has_link(LinkId::new(3)));
+        assert!(!attachments.has_link(LinkId::new(2)) && !attachments.has_link(LinkId::new(4)));
+    }
+
+    #[test]
+    fn a_client_without_echo_gets_the_messages_of_others_alone() {
+        let attachment = attachment(Flags::SUBSCRIBE);
+        assert!(!attachment.wants_messages_of(Some(&"c".into())));
+        assert!(attachment.wants_messages_of(Some(&"d".into())) && attachment.wants_messages_of(None));
+    }
+}

@@ -1,0 +1,204 @@
+//! Which channels there are: they come into being here, share one budget of bytes, and are dropped here.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+use web_time::Instant;
+
+use super::{budget::ReplayBudget, key::ChannelKey, state::HubChannel};
+use crate::{
+    auth::AppId,
+    hub::{
+        config::HubStats,
+        timer::{HubTimer, Timers},
+    },
+    limits::{Limits, RateMeter},
+    moment::Moment,
+};
+use rooms_protocol::{ErrorCode, ErrorInfo};
+
+/// The namespace whose channels keep their messages for longer, in apps of the sandbox.
+const PERSISTED: &str = "persisted:";
+
+/// How long they keep them: longer than a test suite takes, and as on Ably's free plan.
+const PERSISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// All channels in memory.
+#[derive(Debug)]
+pub(crate) struct ChannelRegistry {
+    by_key: HashMap<ChannelKey, HubChannel>,
+    budget: ReplayBudget,
+    /// Channels that come into being.
+    created: RateMeter,
+    limits: Arc<Limits>,
+    /// Whether channels with a persisted name keep their messages for longer.
+    is_sandbox: bool,
+}
+
+impl ChannelRegistry {
+    /// No channels.
+    pub(crate) fn new(limits: Arc<Limits>, is_sandbox: bool) -> Self {
+        let budget = ReplayBudget::new(limits.replay_bytes_total);
+        Self { by_key: HashMap::new(), budget, created: RateMeter::default(), limits, is_sandbox }
+    }
+
+    /// A channel, if it is in memory.
+    pub(crate) fn get(&self, key: &ChannelKey) -> Option<&HubChannel> {
+        self.by_key.get(key)
+    }
+
+    /// The same, to change what does not count towards the budget.
+    pub(crate) fn get_mut(&mut self, key: &ChannelKey) -> Option<&mut HubChannel> {
+        self.by_key.get_mut(key)
+    }
+
+    /// The keys of all channels, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &ChannelKey> {
+        self.by_key.keys()
+    }
+
+    /// Adds what the channels hold to `stats`. Looks at every channel.
+    pub(crate) fn add_stats(&self, stats: &mut HubStats) {
+        stats.channels = self.by_key.len();
+        stats.members = self.by_key.values().map(|channel| channel.members.len()).sum();
+        stats.messages = self.by_key.values().map(|channel| channel.log.messages()).sum();
+        stats.message_bytes = self.budget.used();
+    }
+
+    /// The channel, which comes into being when it is first used.
+    ///
+    /// # Errors
+    /// 40113 where there are too many channels, 42910 where too many come into being in this second.
+    pub(crate) fn open(
+        &mut self,
+        key: &ChannelKey,
+        moment: Moment,
+        timers: &mut Timers,
+    ) -> Result<&mut HubChannel, ErrorInfo> {
+        let channels = self.by_key.len();
+        match self.by_key.entry(key.clone()) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                self.limits.check_channels(channels)?;
+                if !self.created.has_capacity(1, self.limits.new_channel_rate, moment.now) {
+                    let why = "more channels come into being a second than may; attach a little later";
+                    return Err(ErrorInfo::new(ErrorCode::RATE_EXCEEDED, 429, why));
+                }
+                self.created.count(1, moment.now);
+                let trim = HubTimer::TrimChannel(key.clone());
+                timers.set_if_stopped(trim, moment.now + self.limits.replay_window);
+                let is_persisted = self.is_sandbox && key.name.as_str().starts_with(PERSISTED);
+                let keep = if is_persisted { PERSISTED_FOR } else { self.limits.replay_window };
+                Ok(entry.insert(HubChannel::new(key.name.clone(), keep, self.limits.resume_window, moment)))
+            }
+        }
+    }
+
+    /// Changes what a channel keeps, if it is in memory, and fits it into the budget afterwards.
+    pub(crate) fn change(
+        &mut self,
+        key: &ChannelKey,
+        now: Instant,
+        timers: &mut Timers,
+        change: impl FnOnce(&mut HubChannel),
+    ) {
+        let channels = self.by_key.len();
+        let Some(channel) = self.by_key.get_mut(key) else { return };
+        let before = channel.kept_bytes();
+        change(channel);
+        self.budget.fit(channel, before, channels);
+        self.touch(key, now, timers);
+    }
+
+    /// Notes that a channel was used, and makes sure that it does not keep its messages, or itself, for ever.
+    pub(crate) fn touch(&mut self, key: &ChannelKey, now: Instant, timers: &mut Timers) {
+        if let Some(channel) = self.by_key.get_mut(key) {
+            channel.touch(now);
+            timers.set_if_stopped(HubTimer::TrimChannel(key.clone()), now + self.limits.replay_window);
+        }
+    }
+
+    /// Drops what a channel kept long enough, and the channel itself where nobody would notice.
+    pub(crate) fn trim(&mut self, key: ChannelKey, now: Instant, timers: &mut Timers) {
+        let Some(channel) = self.by_key.get_mut(&key) else { return };
+        let before = channel.kept_bytes();
+        let again = channel.trim(&self.limits, now);
+        self.budget.release(before.saturating_sub(channel.kept_bytes()));
+        if channel.is_idle(&self.limits, now) {
+            self.by_key.remove(&key);
+        } else if let Some(at) = again {
+            timers.set(HubTimer::TrimChannel(key), at);
+        }
+    }
+
+    /// Drops all channels of an app.
+    pub(crate) fn remove_app(&mut self, app: &AppId, timers: &mut Timers) {
+        let keys: Vec<ChannelKey> = self.by_key.keys().filter(|key| key.app == *app).cloned().collect();
+        for key in keys {
+            if let Some(channel) = self.by_key.remove(&key) {
+                self.budget.release(channel.kept_bytes());
+            }
+            timers.stop(&HubTimer::TrimChannel(key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ApiKey;
+    use rooms_protocol::{PresenceMessage, Timestamp};
+
+    fn key(name: &str) -> ChannelKey {
+        ChannelKey { app: ApiKey::development().app().clone(), name: name.into() }
+    }
+
+    fn keep_one(registry: &mut ChannelRegistry, name: &str, moment: Moment, timers: &mut Timers) {
+        let limits = Limits::default();
+        registry.open(&key(name), moment, timers).unwrap();
+        registry.change(&key(name), moment.now, timers, |channel| {
+            channel.keep_presence(&[PresenceMessage::default()], moment.now, &limits);
+        });
+    }
+
+    #[test]
+    fn channels_keep_no_more_than_their_shares_of_the_budget() {
+        let moment = Moment { now: Instant::now(), wall: Timestamp(0) };
+        let mut timers = Timers::default();
+        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), false);
+        keep_one(&mut registry, "a", moment, &mut timers);
+        let one = registry.get(&key("a")).unwrap().kept_bytes();
+        assert!(one > 0);
+
+        let limits = Limits { replay_bytes_total: 2 * one, ..Limits::default() };
+        let mut registry = ChannelRegistry::new(Arc::new(limits), false);
+        for name in ["a", "a", "b"] {
+            keep_one(&mut registry, name, moment, &mut timers);
+        }
+        let mut stats = HubStats::default();
+        registry.add_stats(&mut stats);
+        assert_eq!((stats.channels, stats.message_bytes), (2, 3 * one), "b keeps its share beside what a has");
+        keep_one(&mut registry, "a", moment, &mut timers);
+        registry.add_stats(&mut stats);
+        assert_eq!(stats.message_bytes, 2 * one, "a comes down to its share");
+        registry.remove_app(ApiKey::development().app(), &mut timers);
+        registry.add_stats(&mut stats);
+        assert_eq!((stats.channels, stats.message_bytes, timers.next()), (0, 0, None));
+    }
+
+    #[test]
+    fn a_channel_that_nobody_uses_is_dropped_one_replay_window_later() {
+        let moment = Moment { now: Instant::now(), wall: Timestamp(0) };
+        let mut timers = Timers::default();
+        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), false);
+        registry.open(&key("a"), moment, &mut timers).unwrap();
+        let at = timers.next().unwrap();
+        assert_eq!(at, moment.now + Limits::default().replay_window);
+        assert_eq!(timers.pop_due(at), Some(HubTimer::TrimChannel(key("a"))));
+        registry.trim(key("a"), at, &mut timers);
+        assert!(registry.get(&key("a")).is_none() && timers.next().is_none());
+    }
+}

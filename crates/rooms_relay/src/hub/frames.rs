@@ -1,0 +1,202 @@
+//! What the hub does with frames about channels: attachments, members and messages.
+//!
+//! The parts decide. This file asks them one after the other, and carries the verdict of one to the next.
+
+use web_time::Instant;
+
+use super::{
+    Hub,
+    channel::{
+        attach::Attachment,
+        attach_request::{Address, AttachOptions, AttachRequest},
+        key::ChannelKey,
+        presence::PresenceUpdate,
+        publish::{Delivery, Publish},
+    },
+    connection::{ack_log::Outcome, caller::Caller},
+    output::LinkId,
+};
+use crate::{auth::Identity, error::protocol_error, moment::Moment};
+use rooms_protocol::{
+    Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, MessageSerial, MsgSerial, PublishResult,
+};
+
+impl Hub {
+    /// Answers ATTACH with ATTACHED and what follows it, or with ERROR on the channel.
+    pub(super) fn attach(&mut self, caller: &Caller, frame: &Frame, moment: Moment) {
+        let Some(name) = frame.channel.clone() else {
+            return self.disconnect(caller.link, protocol_error("an ATTACH came without its channel"), moment);
+        };
+        if let Err(error) = self.try_attach(caller, &name, frame, moment) {
+            self.drop_attachment(caller, &name, moment);
+            self.effects.out.send(caller.link, Frame::error(Some(name), error));
+        }
+    }
+
+    fn try_attach(
+        &mut self,
+        caller: &Caller,
+        name: &ChannelName,
+        frame: &Frame,
+        moment: Moment,
+    ) -> Result<(), ErrorInfo> {
+        let address = Address::parse(name)?;
+        let allowed = caller.principal.capability.modes(&address.channel);
+        let options = AttachOptions::parse(&address, frame, allowed)?;
+        let key = caller.key(address.channel);
+        if !self.channels.is_attached(&key, caller.link, name) {
+            self.connections.check_attached(&caller.id)?;
+        }
+        let attachment = Attachment {
+            connection: caller.id.clone(),
+            asked: options.asked,
+            modes: options.modes,
+            params: options.params.clone(),
+            no_echo: self.links.is_without_echo(caller.link),
+        };
+        let request = AttachRequest {
+            link: caller.link,
+            name: name.clone(),
+            key: key.clone(),
+            options,
+            serial: frame.channel_serial.as_ref(),
+            attachment,
+        };
+        self.channels.attach(request, moment, &mut self.effects)?;
+        self.connections.note_attached(&caller.id, name.clone(), key);
+        Ok(())
+    }
+
+    /// Answers DETACH: the connection's members leave, then DETACHED follows, even if the link was not attached.
+    pub(super) fn detach(&mut self, caller: &Caller, frame: &Frame, moment: Moment) {
+        let Some(name) = frame.channel.clone() else {
+            return self.disconnect(caller.link, protocol_error("a DETACH came without its channel"), moment);
+        };
+        self.drop_attachment(caller, &name, moment);
+        self.effects.out.send(caller.link, Frame::for_channel(Action::Detached, name));
+    }
+
+    /// Answers a client's SYNC with all members.
+    pub(super) fn sync(&mut self, caller: &Caller, frame: &Frame) {
+        let Some(name) = &frame.channel else { return };
+        let attached = self.connections.get(&caller.id).and_then(|connection| connection.attached.get(name));
+        if let Some(key) = attached {
+            self.channels.sync(caller.link, name, key, &mut self.effects.out);
+        }
+    }
+
+    /// Answers a frame that has a number: once, in order, and with the same answer when it comes again.
+    pub(super) fn handle_numbered(&mut self, caller: &Caller, frame: Frame, moment: Moment) {
+        let link = caller.link;
+        let Some(serial) = frame.msg_serial.filter(|serial| serial.0 >= 0) else {
+            return self.disconnect(link, protocol_error("a publish came without its msgSerial"), moment);
+        };
+        if let Some(outcome) = self.connections.earlier_outcome(&caller.id, serial) {
+            return self.effects.out.send(link, outcome.to_frame(serial));
+        }
+        let outcome = match frame.action {
+            Action::Message => self.publish_frame(caller, serial, frame, moment),
+            Action::Presence => self.update_presence(caller, serial, frame, moment),
+            _ => Err(ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, "this relay knows neither objects nor annotations")),
+        };
+        let outcome = outcome.unwrap_or_else(Outcome::Refused);
+        self.effects.out.send(link, outcome.to_frame(serial));
+        self.connections.record_outcome(&caller.id, serial, outcome);
+    }
+
+    /// Publishes a MESSAGE frame, all of it or nothing.
+    fn publish_frame(
+        &mut self,
+        caller: &Caller,
+        serial: MsgSerial,
+        frame: Frame,
+        moment: Moment,
+    ) -> Result<Outcome, ErrorInfo> {
+        let key = self.channels.target(caller.link, &caller.principal, frame.channel.as_ref(), Flags::PUBLISH)?;
+        let publish = Publish {
+            key,
+            base: format!("{}:{}", caller.id, serial.0),
+            publisher: Some(caller.id.clone()),
+            messages: frame.messages,
+        };
+        let serials = self.publish(publish, &caller.principal.identity, moment)?;
+        Ok(Outcome::Published(PublishResult { serials }))
+    }
+
+    /// Publishes messages on behalf of `identity`, all of them or none. Returns their serials, in order.
+    pub(super) fn publish(
+        &mut self,
+        mut publish: Publish,
+        identity: &Identity,
+        moment: Moment,
+    ) -> Result<Vec<Option<MessageSerial>>, ErrorInfo> {
+        // A publish of nothing does not bring its channel into being.
+        if publish.messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let load = publish.prepare(identity, &self.limits)?;
+        self.rates.check_publish(load.messages, moment.now)?;
+        self.connections.check_publish(publish.publisher.as_ref(), load.messages, moment.now)?;
+        let (key, publisher) = (publish.key.clone(), publish.publisher.clone());
+        let accepted = self.channels.accept(publish, load, moment, &mut self.effects.timers)?;
+        if let Some(delivery) = accepted.delivery {
+            self.deliver(publisher.as_ref(), &key, delivery, moment.now);
+        }
+        Ok(accepted.serials)
+    }
+
+    /// Sends messages to all subscribers, except over links that get more in this second than they may.
+    fn deliver(&mut self, publisher: Option<&ConnectionId>, key: &ChannelKey, delivery: Delivery, now: Instant) {
+        let messages = delivery.load().messages;
+        self.rates.count_messages(messages, now);
+        let (links, rates) = (&mut self.links, &mut self.rates);
+        let is_limited = links.limits_deliveries() || rates.limits_messages();
+        let mut gaps = Vec::new();
+        self.channels.deliver(key, delivery, now, &mut self.effects, |link, name| {
+            if !is_limited {
+                return true;
+            }
+            let is_admitted = links.admit_delivery(link, messages, now);
+            if is_admitted {
+                rates.count_messages(messages, now);
+            } else {
+                gaps.push((link, name.clone()));
+            }
+            is_admitted
+        });
+        for (link, name) in gaps {
+            self.links.note_gap(link, &name, key, now, &mut self.effects.timers);
+        }
+        self.connections.count_published(publisher, messages, now);
+    }
+
+    /// Tells a client on which channels it missed messages.
+    pub(super) fn report_gaps(&mut self, link: LinkId, moment: Moment) {
+        for (name, key) in self.links.take_gaps(link) {
+            self.channels.send_gap(link, &name, &key, moment, &mut self.effects.out);
+        }
+    }
+
+    /// Applies a PRESENCE frame, all of it or nothing.
+    fn update_presence(
+        &mut self,
+        caller: &Caller,
+        serial: MsgSerial,
+        frame: Frame,
+        moment: Moment,
+    ) -> Result<Outcome, ErrorInfo> {
+        let key = self.channels.target(caller.link, &caller.principal, frame.channel.as_ref(), Flags::PRESENCE)?;
+        let mut update = PresenceUpdate {
+            owner: caller.id.clone(),
+            link: caller.link,
+            serial,
+            messages: frame.presence,
+            max_members: self.authorizer.max_members(&key.app).unwrap_or(self.limits.members_per_channel),
+            key: key.clone(),
+        };
+        update.prepare(&caller.principal.identity, &self.limits)?;
+        let verdict = self.channels.update_presence(update, moment, &mut self.effects)?;
+        self.connections.note_presence(&caller.id, &key, verdict, moment.now, &mut self.effects.timers);
+        Ok(Outcome::Accepted)
+    }
+}

@@ -1,0 +1,340 @@
+//! The connection and the session behind the resources: what the systems work on.
+//!
+//! Owns the bridge, the session, the public list and the requests to channels. Starts and steps them, and hands their
+//! commands to the bridge. What arrives waits in [`Received`] for the systems that apply it to the world.
+
+use bevy::prelude::*;
+use web_time::Instant;
+
+use super::{
+    channels::{
+        error::ChannelError,
+        requests::{ChannelRequests, is_of_app_channels},
+    },
+    entropy::random_seed,
+    error::RoomError,
+    local_relay::LocalRelay,
+    settings::{Clock, Settings, Transport},
+};
+use crate::{
+    bridge::{Bridge, SendRefused, TappedFrame, TrafficSnapshot},
+    client::{ChannelOptions, ClientOptions, Command, ConnectionChange, ConnectionState, Event},
+    protocol::ChannelName,
+    session::{
+        Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, SessionStatus,
+        Wish,
+    },
+};
+
+/// The connection of this app and the session in its room. One of each at most.
+#[derive(Resource, Debug)]
+pub(super) struct RoomsEngine {
+    settings: Settings,
+    bridge: Option<Bridge>,
+    pub(super) session: Option<Session>,
+    /// Whether we leave the room once this frame's messages and changes are sent.
+    leaving: bool,
+    /// The room to enter after the one that we leave.
+    pub(super) next: Option<NextRoom>,
+    /// The public list of rooms.
+    pub(super) directory: RoomDirectory,
+    /// What the app asks of its own channels.
+    pub(super) channels: ChannelRequests,
+    /// The connection's last change, for sessions that start after it.
+    connection: Option<ConnectionChange>,
+    /// Whether the frame log gets copies of frames, on the next connection too.
+    watches_frames: bool,
+    /// Whether the game plays without a network, on the next connection too.
+    offline: bool,
+    /// Whether the background task does not know of `offline` yet.
+    offline_unsent: bool,
+    /// What arrived and is not applied to the world yet.
+    pub(super) received: Received,
+    local_relay: LocalRelay,
+}
+
+/// A room that a player wants to be in.
+#[derive(Debug)]
+pub(super) struct NextRoom {
+    pub(super) room: RoomName,
+    pub(super) profile: Profile,
+    pub(super) wish: Wish,
+}
+
+/// What arrived and is not applied to the world yet. The vectors are reused, so that a quiet frame allocates nothing.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) events: Vec<SessionEvent>,
+    pub(super) connection: Vec<ConnectionChange>,
+    /// Events about the app's own channels.
+    pub(super) channels: Vec<Event>,
+    pub(super) round_trip: Option<std::time::Duration>,
+    pub(super) errors: Vec<RoomError>,
+    /// Whether the list of rooms changed.
+    pub(super) list: bool,
+}
+
+impl Received {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.connection.is_empty()
+            && self.channels.is_empty()
+            && self.round_trip.is_none()
+            && self.errors.is_empty()
+            && !self.list
+    }
+}
+
+impl RoomsEngine {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            bridge: None,
+            session: None,
+            leaving: false,
+            next: None,
+            directory: RoomDirectory::default(),
+            channels: ChannelRequests::default(),
+            connection: None,
+            watches_frames: false,
+            offline: false,
+            offline_unsent: false,
+            received: Received::default(),
+            local_relay: LocalRelay::default(),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.settings.clock
+    }
+
+    pub(super) fn traffic(&self) -> Option<TrafficSnapshot> {
+        self.bridge.as_ref().map(Bridge::traffic)
+    }
+
+    /// Starts or stops to copy frames. Takes the copies that wait, and the number of those that found no place.
+    pub(super) fn take_frames(&mut self, watch: bool) -> Option<(impl Iterator<Item = TappedFrame> + use<>, u64)> {
+        self.watches_frames = watch;
+        let bridge = self.bridge.as_ref()?;
+        bridge.watch_frames(watch);
+        Some(bridge.take_frames())
+    }
+
+    /// Enters a room. Connects if there is no connection yet.
+    ///
+    /// `fingerprint` names the game's messages and shared resources.
+    pub(super) fn enter(
+        &mut self,
+        room: RoomName,
+        profile: Profile,
+        wish: Wish,
+        fingerprint: Fingerprint,
+    ) -> Result<(), RoomError> {
+        if let Some(session) = &self.session {
+            return Err(RoomError::AlreadyInRoom { room: session.room().to_string() });
+        }
+        self.connect()?;
+        let config = SessionConfig {
+            room,
+            player: self.settings.player.clone(),
+            generation: self.next_generation(),
+            profile,
+            wish,
+            migration: self.settings.migration,
+            fingerprint: Fingerprint { version: self.settings.version.clone(), ..fingerprint }.to_string(),
+            timing: self.settings.timing,
+        };
+        let now = self.settings.clock.now();
+        let mut session = Session::new(config, self.next_seed(), now);
+        // A connection that failed starts afresh: how it ended does not concern this session.
+        if let Some(change) = self.connection.clone().filter(|change| change.current == ConnectionState::Connected) {
+            session.handle_event(Event::Connection(change), now);
+        }
+        self.session = Some(session);
+        self.hand_over_commands();
+        Ok(())
+    }
+
+    /// Leaves the room at the end of the frame, with what the game sends and changes in it. Returns false if there is
+    /// no room.
+    pub(super) fn leave(&mut self) -> bool {
+        self.leaving = self.session.is_some();
+        // Leaving cancels a room that the game asked for before.
+        self.next = None;
+        self.leaving
+    }
+
+    /// Whether the room is about to end, so that another can be entered after it.
+    pub(super) fn is_on_the_way_out(&self) -> bool {
+        let is_closed = |session: &Session| session.status() == SessionStatus::Closed;
+        self.leaving || self.session.as_ref().is_some_and(is_closed)
+    }
+
+    /// Drops the session of a room that closed, once its goodbye is handed over and the room is off the list. Gives the
+    /// room to enter next.
+    pub(super) fn end_session(&mut self) -> Option<NextRoom> {
+        self.leaving = false;
+        self.directory.step(self.session.as_ref(), self.settings.clock.now());
+        self.hand_over_commands();
+        self.session = None;
+        self.next.take()
+    }
+
+    /// Connects if there is no connection yet.
+    pub(super) fn connect(&mut self) -> Result<(), RoomError> {
+        if self.bridge.is_none() {
+            self.local_relay.start_if_asked(&self.settings.connect);
+            let bridge = self.start_bridge()?;
+            bridge.watch_frames(self.watches_frames);
+            self.bridge = Some(bridge);
+            self.offline_unsent = self.offline;
+            self.send_offline();
+        }
+        self.send(Command::Connect);
+        Ok(())
+    }
+
+    /// Acts as if the network was gone, or was back.
+    pub(super) fn set_offline(&mut self, offline: bool) {
+        (self.offline, self.offline_unsent) = (offline, true);
+        self.send_offline();
+    }
+
+    /// Informs the background task of `offline`. If the queue is full, it tries again later.
+    fn send_offline(&mut self) {
+        if self.offline_unsent
+            && let Some(bridge) = &self.bridge
+        {
+            self.offline_unsent = bridge.send(Command::Network { up: !self.offline }).is_err();
+        }
+    }
+
+    /// Attaches a channel. Connects if there is no connection yet.
+    pub(super) fn attach(
+        &mut self,
+        entity: Entity,
+        name: &ChannelName,
+        options: &ChannelOptions,
+        catches_up: bool,
+    ) -> Result<(), ChannelError> {
+        self.connect().map_err(|error| ChannelError::NoBackgroundTask { why: error.to_string() })?;
+        self.channels.attach(entity, name, options, catches_up)
+    }
+
+    /// The next generation: a player that enters again takes over its own seat.
+    fn next_generation(&mut self) -> Generation {
+        let generation = self.settings.generation;
+        self.settings.generation = Generation(generation.0.saturating_add(1));
+        generation
+    }
+
+    /// A seed that nobody can guess, or the next seed of a test.
+    fn next_seed(&mut self) -> u64 {
+        let Some(next) = &mut self.settings.seed else { return random_seed() };
+        std::mem::replace(next, next.wrapping_add(1))
+    }
+
+    fn start_bridge(&mut self) -> Result<Bridge, RoomError> {
+        let seed = self.next_seed();
+        let options = self.settings.connect.client_options(&self.settings.player);
+        let Settings { format, use_token_auth, query_time, .. } = self.settings;
+        let options = ClientOptions { format, use_token_auth, query_time, ..options };
+        let runtime = &self.settings.runtime;
+        let started = match &self.settings.transport {
+            Transport::Driven(make) => Ok(make(options)),
+            Transport::Custom(make) => Bridge::start(options, make(), runtime, seed),
+            #[cfg(not(target_arch = "wasm32"))]
+            Transport::Platform => crate::transport::native::NativeConnector::new()
+                .map_err(|error| crate::bridge::BridgeError::Tls(error.to_string()))
+                .and_then(|connector| Bridge::start(options, connector, runtime, seed)),
+            #[cfg(target_arch = "wasm32")]
+            Transport::Platform => Bridge::start(options, crate::transport::web::WebConnector, runtime, seed),
+        };
+        started.map_err(|error| RoomError::NoBackgroundTask { why: error.to_string() })
+    }
+
+    /// Receives the events of the background task, and steps the session.
+    pub(super) fn receive(&mut self) {
+        let now = self.settings.clock.now();
+        let Self { bridge, session, directory, connection, received, .. } = self;
+        if let Some(bridge) = bridge {
+            bridge.receive(|event| {
+                if is_of_app_channels(&event) {
+                    return received.channels.push(event);
+                }
+                match &event {
+                    Event::Connection(change) => {
+                        *connection = Some(change.clone());
+                        received.connection.push(change.clone());
+                    }
+                    Event::Overflow { .. } => received.channels.push(event.clone()),
+                    Event::RoundTrip(duration) => received.round_trip = Some(*duration),
+                    _ => {}
+                }
+                directory.handle_event(&event);
+                if let Some(session) = session {
+                    session.handle_event(event, now);
+                }
+            });
+        }
+        received.list |= directory.take_changed();
+        if received.connection.last().is_some_and(|change| change.current == ConnectionState::Disconnected) {
+            self.local_relay.start_if_asked(&self.settings.connect);
+        }
+        self.step(now);
+    }
+
+    fn step(&mut self, now: Instant) {
+        let Self { session, received, .. } = self;
+        if let Some(session) = session {
+            session.step(now);
+            received.events.extend(std::iter::from_fn(|| session.poll_event()));
+        }
+    }
+
+    /// Publishes what the game sent and changed in this frame.
+    pub(super) fn flush(&mut self) {
+        let now = self.settings.clock.now();
+        if let Some(session) = &mut self.session {
+            match std::mem::take(&mut self.leaving) {
+                true => session.leave(now),
+                false => session.flush(now),
+            }
+        }
+        self.directory.step(self.session.as_ref(), now);
+        self.hand_over_commands();
+    }
+
+    /// Hands commands to the background task as far as its queue has places. The rest waits in the session.
+    fn hand_over_commands(&mut self) {
+        self.send_offline();
+        let Self { bridge: Some(bridge), session, directory, channels, .. } = self else { return };
+        let mut next = || {
+            let of_room = session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
+            of_room.or_else(|| channels.poll_command())
+        };
+        while bridge.capacity() > 0 {
+            let Some(command) = next() else { break };
+            if let Err(SendRefused::Ended(_)) = bridge.send(command) {
+                let why = "it ended by itself";
+                self.received.errors.push(RoomError::NoBackgroundTask { why: why.to_owned() });
+                self.received.channels.extend(self.channels.end(why));
+                self.bridge = None;
+                self.directory = RoomDirectory::default();
+                return;
+            }
+        }
+    }
+
+    /// Hands over a command that is worthless later. If the queue is full, it is dropped.
+    pub(super) fn send(&self, command: Command) {
+        if let Some(Err(refused)) = self.bridge.as_ref().map(|bridge| bridge.send(command)) {
+            log::debug!("the queue is full and a command was dropped: {refused:?}");
+        }
+    }
+
+    /// Whether this app runs the relay of this machine.
+    pub(super) fn runs_relay(&self) -> bool {
+        self.local_relay.is_running()
+    }
+}
