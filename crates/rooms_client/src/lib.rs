@@ -77,3 +77,8 @@ pub use self::{
     options::{ClientOptions, Credentials, Endpoint, Timing},
     output::{HttpRequest, HttpResponse, Output, RequestId, TransportId},
 };
+
+// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

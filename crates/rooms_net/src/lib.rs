@@ -18,3 +18,8 @@ pub mod transport;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod web;
+
+// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -50,3 +50,8 @@ pub const DEVELOPMENT_KEY: &str = "rooms.dev:insecure-development-key";
 
 /// The port that a relay listens on by default.
 pub const DEFAULT_RELAY_PORT: u16 = 8787;
+
+// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -43,3 +43,8 @@ pub use hub::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, SharedFr
 pub use limits::{CloudPlan, CloudPlanError, Limits};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub use server::{ConfigError, Relay, RelayConfig, RelayError, RelayHandle, spawn};
+
+// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,3 +75,8 @@ pub use state::json::MAX_DEPTH;
 pub use state::roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
 pub use state::rules::{DEFAULT_CAPACITY, Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
 pub use stats::SessionStats;
+
+// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,3 +35,8 @@ pub use self::{
     faults::{Direction, Fault, FaultKind, FaultPlan, LinkConditions},
     net::{ClientIndex, SimNet},
 };
+
+// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
