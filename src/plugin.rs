@@ -83,7 +83,7 @@ pub struct RoomsPlugin {
     /// The encoding of frames. Players of one room may use different ones. Defaults to JSON, which can be read in a
     /// browser's network panel. MessagePack takes fewer bytes.
     pub format: Format,
-    /// The times and intervals of a room.
+    /// The times and intervals of a room. Defaults to those of [`SessionTiming`], such as a lease of 5 s.
     pub timing: SessionTiming,
     /// What happens to a room that this player founds when its host is gone. By default another player takes over.
     pub migration: Migration,
@@ -91,7 +91,7 @@ pub struct RoomsPlugin {
     pub runtime: Runtime,
     /// What the game does in a hidden web page. By default it goes on.
     pub while_hidden: WhileHidden,
-    /// Whether the API key is never sent: the client signs token requests with it and connects with the tokens.
+    /// Whether to keep the API key off the network: the client signs token requests with it and connects with the tokens.
     /// Defaults to false. All other credentials are tokens anyway.
     pub use_token_auth: bool,
     /// Whether token requests carry the server's time, which the client asks for before the first one. Defaults to

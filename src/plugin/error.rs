@@ -4,7 +4,7 @@ use bevy::prelude::*;
 
 use crate::session::{InvalidName, PlayerId, SessionError};
 
-/// Something that the game did, or that arrived, cannot work. It is also logged as a warning.
+/// Something that the game did, or that arrived, cannot work. It is also logged.
 #[derive(Message, Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoomError {

@@ -41,7 +41,7 @@ pub(crate) enum TokenStep {
     AskClock,
     /// There is a new token: use it.
     Use,
-    /// No token could be had, and why.
+    /// No token was obtained, and why.
     NotObtained(ErrorInfo),
     /// The token is somebody else's: end the connection.
     Fail(ErrorInfo),
@@ -338,7 +338,7 @@ impl Auth {
 /// Why there is no token, for the connection. An issuer that forbids it ends the connection (`RSA4d`).
 pub(crate) fn token_not_obtained(cause: ErrorInfo) -> ErrorInfo {
     let status = if cause.status_code == 403 { 403 } else { 401 };
-    let message = format!("no token could be had: {}", cause.message);
+    let message = format!("no token was obtained: {}", cause.message);
     let mut reason = ErrorInfo::new(ErrorCode::TOKEN_NOT_OBTAINED, status, message);
     reason.cause = Some(Box::new(cause));
     reason

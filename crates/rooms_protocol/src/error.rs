@@ -66,7 +66,7 @@ error_codes! {
     TOO_MANY_CONNECTIONS = 40111;
     /// The server holds as many channels as it may.
     SERVER_FULL_OF_CHANNELS = 40113;
-    /// A token was refused; first of the codes that a new token can mend.
+    /// A token was refused; the first of the codes that a new token can fix.
     TOKEN_ERROR = 40140;
     /// The token has run out.
     TOKEN_EXPIRED = 40142;
@@ -112,7 +112,7 @@ error_codes! {
     CONNECTION_CLOSED = 80017;
     /// The connection key is unknown or too old; the connection is a new one.
     INVALID_CONNECTION_KEY = 80018;
-    /// No token could be had, so the client cannot authenticate.
+    /// No token was obtained, so the client cannot authenticate.
     TOKEN_NOT_OBTAINED = 80019;
     /// Messages were left out, since the connection was to get more than it may.
     DELIVERY_RATE_EXCEEDED = 80020;
@@ -175,7 +175,7 @@ impl ErrorInfo {
         Self { message: message.into(), code, status_code, href: None, cause: None }
     }
 
-    /// Whether a new token can mend this: 401 with a code from 40140 to 40149 (`RTN15h`).
+    /// Whether a new token can fix this: 401 with a code from 40140 to 40149 (`RTN15h`).
     pub fn is_token_error(&self) -> bool {
         self.status_code == 401 && (40140..40150).contains(&self.code.0)
     }

@@ -146,7 +146,7 @@ pub struct Frame {
     /// The messages.
     #[serde(default, deserialize_with = "lenient::maps", skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
-    /// The words about members.
+    /// The presence messages.
     #[serde(default, deserialize_with = "lenient::maps", skip_serializing_if = "Vec::is_empty")]
     pub presence: Vec<PresenceMessage>,
     /// When the server made the frame.

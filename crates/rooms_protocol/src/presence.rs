@@ -1,10 +1,10 @@
-//! Members of a channel, and how to tell which word about one is newer.
+//! Presence messages about the members of a channel, and how to tell which of two is newer.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ClientId, ConnectionId, Data, DataError, Extras, Format, MsgSerial, Timestamp, data, lenient};
 
-/// One word about one member of a channel (`TP3`).
+/// One message about one member of a channel (`TP3`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PresenceMessage {
@@ -49,7 +49,7 @@ impl PresenceMessage {
         Some(PresenceId { msg_serial: MsgSerial(serial.parse().ok()?), index: index.parse().ok()? })
     }
 
-    /// Whether this word about a member is newer than `other`, about the same member (`RTP2b`).
+    /// Whether this message about a member is newer than `other`, about the same member (`RTP2b`).
     pub fn is_newer_than(&self, other: &Self) -> bool {
         match (self.parsed_id(), other.parsed_id()) {
             (Some(own), Some(theirs)) => own > theirs,
@@ -78,7 +78,7 @@ impl PresenceMessage {
     }
 }
 
-/// The order of words about one member: by frame, then by place in the frame.
+/// The order of messages about one member: by frame, then by place in the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PresenceId {
     /// The frame.

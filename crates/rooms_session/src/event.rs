@@ -206,7 +206,7 @@ pub enum Refusal {
         theirs: String,
     },
     /// Another process of the same player has the seat.
-    #[error("another window or process took this player's seat")]
+    #[error("another window or process took this player's seat; close it and enter again to play here")]
     Superseded,
     /// The player uses the host's own id.
     #[error("the player id is taken by somebody else in the room; use another")]
@@ -236,7 +236,9 @@ pub enum Refusal {
         why: String,
     },
     /// The room has as many players as it may.
-    #[error("the room is full: it has {limit} players already")]
+    #[error(
+        "the room is full: it has {limit} players already; ask its host for a higher capacity, or choose another room"
+    )]
     Full {
         /// The most it may have.
         limit: usize,
@@ -294,13 +296,13 @@ fn because(reason: &str) -> String {
 #[non_exhaustive]
 pub enum SessionError {
     /// The player is not in the room.
-    #[error("not in a room; wait until it is joined")]
+    #[error("not in a room; join one, and wait until this player is admitted")]
     NotJoined,
     /// Only the host may do this.
     #[error("only the host may do this; send the host a message instead")]
     NotHost,
     /// Only the founder may host this room. See [`Migration::Never`](crate::Migration::Never).
-    #[error("this room does not change its host; found it with Migration::Automatic to hand it over")]
+    #[error("this room does not change its host; create it with Migration::Automatic to hand it over")]
     NoMigration,
     /// The player is lost at the moment.
     #[error("the player {0} is lost at the moment; wait until it returns, or choose another")]
@@ -315,10 +317,10 @@ pub enum SessionError {
         max: usize,
     },
     /// Nobody with that id is on the roster.
-    #[error("there is no player {0} in the room")]
+    #[error("there is no player {0} in the room; take the id from the roster")]
     UnknownPlayer(PlayerId),
     /// Names that begin with `room.` belong to the room itself.
-    #[error("the kind {0:?} begins with \"room.\", which is reserved; name the message otherwise")]
+    #[error("the kind {0:?} begins with \"room.\", which is reserved; choose another name for the message")]
     ReservedKind(SmolStr),
     /// The message is too large to send.
     #[error("the message {kind:?} has {size} bytes; at most {max} are possible; send less at once")]

@@ -41,7 +41,7 @@ pub trait RoomsCommandsExt {
     /// it. Connects if there is no connection yet.
     fn watch_rooms(&mut self);
 
-    /// Stops to watch the list. [`RoomList`](crate::plugin::RoomList) is empty then.
+    /// Stops watching the list. [`RoomList`](crate::plugin::RoomList) is empty then.
     fn unwatch_rooms(&mut self);
 }
 

@@ -22,7 +22,7 @@ pub fn in_room(state: Option<Res<State<RoomState>>>) -> bool {
     joined(state)
 }
 
-/// Runs a system once whenever another player becomes the host, we too, and when we join.
+/// Runs a system once when the host changes, also to us, and when we join.
 pub fn host_changed(mut changes: Option<MessageReader<HostChanged>>) -> bool {
     changes.as_mut().is_some_and(|changes| changes.read().count() > 0)
 }

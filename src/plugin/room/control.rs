@@ -20,7 +20,7 @@ use crate::{
 pub trait RoomControlExt {
     /// Sets the most players of the room, with spectators and lost players: 1 to 1,000. Defaults to 200, the most
     /// that a server lets be present. More need a relay with higher
-    /// [`members_per_channel`](../relay/struct.Limits.html), or such a plan of Ably's cloud.
+    /// `relay::Limits::members_per_channel`, or such a plan of Ably's cloud.
     /// Players in the room stay. One more is refused with [`Refusal::Full`](crate::session::Refusal::Full).
     fn set_capacity(&mut self, players: usize);
 

@@ -181,7 +181,7 @@ fn check_size(text: &str) -> Result<(), ErrorInfo> {
 }
 
 fn invalid(why: &str) -> ErrorInfo {
-    let message = format!("no token could be had: {why}");
+    let message = format!("no token was obtained: {why}");
     ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, message)
 }
 

@@ -202,7 +202,7 @@ impl Client {
         }
     }
 
-    /// No token could be had. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails, and a
+    /// No token was obtained. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails, and a
     /// line that stands goes on with the token that it has (`RSA4c`).
     fn on_token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
         self.http.fail_waiting(&cause, &mut self.base.effects);

@@ -259,7 +259,16 @@ impl Pump {
         if std::mem::take(&mut self.is_shutting) {
             self.forget_socket();
         }
-        Some(match self.client.poll_output()? {
+        // What is for a socket that is gone by now is no concern of the present one.
+        let is_stale = |output: &Output, present| match output {
+            Output::Send { transport, .. } | Output::Shut { transport } => present != Some(*transport),
+            _ => false,
+        };
+        let mut output = self.client.poll_output()?;
+        while is_stale(&output, self.transport) {
+            output = self.client.poll_output()?;
+        }
+        Some(match output {
             Output::Open { transport, url } => {
                 self.forget_socket();
                 self.transport = Some(transport);

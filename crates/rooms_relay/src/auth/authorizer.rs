@@ -127,7 +127,7 @@ impl Authorizer {
 
     fn count_token(&mut self, moment: Moment) -> Result<(), ErrorInfo> {
         if !self.tokens.has_capacity(1, self.token_rate, moment.now) {
-            let why = "more tokens are asked for a second than may be; ask a little later";
+            let why = "too many tokens are asked for in one second; try again in a moment";
             return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
         }
         self.tokens.count(1, moment.now);

@@ -125,7 +125,7 @@ impl Connections {
     ) -> Result<ConnectionId, ErrorInfo> {
         self.limits.check_connections(self.by_id.len())?;
         if !self.begun.has_capacity(1, self.limits.new_connection_rate, now) {
-            let why = "more connections begin here than may in a second; come back in a moment";
+            let why = "too many new connections in one second; try again in a moment";
             return Err(ErrorInfo::new(ErrorCode::RATE_EXCEEDED, 429, why));
         }
         self.begun.count(1, now);

@@ -31,7 +31,7 @@ impl RateLimits {
     /// 42918 for one too many in a second.
     pub(crate) fn count_request(&mut self, now: Instant) -> Result<(), ErrorInfo> {
         if !self.requests.has_capacity(1, self.limits.request_rate, now) {
-            let why = "more requests come here than may in a second; ask again in a moment";
+            let why = "too many requests in one second; try again in a moment";
             return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
         }
         self.requests.count(1, now);

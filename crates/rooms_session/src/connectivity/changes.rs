@@ -11,6 +11,7 @@ use crate::id::PlayerId;
 
 /// What a change of the connection means.
 #[derive(Debug, PartialEq)]
+#[must_use]
 pub(crate) enum ConnectionVerdict {
     /// The client is connected.
     Connected {
@@ -25,6 +26,7 @@ pub(crate) enum ConnectionVerdict {
 
 /// What a change of one of the room's channels means.
 #[derive(Debug, PartialEq)]
+#[must_use]
 pub(crate) enum ChannelVerdict {
     /// The channel is attached.
     Attached {
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn the_session_is_up_once_both_channels_are_attached_and_down_with_either() {
         let mut facts = connectivity();
-        facts.on_connection(connection(ConnectionState::Connected, "ada", false), &ada());
+        let _ = facts.on_connection(connection(ConnectionState::Connected, "ada", false), &ada());
         facts.on_channel(channel("room:den", ChannelState::Attached, false));
         assert!(!facts.is_up());
         facts.on_channel(channel("room:den:to:ada", ChannelState::Attached, false));
@@ -180,7 +182,7 @@ mod tests {
         assert!(facts.is_up());
         facts.on_channel(channel("room:den:to:ada", ChannelState::Detached, false));
         assert!(!facts.is_up() && facts.is_connected() && facts.is_synced());
-        facts.on_connection(connection(ConnectionState::Disconnected, "ada", false), &ada());
+        let _ = facts.on_connection(connection(ConnectionState::Disconnected, "ada", false), &ada());
         assert!(!facts.is_connected() && !facts.is_synced());
     }
 }

@@ -62,6 +62,7 @@ pub(crate) enum Claimant {
 
 /// What the echo of an own claim means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub(crate) enum EchoVerdict {
     /// The claim counts, or it was given up before.
     Noted,
@@ -71,6 +72,7 @@ pub(crate) enum EchoVerdict {
 
 /// What to do when the timer of the own claim expires.
 #[derive(Debug)]
+#[must_use]
 pub(crate) enum ClaimVerdict {
     /// No better claim came within the gather time: the player leads.
     Lead(Reign),

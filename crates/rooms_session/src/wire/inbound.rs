@@ -21,10 +21,6 @@ use crate::{
 
 /// A message as it was read.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one call, and a box would cost an allocation for each message"
-)]
 pub(crate) enum Received {
     /// A message about the room.
     Room(Origin, Box<RoomMessage>),
