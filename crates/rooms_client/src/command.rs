@@ -54,7 +54,7 @@ pub enum Command {
         /// How to attach.
         options: ChannelOptions,
     },
-    /// Detach from a channel (`RTL5`). It is remembered as [`Detached`](ChannelState::Detached), without members and
+    /// Detach from a channel (`RTL5`). It is remembered as [`Detached`](crate::ChannelState::Detached), without members and
     /// place in the stream. A channel that failed stays as it is, and its change says why.
     Detach {
         /// The channel.
@@ -67,7 +67,7 @@ pub enum Command {
     },
     /// Publish messages as one frame: they arrive together or not at all (`RTL6`).
     Publish {
-        /// Names the outcome, an [`Event::Published`].
+        /// Names the outcome, an [`Event::Published`](crate::Event::Published).
         operation: OperationId,
         /// The channel; it need not be attached.
         channel: ChannelName,
@@ -78,7 +78,7 @@ pub enum Command {
     },
     /// Enter, update or leave presence (`RTP8`, `RTP9`, `RTP10`).
     Presence {
-        /// Names the outcome, an [`Event::Published`].
+        /// Names the outcome, an [`Event::Published`](crate::Event::Published).
         operation: OperationId,
         /// The channel; attached first if it never was.
         channel: ChannelName,
@@ -89,7 +89,7 @@ pub enum Command {
     },
     /// The same in the name of another member, for a client that may be anybody (`RTP14`, `RTP15`).
     PresenceFor {
-        /// Names the outcome, an [`Event::Published`].
+        /// Names the outcome, an [`Event::Published`](crate::Event::Published).
         operation: OperationId,
         /// The channel; attached first if it never was.
         channel: ChannelName,
@@ -100,7 +100,7 @@ pub enum Command {
         /// The member's data.
         data: Option<Data>,
     },
-    /// Ask who is on a channel (`RTP11`); the answer is an [`Event::Members`]. The channel is attached first if need be.
+    /// Ask who is on a channel (`RTP11`); the answer is an [`Event::Members`](crate::Event::Members). The channel is attached first if need be.
     Members {
         /// Names the answer.
         operation: OperationId,
@@ -112,10 +112,10 @@ pub enum Command {
     /// Get a new token and use it from now on, over the standing line where there is one (`RTC8`). Needs credentials that
     /// give new tokens.
     Authorize {
-        /// Names the outcome, an [`Event::Authorized`].
+        /// Names the outcome, an [`Event::Authorized`](crate::Event::Authorized).
         operation: OperationId,
     },
-    /// Ask what a channel carried before (`RTL10`, `RTP12`), over HTTP; the answer is an [`Event::History`].
+    /// Ask what a channel carried before (`RTL10`, `RTP12`), over HTTP; the answer is an [`Event::History`](crate::Event::History).
     History {
         /// Names the answer.
         operation: OperationId,
@@ -126,7 +126,7 @@ pub enum Command {
         /// Which part.
         query: HistoryQuery,
     },
-    /// Ask for the page of a history that follows another; the answer is an [`Event::History`].
+    /// Ask for the page of a history that follows another; the answer is an [`Event::History`](crate::Event::History).
     NextPage {
         /// Names the answer.
         operation: OperationId,
@@ -135,14 +135,14 @@ pub enum Command {
     },
     /// Publish messages over HTTP, together and at once, with or without a connection (`RSL1`).
     PublishByHttp {
-        /// Names the outcome, an [`Event::Published`].
+        /// Names the outcome, an [`Event::Published`](crate::Event::Published).
         operation: OperationId,
         /// The channel; it need not be attached.
         channel: ChannelName,
         /// The messages, in order.
         messages: Vec<Message>,
     },
-    /// Ask for the server's time (`RTC6`), over HTTP; the answer is an [`Event::Time`].
+    /// Ask for the server's time (`RTC6`), over HTTP; the answer is an [`Event::Time`](crate::Event::Time).
     Time {
         /// Names the answer.
         operation: OperationId,
@@ -153,7 +153,7 @@ pub enum Command {
         /// Whether it is there.
         up: bool,
     },
-    /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`] or an [`Event::PingFailed`].
+    /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`](crate::Event::RoundTrip) or an [`Event::PingFailed`](crate::Event::PingFailed).
     Ping,
 }
 

@@ -115,39 +115,39 @@ pub enum Event {
         /// The channel.
         channel: ChannelName,
     },
-    /// The answer to a [`Command::History`] or [`Command::NextPage`].
+    /// The answer to a [`Command::History`](crate::Command::History) or [`Command::NextPage`](crate::Command::NextPage).
     History {
         /// The operation.
         operation: OperationId,
         /// One page, or why there is none.
         outcome: Result<HistoryPage, ErrorInfo>,
     },
-    /// The answer to a [`Command::Time`].
+    /// The answer to a [`Command::Time`](crate::Command::Time).
     Time {
         /// The operation.
         operation: OperationId,
         /// The server's time, or why it is not known.
         outcome: Result<Timestamp, ErrorInfo>,
     },
-    /// The answer to a [`Command::Members`].
+    /// The answer to a [`Command::Members`](crate::Command::Members).
     Members {
         /// The operation.
         operation: OperationId,
         /// The members, by connection and name, or why there is no answer.
         outcome: Result<Vec<PresenceMessage>, ErrorInfo>,
     },
-    /// What became of a [`Command::Publish`], [`Command::Presence`] or [`Command::PresenceFor`].
+    /// What became of a [`Command::Publish`](crate::Command::Publish), [`Command::Presence`](crate::Command::Presence) or [`Command::PresenceFor`](crate::Command::PresenceFor).
     Published {
         /// The operation.
         operation: OperationId,
         /// The serial of each message (empty for presence), or why it was not taken.
         outcome: Result<Vec<Option<MessageSerial>>, ErrorInfo>,
     },
-    /// The answer to a [`Command::Ping`].
+    /// The answer to a [`Command::Ping`](crate::Command::Ping).
     RoundTrip(Duration),
-    /// A [`Command::Ping`] was not answered, and why.
+    /// A [`Command::Ping`](crate::Command::Ping) was not answered, and why.
     PingFailed(ErrorInfo),
-    /// What became of a [`Command::Authorize`]: the server took the new token, or why not.
+    /// What became of a [`Command::Authorize`](crate::Command::Authorize): the server took the new token, or why not.
     Authorized {
         /// The operation.
         operation: OperationId,

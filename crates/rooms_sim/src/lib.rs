@@ -20,11 +20,6 @@
 //! assert_eq!(net.client(ada).stats().reconnects, 1);
 //! ```
 
-// Makes every `#[test]` of the crate one of the browser's.
-#[cfg(all(test, target_arch = "wasm32"))]
-#[macro_use]
-extern crate browser_test;
-
 mod faults;
 mod halt;
 mod net;
