@@ -50,7 +50,7 @@ mod absent {
     use crate::plugin::settings::Connect;
 
     #[derive(Debug, Default)]
-    pub(in crate::plugin) struct LocalRelay;
+    pub(in crate::plugin) struct LocalRelay {}
 
     impl LocalRelay {
         pub(in crate::plugin) fn is_running(&self) -> bool {
