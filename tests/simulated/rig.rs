@@ -227,7 +227,7 @@ fn a_host_that_nobody_hears_is_told_before_another_takes_over() {
     rig.partition(&[ada]);
     let took = rig.run_until(10 * SECOND, |rig| rig.resource::<Room>(ada).interrupted).unwrap();
     assert!(took <= 4 * SECOND, "it stops acting after 3.5 s: {took:?}");
-    assert_eq!(rig.recorded::<RoomInterrupted>(ada), [RoomInterrupted { reason: InterruptReason::Unheard }]);
+    assert_eq!(rig.recorded::<RoomInterrupted>(ada), [RoomInterrupted { reason: InterruptReason::NoEcho }]);
     assert!(rig.is_host(ada) && !rig.is_host(ben));
     rig.run_until(LONG, |rig| rig.is_host(ben)).unwrap();
     rig.heal();

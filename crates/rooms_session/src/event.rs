@@ -140,7 +140,7 @@ pub enum InterruptReason {
     HostSilent,
     /// This player hosts, and its own messages do not come back: the connection is up but carries nothing, and others may
     /// be about to take over. What the player does now may not count.
-    Unheard,
+    NoEcho,
 }
 
 impl fmt::Display for InterruptReason {
@@ -151,7 +151,7 @@ impl fmt::Display for InterruptReason {
             Self::Detached(Some(error)) => write!(f, "the relay detached the room's channel: {error}"),
             Self::Detached(None) => f.write_str("the relay detached the room's channel"),
             Self::HostSilent => f.write_str("the host is silent"),
-            Self::Unheard => f.write_str("this host's messages do not come back from the relay"),
+            Self::NoEcho => f.write_str("this host's messages do not come back from the relay"),
         }
     }
 }

@@ -262,7 +262,7 @@ mod tests {
         feed.join(false, Term(1));
         told(&mut feed);
         feed.interrupt(InterruptReason::HostSilent);
-        feed.interrupt(InterruptReason::Unheard);
+        feed.interrupt(InterruptReason::NoEcho);
         feed.note_missed();
         feed.resume();
         feed.resume();

@@ -124,7 +124,7 @@ pub fn hear_room(
     }
     for RoomInterrupted { reason } in interrupted.read() {
         news.interruption = Some(match reason {
-            InterruptReason::Unheard => "Nobody hears this host. Waiting for the line …".to_owned(),
+            InterruptReason::NoEcho => "Nobody hears this host. Waiting for the line …".to_owned(),
             InterruptReason::HostSilent => "The host is silent. Waiting for a word of it …".to_owned(),
             _ => "The connection dropped. Trying to get it back …".to_owned(),
         });

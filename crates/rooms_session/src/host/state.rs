@@ -242,7 +242,7 @@ impl HostState {
     /// again.
     pub(crate) fn fence(&mut self, now: Instant, cx: &mut Context) {
         self.suspend(now, &mut cx.timers);
-        cx.feed.interrupt(InterruptReason::Unheard);
+        cx.feed.interrupt(InterruptReason::NoEcho);
         if self.phase == Phase::Opening {
             self.working.repeat_snapshot();
             cx.timers.set(Timer::Fence, now + cx.config.timing.self_fence);
