@@ -9,6 +9,7 @@ use url::{Host, Url};
 /// 90-ball bingo for friends: one hosts a room, the others join it.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "bingo", version)]
+// As many fields as the command line has flags: one field for each, and one that the page fills in.
 pub struct Flags {
     /// The room's name or code, or a link that invites to it [default: three random animals]
     #[arg(long, value_name = "NAME", value_parser = Destination::read)]
