@@ -298,16 +298,13 @@ impl Auth {
         self.renewed = false;
     }
 
-    /// Begins to get a new token, whatever the present one is worth (`RTC8`). What waits for one already is over. Name who
-    /// asks with [`expect`](Self::expect) once the client has asked for the token.
-    pub(crate) fn restart(&mut self, cx: &mut Context<'_>) {
+    /// The game wants a new token, also where the present one is still good (`RTC8`). An earlier operation that waits for
+    /// one fails, and a request that is under way is dropped. The operation is answered when the server has taken the new
+    /// token, or when there will be none.
+    pub(crate) fn begin_authorize(&mut self, operation: OperationId, cx: &mut Context<'_>) {
         let message = "another Command::Authorize took the place of this one";
         self.end_authorize(&ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, message), cx.effects);
         self.end_request(cx);
-    }
-
-    /// Tells this operation when the next token is in use.
-    pub(crate) fn expect(&mut self, operation: OperationId) {
         self.authorize = Some(operation);
     }
 

@@ -64,6 +64,16 @@ pub(crate) enum Step {
     Close(Option<ErrorInfo>),
 }
 
+/// When the client connects again after it lost its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum NextAttempt {
+    /// Now: the client begins the attempt.
+    AtOnce,
+    /// After a wait: a timer begins the attempt.
+    AfterWait,
+}
+
 /// How the server took the connection.
 #[derive(Debug)]
 pub(crate) struct Welcome {

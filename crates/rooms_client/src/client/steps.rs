@@ -9,7 +9,7 @@ use super::{Client, parts::connectivity};
 use crate::{
     auth::{Refused, TokenStep, token_not_obtained},
     command::{HistoryOf, HistoryQuery, NextPage, OperationId},
-    connection::{Step, Welcome, target::Target},
+    connection::{NextAttempt, Step, Welcome, target::Target},
     error::closed_error,
     event::{ConnectionState, Event},
     http::{
@@ -26,19 +26,28 @@ use rooms_protocol::{Action, Auth as AuthFrame, ChannelName, ErrorCode, ErrorInf
 /// The connection.
 impl Client {
     pub(super) fn connect(&mut self, now: Instant) {
-        match self.connection.state() {
-            ConnectionState::Connecting | ConnectionState::Connected => return,
-            ConnectionState::Initialized | ConnectionState::Disconnected | ConnectionState::Suspended => {}
-            ConnectionState::Closing | ConnectionState::Closed | ConnectionState::Failed => {
-                self.forget_connection(now);
-            }
+        if matches!(self.connection.state(), ConnectionState::Connecting | ConnectionState::Connected) {
+            return;
         }
+        self.forget_ended_connection(now);
+        self.begin_to_connect(now);
+    }
+
+    fn begin_to_connect(&mut self, now: Instant) {
         let step = self.connection.connect(&mut self.base.at(now));
         self.follow(step, now);
     }
 
-    /// Begins as if never connected (`RTN11b`, `RTN11d`).
-    fn forget_connection(&mut self, now: Instant) {
+    /// After a connection that has ended, the client begins as if it had never connected (`RTN11b`, `RTN11d`).
+    fn forget_ended_connection(&mut self, now: Instant) {
+        match self.connection.state() {
+            ConnectionState::Closing | ConnectionState::Closed | ConnectionState::Failed => {}
+            ConnectionState::Initialized
+            | ConnectionState::Connecting
+            | ConnectionState::Connected
+            | ConnectionState::Disconnected
+            | ConnectionState::Suspended => return,
+        }
         self.base.effects.shut();
         self.base.timers.stop_all();
         self.end_operations(&closed_error(), now);
@@ -111,11 +120,14 @@ impl Client {
     /// The line is gone while connected: begins to connect again at once (`RTN15a`).
     fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
         self.leave_line(now);
-        let at_once = self.connection.reconnect(reason, &mut self.base.at(now));
+        let next_attempt = self.connection.reconnect(reason, &mut self.base.at(now));
         self.outbox.fail_unqueued(&self.base.options, &mut self.base.effects);
-        if at_once {
-            let step = self.connection.attempt(&mut self.base.at(now));
-            self.follow(step, now);
+        match next_attempt {
+            NextAttempt::AtOnce => {
+                let step = self.connection.attempt(&mut self.base.at(now));
+                self.follow(step, now);
+            }
+            NextAttempt::AfterWait => {}
         }
     }
 
@@ -267,7 +279,9 @@ impl Client {
             let outcome = Err(ErrorInfo::new(ErrorCode::NO_RENEWAL, 401, message));
             return self.base.effects.emit(Event::Authorized { operation, outcome });
         }
-        self.auth.restart(&mut self.base.at(now));
+        // This ends all operations of a connection that is over, so it comes before the new operation is known.
+        self.forget_ended_connection(now);
+        self.auth.begin_authorize(operation, &mut self.base.at(now));
         match self.connection.state() {
             ConnectionState::Connected => self.ask_token(now),
             ConnectionState::Connecting => {
@@ -277,10 +291,9 @@ impl Client {
             }
             _ => {
                 self.auth.forget_token();
-                self.connect(now);
+                self.begin_to_connect(now);
             }
         }
-        self.auth.expect(operation);
     }
 }
 

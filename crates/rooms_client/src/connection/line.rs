@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Connection, Step, Welcome, hosts::may_stand_elsewhere};
+use super::{Connection, NextAttempt, Step, Welcome, hosts::may_stand_elsewhere};
 use crate::{
     context::Context,
     error::disconnected,
@@ -28,18 +28,18 @@ impl Connection {
         self.liveness.lose_pings(cx);
     }
 
-    /// The line is gone while connected: begins to connect again at once (`RTN15a`). Gives whether the next attempt begins
-    /// now.
-    pub(crate) fn reconnect(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> bool {
+    /// The socket is gone while connected: connects again, at once unless that was done a moment ago (`RTN15a`).
+    pub(crate) fn reconnect(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> NextAttempt {
         cx.start(Timer::Suspend, self.ttl);
         let since = self.last_reconnect.map(|last| cx.now.saturating_duration_since(last));
         let wait = since.map_or(Duration::ZERO, |since| RECONNECT_SPACING.saturating_sub(since));
         self.last_reconnect = Some(cx.now + wait);
         self.change(ConnectionState::Disconnected, Some(reason), Some(wait), cx);
-        if !wait.is_zero() {
-            cx.start(Timer::Retry, wait);
+        if wait.is_zero() {
+            return NextAttempt::AtOnce;
         }
-        wait.is_zero()
+        cx.start(Timer::Retry, wait);
+        NextAttempt::AfterWait
     }
 
     /// The server took the connection, or told new details of it.

@@ -1,6 +1,6 @@
 //! A new token on demand (`RTC8`).
 
-use rooms_client::{ChannelState, Command, ConnectionState, Event, OperationId};
+use rooms_client::{ChannelState, ClientOptions, Command, ConnectionState, Endpoint, Event, OperationId};
 use rooms_protocol::{Action, ErrorCode, Flags};
 use serde_json::json;
 
@@ -227,4 +227,19 @@ fn rtc8_the_newest_request_counts() {
     bench.receive(connected("conn-1"));
     let done = Event::Authorized { operation: OperationId(10), outcome: Ok(()) };
     assert!(bench.events.contains(&done));
+}
+
+#[test]
+fn an_attempt_that_fails_at_once_answers_the_operation() {
+    let endpoint = Endpoint::Url("nowhere".to_owned());
+    let mut bench = Bench::with(ClientOptions { endpoint, ..with_callback() });
+    bench.command(AUTHORIZE);
+    assert_eq!(bench.state(), ConnectionState::Failed);
+    assert_eq!(outcome(&bench), Some(Err(ErrorCode::INVALID_PARAMETER)));
+
+    let mut bench = Bench::suspended();
+    bench.command(Command::Network { up: false });
+    bench.command(AUTHORIZE);
+    assert_eq!(bench.state(), ConnectionState::Suspended);
+    assert_eq!(outcome(&bench), Some(Err(ErrorCode::DISCONNECTED)));
 }
