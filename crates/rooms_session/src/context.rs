@@ -9,7 +9,7 @@ use web_time::Instant;
 
 use crate::{
     config::SessionConfig,
-    connectivity::facts::{Connectivity, MemberData},
+    connectivity::facts::{ConnectionFacts, MemberData},
     feed::GameFeed,
     id::PlayerId,
     stats::SessionStats,
@@ -17,14 +17,13 @@ use crate::{
     wire::outbound::Outbound,
 };
 
-/// What every part of a session works with.
+/// What every part of a session works with. The session owns it, and lends it as a [`Context`].
 #[derive(Debug)]
-pub(crate) struct Context {
+pub(crate) struct Base {
     pub config: SessionConfig,
-    pub connectivity: Connectivity,
+    pub facts: ConnectionFacts,
     pub timers: Timers,
-    /// Draws jitter. The order of the draws decides what a seed leads to.
-    pub rng: ChaCha8Rng,
+    rng: ChaCha8Rng,
     pub outbound: Outbound,
     pub feed: GameFeed,
     pub stats: SessionStats,
@@ -32,9 +31,59 @@ pub(crate) struct Context {
     pub last_step: Instant,
 }
 
-impl Context {
+impl Base {
+    /// Nothing is known, and nothing waits. `number` is random: the operations are numbered from it on.
+    pub(crate) fn new(config: SessionConfig, rng: ChaCha8Rng, number: u64, now: Instant) -> Self {
+        let (room, inbox) = (config.room.channel(), config.room.inbox(&config.player));
+        Self {
+            facts: ConnectionFacts::new(room, inbox),
+            timers: Timers::default(),
+            rng,
+            outbound: Outbound::new(config.room.clone(), config.generation, number),
+            feed: GameFeed::default(),
+            stats: SessionStats::default(),
+            last_step: now,
+            config,
+        }
+    }
+
+    /// All of it, for a part.
+    pub(crate) fn lend(&mut self) -> Context<'_> {
+        let Self { config, facts, timers, rng, outbound, feed, stats, last_step } = self;
+        Context { config, facts, timers, rng, outbound, feed, stats, last_step: *last_step }
+    }
+
     /// This player.
     pub(crate) fn player(&self) -> &PlayerId {
+        &self.config.player
+    }
+
+    /// Shows in presence which process this is, and whether it is in the room yet.
+    pub(crate) fn show_presence(&mut self, action: PresenceCommand) {
+        let data = MemberData { generation: Some(self.config.generation), arriving: !self.feed.is_joined() };
+        self.outbound.send_presence(action, data);
+    }
+}
+
+/// What a part is given to do its work with. It holds the state of no other part, and what only the session changes can
+/// only be read.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub config: &'a SessionConfig,
+    pub facts: &'a ConnectionFacts,
+    pub timers: &'a mut Timers,
+    /// Draws jitter. The order of the draws decides what a seed leads to.
+    pub rng: &'a mut ChaCha8Rng,
+    pub outbound: &'a mut Outbound,
+    pub feed: &'a mut GameFeed,
+    pub stats: &'a mut SessionStats,
+    /// The time of the last step. Calls of the game between two steps count as made then.
+    pub last_step: Instant,
+}
+
+impl<'a> Context<'a> {
+    /// This player.
+    pub(crate) fn player(&self) -> &'a PlayerId {
         &self.config.player
     }
 
@@ -42,12 +91,6 @@ impl Context {
     pub(crate) fn note_malformed(&mut self, what: &str) {
         self.stats.malformed += 1;
         log::warn!("room {}: dropped {what}", self.config.room);
-    }
-
-    /// Shows in presence which process this is, and whether it is in the room yet.
-    pub(crate) fn show_presence(&mut self, action: PresenceCommand) {
-        let data = MemberData { generation: Some(self.config.generation), arriving: !self.feed.is_joined() };
-        self.outbound.send_presence(action, data);
     }
 }
 
@@ -59,19 +102,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::{config::Wish, tests::bus::config};
 
-    /// The context of the player `ada` in the room `den`, without a connection.
-    pub(crate) fn context() -> Context {
-        let config = config("ada", Wish::JoinOrHost);
-        let (room, inbox) = (config.room.channel(), config.room.inbox(&config.player));
-        Context {
-            outbound: Outbound::new(config.room.clone(), config.generation, 0),
-            config,
-            connectivity: Connectivity::new(room, inbox),
-            timers: Timers::default(),
-            rng: ChaCha8Rng::seed_from_u64(1),
-            feed: GameFeed::default(),
-            stats: SessionStats::default(),
-            last_step: Instant::now(),
-        }
+    /// What the player `ada` in the room `den` has, without a connection.
+    pub(crate) fn base() -> Base {
+        Base::new(config("ada", Wish::JoinOrHost), ChaCha8Rng::seed_from_u64(1), 0, Instant::now())
     }
 }

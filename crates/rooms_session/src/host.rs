@@ -6,7 +6,10 @@
 pub(crate) mod admission;
 pub(crate) mod document;
 pub(crate) mod intake;
+pub(crate) mod lease;
 pub(crate) mod newcomers;
+pub(crate) mod players;
 pub(crate) mod publish;
 pub(crate) mod seats;
 pub(crate) mod state;
+pub(crate) mod welcomes;

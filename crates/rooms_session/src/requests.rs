@@ -1,6 +1,6 @@
 //! Requests: what a player asks the host to do, exactly once and in order.
 //!
-//! [`Requests`] is the side that asks: it numbers requests, sends them again, and keeps what a new host may not know.
+//! [`OwnRequests`] is the side that asks: it numbers requests, sends them again, and keeps what a new host may not know.
 //! [`Intake`] is the host's side: it holds what came before its turn. The shared document says which were applied.
 
 use std::{
@@ -34,7 +34,7 @@ const MAX_INTAKE_SIZE: usize = 4 * 1024 * 1024;
 
 /// The requests of this process that are not yet known to be applied for good.
 #[derive(Debug)]
-pub(crate) struct Requests {
+pub(crate) struct OwnRequests {
     generation: Generation,
     /// In order of their numbers, one after the other without a gap.
     pending: VecDeque<Pending>,
@@ -55,7 +55,7 @@ struct Pending {
     confirmed_at: Option<Instant>,
 }
 
-impl Requests {
+impl OwnRequests {
     pub(crate) fn new(generation: Generation) -> Self {
         Self { generation, pending: VecDeque::new(), last: 0, applied: 0, sent_to: None }
     }
@@ -233,13 +233,13 @@ mod tests {
     const RETRY: Duration = Duration::from_secs(3);
     const KEPT: Duration = Duration::from_secs(60);
 
-    fn requests(count: u64) -> Requests {
-        let mut requests = Requests::new(Generation(1));
+    fn requests(count: u64) -> OwnRequests {
+        let mut requests = OwnRequests::new(Generation(1));
         (1..=count).for_each(|number| requests.push("ask".into(), json!(number)));
         requests
     }
 
-    fn sequences(requests: &mut Requests, now: Instant) -> Vec<u64> {
+    fn sequences(requests: &mut OwnRequests, now: Instant) -> Vec<u64> {
         requests.due(RETRY, now).0.into_iter().map(|(request, _)| request.sequence).collect()
     }
 

@@ -30,25 +30,22 @@ use web_time::Instant;
 
 use crate::{
     config::{Profile, SessionConfig},
-    connectivity::facts::Connectivity,
-    context::Context,
+    context::Base,
     election::claim::Election,
     event::{CloseReason, SessionError, SessionEvent, Target},
-    feed::GameFeed,
-    host::state::HostState,
+    host::state::{HandOverVerdict, HostState},
     peer::{hello::Hellos, state::PeerState},
-    requests::{MAX_REQUESTS, Requests},
+    requests::{MAX_REQUESTS, OwnRequests},
     state::{
         document::Document,
         json::{MAX_DEPTH, is_shallow, json_size},
         replica::Replica,
     },
-    stats::SessionStats,
-    timer::{Timer, Timers},
+    timer::Timer,
     wire::{
         inbound::Inbound,
         message::RESERVED,
-        outbound::{Hold, Lane, MAX_PUBLISH_SIZE, Outbound},
+        outbound::{Hold, Lane, MAX_PUBLISH_SIZE},
         payload::{ENVELOPE, MAX_KIND},
     },
 };
@@ -60,12 +57,12 @@ const MAX_TIMERS_PER_STEP: usize = 64;
 /// One player's end of a room.
 #[derive(Debug)]
 pub struct Session {
-    cx: Context,
+    base: Base,
     role: Role,
     /// The document that came over the wire.
     replica: Replica,
     election: Election,
-    requests: Requests,
+    requests: OwnRequests,
     hellos: Hellos,
     inbound: Inbound,
     /// Whether the game says who is admitted.
@@ -102,30 +99,22 @@ impl Session {
     pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let number = rng.random::<u64>();
-        let (room_channel, inbox_channel) = (config.room.channel(), config.room.inbox(&config.player));
-        let mut cx = Context {
-            connectivity: Connectivity::new(room_channel.clone(), inbox_channel.clone()),
-            timers: Timers::default(),
-            rng,
-            outbound: Outbound::new(config.room.clone(), config.generation, number),
-            feed: GameFeed::default(),
-            stats: SessionStats::default(),
-            last_step: now,
-            config: SessionConfig { profile: config.profile.fitting(), timing: config.timing.bounded(), ..config },
-        };
-        cx.outbound.attach(room_channel);
-        cx.outbound.attach(inbox_channel);
-        cx.show_presence(PresenceCommand::Enter);
+        let config = SessionConfig { profile: config.profile.fitting(), timing: config.timing.bounded(), ..config };
+        let mut base = Base::new(config, rng, number, now);
+        for channel in [base.facts.room_channel().clone(), base.facts.inbox_channel().clone()] {
+            base.outbound.attach(channel);
+        }
+        base.show_presence(PresenceCommand::Enter);
         Self {
             role: Role::Arriving { silent_since: None },
             replica: Replica::default(),
             election: Election::default(),
-            requests: Requests::new(cx.config.generation),
+            requests: OwnRequests::new(base.config.generation),
             hellos: Hellos::new(format_smolstr!("{number:016x}")),
             inbound: Inbound::default(),
             asks_game: false,
             outside: Document::default(),
-            cx,
+            base,
         }
     }
 
@@ -139,16 +128,16 @@ impl Session {
             Event::Connection(change) => self.on_connection(change, now),
             Event::Channel(change) => self.on_channel(change, now),
             Event::Messages { channel, messages } => {
-                let inbox = channel == *self.cx.connectivity.inbox_channel();
-                if inbox || channel == *self.cx.connectivity.room_channel() {
+                let inbox = channel == *self.base.facts.inbox_channel();
+                if inbox || channel == *self.base.facts.room_channel() {
                     self.on_messages(inbox, messages, now);
                 }
             }
-            Event::Presence { channel, members } if channel == *self.cx.connectivity.room_channel() => {
+            Event::Presence { channel, members } if channel == *self.base.facts.room_channel() => {
                 self.on_presence(&members, now);
             }
-            Event::PresenceSynced { channel } if channel == *self.cx.connectivity.room_channel() => {
-                self.cx.connectivity.set_synced();
+            Event::PresenceSynced { channel } if channel == *self.base.facts.room_channel() => {
+                self.base.facts.set_synced();
                 self.consider_founding(now);
             }
             Event::Published { operation, outcome } => self.on_outcome(operation, outcome.err(), now),
@@ -170,9 +159,9 @@ impl Session {
             return;
         }
         self.notice_stall(now);
-        self.cx.last_step = now;
+        self.base.last_step = now;
         for _ in 0..MAX_TIMERS_PER_STEP {
-            let Some(timer) = self.cx.timers.expire(now) else { break };
+            let Some(timer) = self.base.timers.expire(now) else { break };
             self.on_timer(timer, now);
         }
     }
@@ -187,13 +176,13 @@ impl Session {
             Timer::Lapse => self.lapse_claims(now),
             Timer::Behind => self.check_behind(now),
             Timer::Requests => self.send_requests(now),
-            Timer::Presence => self.cx.show_presence(PresenceCommand::Update),
+            Timer::Presence => self.base.show_presence(PresenceCommand::Update),
             Timer::Lease | Timer::Fence | Timer::Seats => {
                 let Role::Host(host) = &mut self.role else { return };
                 match timer {
-                    Timer::Lease => host.send_lease(now, &mut self.cx),
-                    Timer::Fence => host.fence(now, &mut self.cx),
-                    _ => host.check_seats(now, &mut self.cx),
+                    Timer::Lease => host.send_lease(now, &mut self.base.lend()),
+                    Timer::Fence => host.fence(now, &mut self.base.lend()),
+                    _ => host.check_seats(now, &mut self.base.lend()),
                 }
             }
         }
@@ -206,19 +195,19 @@ impl Session {
             Role::Peer(peer) => self.hellos.wants_welcome() || peer.has_doubts(),
             Role::Host(_) | Role::Closed => false,
         };
-        if is_missing && self.cx.connectivity.is_up() {
+        if is_missing && self.base.facts.is_up() {
             let best = self.election.leadership().best().map(|best| best.reign.clone());
-            self.hellos.send(self.requests.first_kept(), best, now, &mut self.cx);
+            self.hellos.send(self.requests.first_kept(), best, now, &mut self.base.lend());
         }
     }
 
     /// Asks for the state that a lease announced, if it still has not come. A host sends it again.
     fn check_behind(&mut self, now: Instant) {
         match &mut self.role {
-            Role::Host(host) => host.check_behind(&self.replica, &self.cx),
+            Role::Host(host) => host.check_behind(&self.replica, &self.base.lend()),
             Role::Peer(peer) => {
                 if peer.take_overdue(&self.replica).is_some() {
-                    self.hellos.want_welcome(now, &mut self.cx);
+                    self.hellos.want_welcome(now, &mut self.base.lend());
                 }
             }
             Role::Arriving { .. } | Role::Closed => {}
@@ -228,10 +217,10 @@ impl Session {
     /// Sends requests that are new or were not confirmed in time. A host applies its own.
     fn send_requests(&mut self, now: Instant) {
         match &mut self.role {
-            Role::Host(host) => host.apply_own_requests(&self.requests, &mut self.cx),
-            Role::Peer(_) if self.cx.connectivity.is_up() && self.cx.feed.is_joined() => {
-                if let Some(host) = self.cx.feed.host().cloned() {
-                    self.requests.send_due(&host, now, &mut self.cx);
+            Role::Host(host) => host.apply_own_requests(&self.requests, &mut self.base.lend()),
+            Role::Peer(_) if self.base.facts.is_up() && self.base.feed.is_joined() => {
+                if let Some(host) = self.base.feed.host().cloned() {
+                    self.requests.send_due(&host, now, &mut self.base.lend());
                 }
             }
             Role::Peer(_) | Role::Arriving { .. } | Role::Closed => {}
@@ -255,7 +244,7 @@ impl Session {
         let (lane, to_others) = match to {
             Target::Host => {
                 self.requests.push(SmolStr::new(kind), data);
-                self.send_requests(self.cx.last_step);
+                self.send_requests(self.base.last_step);
                 return Ok(());
             }
             Target::Everyone => (Lane::Room, false),
@@ -263,13 +252,13 @@ impl Session {
             Target::Player(player) => (Lane::Inbox(player), false),
         };
         let sequence = self.inbound.next_sequence(lane != Lane::Room);
-        self.cx.outbound.send_game(lane, kind, data, to_others, sequence);
+        self.base.outbound.send_game(lane, kind, data, to_others, sequence);
         Ok(())
     }
 
     /// Whether a message can be sent at all.
     fn check_sendable(&self, to: &Target, kind: &str, data: &Value) -> Result<(), SessionError> {
-        if !self.cx.feed.is_joined() {
+        if !self.base.feed.is_joined() {
             return Err(SessionError::NotJoined);
         }
         if kind.starts_with(RESERVED) {
@@ -289,7 +278,7 @@ impl Session {
         }
         let (waiting, is_full) = match to {
             Target::Host => (self.requests.unconfirmed(), self.requests.unconfirmed() >= MAX_REQUESTS),
-            _ => (self.cx.outbound.waiting(), !self.cx.outbound.has_capacity()),
+            _ => (self.base.outbound.waiting(), !self.base.outbound.has_capacity()),
         };
         if is_full { Err(SessionError::Full { waiting }) } else { Ok(()) }
     }
@@ -297,15 +286,15 @@ impl Session {
     /// Changes how the player shows itself. A profile of more than 1 KiB is cut down to its name.
     pub fn set_profile(&mut self, profile: Profile) {
         let profile = profile.fitting();
-        if profile == self.cx.config.profile {
+        if profile == self.base.config.profile {
             return;
         }
-        self.cx.config.profile = profile;
+        self.base.config.profile = profile;
         match &mut self.role {
-            Role::Host(host) => host.refresh_own_seat(&mut self.cx),
+            Role::Host(host) => host.refresh_own_seat(&mut self.base.lend()),
             // The hello carries the profile.
             Role::Arriving { .. } | Role::Peer(_) => {
-                self.hellos.want_welcome_at(self.cx.last_step, &mut self.cx.timers);
+                self.hellos.want_welcome_at(self.base.last_step, &mut self.base.timers);
             }
             Role::Closed => {}
         }
@@ -314,23 +303,26 @@ impl Session {
     /// Publishes what the frame brought. Called at the end of a frame. The first message goes at once, later ones when
     /// [`SessionTiming::publish_interval`](crate::SessionTiming::publish_interval) is over.
     pub fn flush(&mut self, now: Instant) {
-        if self.is_closed() || self.cx.outbound.is_full() {
+        if self.is_closed() || self.base.outbound.is_full() {
             return;
         }
-        if !self.cx.connectivity.is_up() {
-            self.cx.outbound.drop_urgent();
+        if !self.base.facts.is_up() {
+            self.base.outbound.drop_urgent();
             return;
         }
-        let interval = self.cx.config.timing.publish_interval;
+        let interval = self.base.config.timing.publish_interval;
         let mut hold = Hold::Nothing;
         if let Role::Host(host) = &mut self.role {
-            host.publish_state(interval, now, &mut self.cx);
+            host.publish_state(interval, now, &mut self.base.lend());
             // The hand-over itself goes out although the host no longer acts after it.
             hold = host.hold();
-            host.send_hand_over(now, &mut self.cx);
+            let cx = &mut self.base.lend();
+            if host.send_hand_over(now, cx) == HandOverVerdict::HandedOver {
+                self.election.await_successor(now, cx);
+            }
         }
-        if !self.cx.outbound.is_idle() {
-            self.cx.outbound.flush(interval, hold, now);
+        if !self.base.outbound.is_idle() {
+            self.base.outbound.flush(interval, hold, now);
         }
     }
 
@@ -341,12 +333,12 @@ impl Session {
 
     /// The next thing to ask of the client.
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.cx.outbound.poll_command()
+        self.base.outbound.poll_command()
     }
 
     /// The next thing to tell the game.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
-        self.cx.feed.poll()
+        self.base.feed.poll()
     }
 
     /// When to step and flush at the latest. `None` once closed.
@@ -354,23 +346,23 @@ impl Session {
         if self.is_closed() {
             return None;
         }
-        let timing = &self.cx.config.timing;
+        let timing = &self.base.config.timing;
         // Twice within the time after which a session counts as frozen.
-        let alive = Some(self.cx.last_step + timing.stall / 2);
+        let alive = Some(self.base.last_step + timing.stall / 2);
         let publish = self.next_publish(timing.publish_interval);
-        [alive, self.cx.timers.next(), publish].into_iter().flatten().min()
+        [alive, self.base.timers.next(), publish].into_iter().flatten().min()
     }
 
     /// When the next publish is due.
     fn next_publish(&self, interval: Duration) -> Option<Instant> {
         let (hold, state) = match &self.role {
-            Role::Host(host) => (host.hold(), host.next_state_at(interval, &self.cx)),
+            Role::Host(host) => (host.hold(), host.next_state_at(interval, &self.base.outbound, self.base.last_step)),
             _ => (Hold::Nothing, None),
         };
-        if !self.cx.connectivity.is_up() || hold == Hold::Everything {
+        if !self.base.facts.is_up() || hold == Hold::Everything {
             return None;
         }
-        let waiting = self.cx.outbound.next_publish(interval).filter(|_| hold == Hold::Nothing);
+        let waiting = self.base.outbound.next_publish(interval).filter(|_| hold == Hold::Nothing);
         [state, waiting].into_iter().flatten().min()
     }
 }

@@ -6,7 +6,7 @@
 use rooms_client::{ChannelChange, ChannelState, ConnectionChange, ConnectionState};
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
-use super::facts::Connectivity;
+use super::facts::ConnectionFacts;
 use crate::id::PlayerId;
 
 /// What a change of the connection means.
@@ -41,7 +41,7 @@ pub(crate) enum ChannelVerdict {
     Failed(ErrorInfo),
 }
 
-impl Connectivity {
+impl ConnectionFacts {
     /// Notes a change of the connection of `player`.
     pub(crate) fn on_connection(&mut self, change: ConnectionChange, player: &PlayerId) -> ConnectionVerdict {
         match change.current {
@@ -115,8 +115,8 @@ mod tests {
         PlayerId::new("ada").unwrap()
     }
 
-    fn connectivity() -> Connectivity {
-        Connectivity::new("room:den".into(), "room:den:to:ada".into())
+    fn connectivity() -> ConnectionFacts {
+        ConnectionFacts::new("room:den".into(), "room:den:to:ada".into())
     }
 
     fn connection(current: ConnectionState, client: &str, resumed: bool) -> ConnectionChange {

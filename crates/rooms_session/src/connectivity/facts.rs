@@ -47,7 +47,7 @@ impl ChannelFacts {
 
 /// What is known of the connection, of the room's two channels, and of the members in presence.
 #[derive(Debug)]
-pub(crate) struct Connectivity {
+pub(crate) struct ConnectionFacts {
     pub(super) connected: bool,
     pub(super) room: ChannelFacts,
     pub(super) inbox: ChannelFacts,
@@ -57,7 +57,7 @@ pub(crate) struct Connectivity {
     pub(super) synced: bool,
 }
 
-impl Connectivity {
+impl ConnectionFacts {
     /// Nothing is known yet.
     pub(crate) fn new(room: ChannelName, inbox: ChannelName) -> Self {
         let (own, members) = (VecDeque::new(), BTreeMap::new());
@@ -177,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    fn connectivity() -> Connectivity {
-        Connectivity::new("room:den".into(), "room:den:to:ada".into())
+    fn connectivity() -> ConnectionFacts {
+        ConnectionFacts::new("room:den".into(), "room:den:to:ada".into())
     }
 
     fn message(action: PresenceAction, connection: &str, client: &str, data: serde_json::Value) -> PresenceMessage {

@@ -22,7 +22,7 @@ use crate::{
 const ECHO_WAIT: Duration = Duration::from_secs(3);
 
 /// How long after the gather time a claim keeps others from leading, although its player does not lead.
-pub(crate) const OPEN_CLAIM: Duration = Duration::from_secs(2);
+const OPEN_CLAIM: Duration = Duration::from_secs(2);
 
 /// How far a claim's term may be ahead of the best known term. Nobody misses a million changes of host, and a made-up term
 /// would leave no higher one.
@@ -37,6 +37,18 @@ const COUNTER_JITTER_MS: std::ops::Range<u64> = 0..120;
 /// Whether a term is so far ahead that it must be made up.
 pub(crate) fn is_impossible(term: Term, known: Term) -> bool {
     term.0 > known.0.saturating_add(MAX_TERM_STEP)
+}
+
+/// A claim to make.
+#[derive(Debug)]
+pub(crate) struct NewClaim {
+    /// `None`: it founds the room.
+    pub incarnation: Option<MessageSerial>,
+    pub term: Term,
+    /// The state that this player holds.
+    pub stamp: Option<Stamp>,
+    /// Whether this player led just now.
+    pub led: bool,
 }
 
 /// The claim that this session made.
@@ -109,12 +121,17 @@ impl Election {
 
     /// Whether a reign is the best known, or none is known.
     pub(crate) fn is_best(&self, reign: &Reign) -> bool {
-        self.leadership.best().is_none_or(|best| best.reign == *reign)
+        self.leadership.is_best(reign)
     }
 
     /// Forgets all reigns and claims of others.
     pub(crate) fn forget_leadership(&mut self) {
         self.leadership = Leadership::default();
+    }
+
+    /// Notes that a player leads. The caller knows that it counts: it is this player, or nothing else is known.
+    pub(crate) fn note_leader(&mut self, reign: &Reign, player: &PlayerId) {
+        let _ = self.leadership.on_host(reign, player);
     }
 
     /// Notes a message of somebody who leads.
@@ -140,24 +157,39 @@ impl Election {
 
     /// Founds the room.
     pub(crate) fn found(&mut self, now: Instant, cx: &mut Context) {
-        self.claim(None, FIRST_TERM, None, false, now, cx);
+        let founding = NewClaim { incarnation: None, term: FIRST_TERM, stamp: None, led: false };
+        self.claim(founding, now, cx);
     }
 
-    /// Sends a claim. `stamp` is the state that this player holds; `led` says whether it led just now.
-    pub(crate) fn claim(
-        &mut self,
-        incarnation: Option<MessageSerial>,
-        term: Term,
-        stamp: Option<Stamp>,
-        led: bool,
-        now: Instant,
-        cx: &mut Context,
-    ) {
+    /// Sends a claim.
+    pub(crate) fn claim(&mut self, claim: NewClaim, now: Instant, cx: &mut Context) {
+        let NewClaim { incarnation, term, stamp, led } = claim;
         let generation = cx.config.generation;
         let claim = Claim { generation, incarnation: incarnation.clone(), term, stamp, led };
         cx.outbound.send_urgent(Lane::Room, claim.into());
         self.own = Some(OwnClaim { incarnation, term, reign: None });
         cx.timers.set(Timer::Claim, now + ECHO_WAIT);
+    }
+
+    /// Sets the time for the claim of a host that has to lead anew.
+    pub(crate) fn plan_reclaim(&mut self, at: Instant, timers: &mut Timers) {
+        self.own = None;
+        timers.set(Timer::Claim, at);
+    }
+
+    /// Makes the claim of a host that has to lead anew due at this time at the latest. The connection is back.
+    pub(crate) fn hasten_reclaim(&self, at: Instant, timers: &mut Timers) {
+        timers.hasten(Timer::Claim, at);
+    }
+
+    /// Waits with the claim of a host that has to lead anew, because nothing goes out.
+    pub(crate) fn put_off_reclaim(&self, now: Instant, cx: &mut Context) {
+        cx.timers.set(Timer::Claim, now + cx.config.timing.gather);
+    }
+
+    /// Waits for the claim of the successor that this host has named.
+    pub(crate) fn await_successor(&self, now: Instant, cx: &mut Context) {
+        cx.timers.set(Timer::Claim, now + cx.config.timing.gather + OPEN_CLAIM);
     }
 
     /// The reign that a claim would lead to, or why the claim makes no sense.
@@ -238,8 +270,8 @@ impl Election {
     pub(crate) fn on_claim_timer(&mut self) -> ClaimVerdict {
         match self.own.take() {
             Some(OwnClaim { reign: Some(reign), .. }) => ClaimVerdict::Lead(reign),
-            Some(unheard) => {
-                self.own = Some(unheard);
+            Some(without_echo) => {
+                self.own = Some(without_echo);
                 ClaimVerdict::NoEcho
             }
             None => ClaimVerdict::Due,
@@ -279,7 +311,7 @@ impl Election {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{context::tests::context, id::Version};
+    use crate::{context::tests::base, id::Version};
 
     fn claim(term: u64, incarnation: Option<&str>) -> Claim {
         let generation = crate::Generation(1);
@@ -293,28 +325,29 @@ mod tests {
 
     #[test]
     fn a_claim_leads_after_its_echo_and_the_gather_time() {
-        let (now, mut cx, mut election) = (Instant::now(), context(), Election::default());
-        election.found(now, &mut cx);
+        let (now, mut base, mut election) = (Instant::now(), base(), Election::default());
+        election.found(now, &mut base.lend());
         assert!(matches!(election.on_claim_timer(), ClaimVerdict::NoEcho));
         let reign = election.reign_of(&claim(1, None), Some("5".into())).unwrap();
-        assert_eq!(election.on_own_claim(claim(1, None), reign.clone(), now, &mut cx), EchoVerdict::Noted);
-        assert_eq!(cx.timers.get(Timer::Claim), Some(now + cx.config.timing.gather));
+        assert_eq!(election.on_own_claim(claim(1, None), reign.clone(), now, &mut base.lend()), EchoVerdict::Noted);
+        assert_eq!(base.timers.get(Timer::Claim), Some(now + base.config.timing.gather));
         assert!(matches!(election.on_claim_timer(), ClaimVerdict::Lead(led) if led == reign));
         assert!(matches!(election.on_claim_timer(), ClaimVerdict::Due));
     }
 
     #[test]
     fn a_claim_that_comes_after_a_better_one_is_withdrawn() {
-        let (now, mut cx, mut election) = (Instant::now(), context(), Election::default());
-        election.on_host(&leader("bob", 1, "1").reign, &PlayerId::new("bob").unwrap());
-        election.claim(Some("1".into()), Term(2), None, false, now, &mut cx);
-        assert!(election.on_claim(leader("zoe", 2, "5"), None, now, &mut cx));
+        let (now, mut base, mut election) = (Instant::now(), base(), Election::default());
+        election.note_leader(&leader("bob", 1, "1").reign, &PlayerId::new("bob").unwrap());
+        let above = NewClaim { incarnation: Some("1".into()), term: Term(2), stamp: None, led: false };
+        election.claim(above, now, &mut base.lend());
+        assert!(election.on_claim(leader("zoe", 2, "5"), None, now, &mut base.lend()));
         let own = claim(2, Some("1"));
         let reign = election.reign_of(&own, Some("6".into())).unwrap();
-        assert_eq!(election.on_own_claim(own, reign, now, &mut cx), EchoVerdict::Outdone);
-        election.withdraw(Claimant::Host, now, &mut cx);
+        assert_eq!(election.on_own_claim(own, reign, now, &mut base.lend()), EchoVerdict::Outdone);
+        election.withdraw(Claimant::Host, now, &mut base.lend());
         assert!(!election.is_claiming());
-        assert_eq!(cx.timers.get(Timer::Claim), Some(now + cx.config.timing.gather + OPEN_CLAIM));
+        assert_eq!(base.timers.get(Timer::Claim), Some(now + base.config.timing.gather + OPEN_CLAIM));
     }
 
     #[test]
@@ -323,16 +356,16 @@ mod tests {
         assert!(election.reign_of(&claim(2, None), Some("5".into())).is_err(), "a room is founded in its first term");
         assert!(election.reign_of(&claim(1, None), None).is_err());
         assert!(election.reign_of(&claim(u64::MAX, Some("1")), Some("5".into())).is_ok(), "nothing better is known");
-        election.on_host(&leader("bob", 1, "1").reign, &PlayerId::new("bob").unwrap());
+        election.note_leader(&leader("bob", 1, "1").reign, &PlayerId::new("bob").unwrap());
         assert!(election.reign_of(&claim(u64::MAX, Some("1")), Some("5".into())).is_err());
     }
 
     #[test]
     fn a_state_is_defended_only_against_a_claim_of_another_player_with_an_older_state() {
-        let (now, mut cx, mut election) = (Instant::now(), context(), Election::default());
+        let (now, mut base, mut election) = (Instant::now(), base(), Election::default());
         let (ada, bob) = (PlayerId::new("ada").unwrap(), PlayerId::new("bob").unwrap());
         let stamp = |version| Stamp { reign: leader("bob", 1, "1").reign, version: Version(version) };
-        election.on_claim(leader("bob", 2, "5"), Some(stamp(3)), now, &mut cx);
+        election.on_claim(leader("bob", 2, "5"), Some(stamp(3)), now, &mut base.lend());
         assert!(election.would_lose(Some(&stamp(4)), &ada));
         assert!(!election.would_lose(Some(&stamp(3)), &ada));
         assert!(!election.would_lose(Some(&stamp(4)), &bob));

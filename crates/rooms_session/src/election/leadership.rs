@@ -17,6 +17,7 @@ pub(crate) struct Leader {
 
 /// How the reign of a host's message compares to the best reign known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub(crate) enum Standing {
     /// The best so far: it counts from now on.
     Better,
@@ -52,6 +53,11 @@ impl Leadership {
     pub(crate) fn best(&self) -> Option<&Leader> {
         // A claim is noted only while it is better than the reign that is led.
         self.claimed.as_ref().map(|claim| &claim.leader).or(self.lapsed.as_ref()).or(self.led.as_ref())
+    }
+
+    /// Whether a reign is the best known, or none is known.
+    pub(crate) fn is_best(&self, reign: &Reign) -> bool {
+        self.best().is_none_or(|best| best.reign == *reign)
     }
 
     /// The best reign that is led.
@@ -149,7 +155,7 @@ mod tests {
         let now = Instant::now();
         let (ada, bob) = (leader("ada", 1, "1"), leader("bob", 2, "5"));
         let mut leadership = Leadership::default();
-        leadership.on_host(&ada.reign, &ada.player);
+        assert_eq!(leadership.on_host(&ada.reign, &ada.player), Standing::Better);
         leadership.on_claim(claim(bob.clone(), now + Duration::from_secs(1)));
         leadership.lapse(now);
         assert!(leadership.claimed().is_some());
@@ -167,7 +173,7 @@ mod tests {
         let ada = leader("ada", 1, "1");
         let other = Reign { incarnation: "0".into(), ..leader("bob", 2, "5").reign };
         let mut leadership = Leadership::default();
-        leadership.on_host(&ada.reign, &ada.player);
+        assert_eq!(leadership.on_host(&ada.reign, &ada.player), Standing::Better);
         leadership.on_claim(claim(Leader { reign: other, player: ada.player.clone() }, now));
         assert_eq!(leadership.on_host(&ada.reign, &ada.player), Standing::Worse);
         leadership.lapse(now);

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rooms_protocol::{PresenceAction, PresenceMessage};
 use web_time::Instant;
 
-use super::claim::Election;
+use super::claim::{Election, NewClaim};
 use crate::{
     config::Migration,
     context::Context,
     id::Term,
-    peer::state::{Gone, PeerState},
+    peer::state::Gone,
     state::{
         replica::Replica,
         roster::{Roster, Seat, SeatStatus},
@@ -27,6 +27,18 @@ const RECONNECT: Duration = Duration::from_millis(700);
 /// How much earlier than the first time a claim is made again that never came back.
 const RETRY_EARLIER: Duration = Duration::from_millis(1500);
 
+/// What a peer learns of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum HostVerdict {
+    /// Nothing new.
+    Unchanged,
+    /// Another player is to take its place.
+    Gone(Gone),
+    /// It is back on another connection.
+    Back,
+}
+
 /// The seat of the host, as this player knows it.
 fn host_seat<'a>(roster: &'a Roster, cx: &Context) -> Option<&'a Seat> {
     cx.feed.host().and_then(|host| roster.get(host))
@@ -38,7 +50,7 @@ pub(crate) fn shows_host_gone(message: &PresenceMessage, roster: &Roster, cx: &C
         && host_seat(roster, cx).is_some_and(|seat| {
             message.connection_id.as_ref() == Some(&seat.connection)
                 && message.client_id.as_ref().is_some_and(|id| id.as_str() == seat.player.as_str())
-                && !cx.connectivity.shows_process(&seat.player, seat.generation)
+                && !cx.facts.shows_process(&seat.player, seat.generation)
         })
 }
 
@@ -46,10 +58,10 @@ pub(crate) fn shows_host_gone(message: &PresenceMessage, roster: &Roster, cx: &C
 fn rank(roster: &Roster, cx: &Context) -> u32 {
     let ahead = roster.iter().take_while(|seat| seat.player != *cx.player());
     let there = ahead.filter(|seat| {
-        let is_shown = || cx.connectivity.shows_connection(&seat.connection, &seat.player);
+        let is_shown = || cx.facts.shows_connection(&seat.connection, &seat.player);
         cx.feed.host() != Some(&seat.player)
             && seat.status == SeatStatus::Present
-            && (!cx.connectivity.is_synced() || is_shown())
+            && (!cx.facts.is_synced() || is_shown())
     });
     u32::try_from(there.count()).unwrap_or(u32::MAX)
 }
@@ -74,20 +86,21 @@ impl Election {
             && own.is_some_and(|seat| seat.generation == cx.config.generation)
     }
 
-    /// Notes why the host does not come back by itself, and waits for this player's turn.
+    /// Waits for this player's turn, because the host does not come back by itself. `known` is why it counts as gone already.
     pub(crate) fn miss_host(
         &self,
-        peer: &mut PeerState,
+        known: Option<Gone>,
         gone: Gone,
         replica: &Replica,
         now: Instant,
         cx: &mut Context,
-    ) {
-        if self.may_stand(replica, cx) && peer.gone() != Some(Gone::ForSure) {
-            peer.set_gone(Some(gone));
-            let from = if gone == Gone::ForSure { now } else { now + RECONNECT };
-            self.wait_for_turn(from, &replica.document().roster, cx);
+    ) -> HostVerdict {
+        if !self.may_stand(replica, cx) || known == Some(Gone::ForSure) {
+            return HostVerdict::Unchanged;
         }
+        let from = if gone == Gone::ForSure { now } else { now + RECONNECT };
+        self.wait_for_turn(from, &replica.document().roster, cx);
+        HostVerdict::Gone(gone)
     }
 
     /// Sets the time of this player's turn. While the claim of another player is open, nobody else claims.
@@ -97,40 +110,42 @@ impl Election {
         cx.timers.hasten(Timer::Election, at);
     }
 
-    /// Claims the host's place, because it is this player's turn.
+    /// Claims the host's place, because it is this player's turn. `gone` is why the host counts as gone.
     pub(crate) fn elect(
         &mut self,
-        peer: &mut PeerState,
+        gone: Option<Gone>,
         replica: &Replica,
         lost_continuity: bool,
         now: Instant,
         cx: &mut Context,
-    ) {
+    ) -> HostVerdict {
         let roster = &replica.document().roster;
-        let is_back = |seat: &Seat| cx.connectivity.shows_process(&seat.player, seat.generation);
-        if peer.gone() == Some(Gone::Disconnected) && host_seat(roster, cx).is_some_and(is_back) {
-            peer.set_gone(None);
+        let is_back = |seat: &Seat| cx.facts.shows_process(&seat.player, seat.generation);
+        if gone == Some(Gone::Disconnected) && host_seat(roster, cx).is_some_and(is_back) {
+            return HostVerdict::Back;
         }
-        if peer.gone().is_none() || self.is_claiming() || !cx.connectivity.is_up() {
-            return;
+        if gone.is_none() || self.is_claiming() || !cx.facts.is_up() {
+            return HostVerdict::Unchanged;
         }
         if self.leadership().lapses_at().is_some_and(|lapses_at| lapses_at > now) {
-            return self.wait_for_turn(now, roster, cx);
+            self.wait_for_turn(now, roster, cx);
+        } else {
+            self.claim_next_term(replica, lost_continuity, now, cx);
         }
-        self.claim_next_term(replica, lost_continuity, now, cx);
+        HostVerdict::Unchanged
     }
 
     /// Goes on with the election after a claim is out of the way.
-    pub(crate) fn go_on(&self, peer: &PeerState, replica: &Replica, now: Instant, cx: &mut Context) {
-        if peer.gone().is_some() && !self.is_claiming() {
+    pub(crate) fn go_on(&self, gone: Option<Gone>, replica: &Replica, now: Instant, cx: &mut Context) {
+        if gone.is_some() && !self.is_claiming() {
             cx.timers.stop(Timer::Election);
             self.wait_for_turn(now, &replica.document().roster, cx);
         }
     }
 
     /// Plans the next claim after one that did not come back: a little before the host would be missed anew.
-    pub(crate) fn retry(&self, peer: &PeerState, now: Instant, cx: &mut Context) {
-        if peer.gone().is_some() {
+    pub(crate) fn retry(&self, gone: Option<Gone>, now: Instant, cx: &mut Context) {
+        if gone.is_some() {
             let wait = cx.config.timing.lease.saturating_sub(RETRY_EARLIER);
             cx.timers.set(Timer::Election, now + wait);
         }
@@ -152,6 +167,7 @@ impl Election {
         let Some((incarnation, term)) = self.leadership().next_term() else { return };
         let free = if lost_continuity { unheard_terms(&replica.document().roster, cx) } else { 0 };
         let term = Term(term.0.saturating_add(free));
-        self.claim(Some(incarnation), term, replica.stamp().cloned(), false, now, cx);
+        let claim = NewClaim { incarnation: Some(incarnation), term, stamp: replica.stamp().cloned(), led: false };
+        self.claim(claim, now, cx);
     }
 }

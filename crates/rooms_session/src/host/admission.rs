@@ -2,11 +2,9 @@
 //!
 //! Decides who gets a seat, by the room's rules and by the game's answer. Seats are given in `seats.rs`.
 
-use std::time::Duration;
-
 use web_time::Instant;
 
-use super::{seats::Seating, state::HostState};
+use super::{players::HelloFrom, seats::Seating, state::HostState};
 use crate::{
     config::Wish,
     context::Context,
@@ -21,9 +19,6 @@ use crate::{
         outbound::Lane,
     },
 };
-
-/// Shortest time between messages to processes that lost their seats.
-const MIN_SUPERSEDED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the host makes of a hello.
 #[derive(Debug, PartialEq)]
@@ -69,8 +64,7 @@ impl HostState {
             }
             // A player that vanished and comes back may send again what was applied.
             Judgement::New { spectator } => {
-                let known = self.players.nonces.get(&from.player);
-                let new_process = known.is_some_and(|nonce| *nonce != hello.nonce);
+                let new_process = self.players.hello_from(&from.player, &hello.nonce) == HelloFrom::OtherProcess;
                 self.admit_to(from, hello, Seating { old: None, new_process, spectator }, now, cx);
             }
             Judgement::Ask => {
@@ -116,14 +110,14 @@ impl HostState {
         if hello.generation > seat.generation {
             return Judgement::TakeOver(seat.clone());
         }
-        match self.players.nonces.get(&from.player) {
-            Some(nonce) if *nonce != hello.nonce => {
+        match self.players.hello_from(&from.player, &hello.nonce) {
+            HelloFrom::OtherProcess => {
                 let is_alive = seat.connection != from.connection
                     && seat.status == SeatStatus::Present
-                    && cx.connectivity.shows_connection(&seat.connection, &from.player);
+                    && cx.facts.shows_connection(&seat.connection, &from.player);
                 if is_alive { Judgement::Refused(Refusal::IdTaken) } else { Judgement::TakeOver(seat.clone()) }
             }
-            _ => Judgement::Again(seat.clone()),
+            HelloFrom::SameProcess | HelloFrom::Unknown => Judgement::Again(seat.clone()),
         }
     }
 
@@ -149,12 +143,9 @@ impl HostState {
     /// Tells a process to stop that goes on in a seat which a newer one has. It may have missed that, as one that was
     /// frozen, and even lead players who are gone. Nobody else receives this message.
     pub(crate) fn send_superseded(&mut self, from: &Origin, process: Generation, now: Instant, cx: &mut Context) {
-        let last = self.last_superseded;
-        let is_allowed = last.is_none_or(|last| now.duration_since(last) >= MIN_SUPERSEDED_INTERVAL);
-        if !is_allowed || !self.is_active() {
+        if !self.is_active() || !self.players.take_superseded_turn(now) {
             return;
         }
-        self.last_superseded = Some(now);
         let (generation, refusal) = (cx.config.generation, Refusal::Superseded);
         let refused = Refused { generation, nonce: Nonce::default(), process: Some(process), refusal };
         cx.outbound.send_urgent(Lane::Inbox(from.player.clone()), refused.into());

@@ -7,7 +7,7 @@ use super::state::HostState;
 use crate::{
     context::Context,
     id::PlayerId,
-    requests::Requests,
+    requests::OwnRequests,
     state::document::Applied,
     wire::message::{Origin, RESERVED, Request},
 };
@@ -31,7 +31,7 @@ impl HostState {
     }
 
     /// Applies every request whose turn it is, the host's own too.
-    pub(crate) fn apply_requests(&mut self, own: &Requests, cx: &mut Context) {
+    pub(crate) fn apply_requests(&mut self, own: &OwnRequests, cx: &mut Context) {
         self.intake.players().iter().for_each(|player| self.apply_requests_of(player, cx));
         self.apply_own_requests(own, cx);
     }
@@ -46,7 +46,7 @@ impl HostState {
     }
 
     /// Applies the host's own requests.
-    pub(crate) fn apply_own_requests(&mut self, own: &Requests, cx: &mut Context) {
+    pub(crate) fn apply_own_requests(&mut self, own: &OwnRequests, cx: &mut Context) {
         let player = cx.player().clone();
         while cx.feed.has_capacity() && self.is_active() {
             let Some(sequence) = self.document().applied(&player).checked_add(1) else { return };

@@ -17,9 +17,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// The newcomers about whom the game was asked, each with its hello.
 #[derive(Debug, Default)]
-pub(crate) struct Newcomers(BTreeMap<PlayerId, (Origin, Hello, Instant)>);
+pub(crate) struct UndecidedNewcomers(BTreeMap<PlayerId, (Origin, Hello, Instant)>);
 
-impl Newcomers {
+impl UndecidedNewcomers {
     /// Keeps a hello until the game has answered. Returns whether to ask the game.
     pub(super) fn keep(&mut self, from: &Origin, hello: Hello, now: Instant) -> bool {
         let is_fresh = |at: Instant| now.duration_since(at) < ANSWER_WAIT;
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_game_is_asked_once_about_a_process_until_its_time_for_an_answer_is_over() {
-        let (now, mut newcomers) = (Instant::now(), Newcomers::default());
+        let (now, mut newcomers) = (Instant::now(), UndecidedNewcomers::default());
         assert!(newcomers.keep(&from("ada"), hello("a"), now));
         assert!(!newcomers.keep(&from("ada"), hello("a"), now + ANSWER_WAIT / 2));
         assert!(newcomers.keep(&from("ada"), hello("b"), now + ANSWER_WAIT / 2), "another process asks");
@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn a_flood_of_newcomers_is_bounded_and_old_ones_make_way() {
-        let (now, mut newcomers) = (Instant::now(), Newcomers::default());
-        let kept = |newcomers: &mut Newcomers, at| {
+        let (now, mut newcomers) = (Instant::now(), UndecidedNewcomers::default());
+        let kept = |newcomers: &mut UndecidedNewcomers, at| {
             (0..2 * MAX_ASKED).filter(|number| newcomers.keep(&from(&format!("p{number}")), hello("n"), at)).count()
         };
         assert_eq!(kept(&mut newcomers, now), MAX_ASKED);

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::state::{HostState, Phase};
+use super::{lease::Phase, state::HostState};
 use crate::{
     context::Context,
     state::replica::Replica,
     timer::Timer,
     wire::{
         message::{State, Welcome},
-        outbound::{Hold, Lane},
+        outbound::{Hold, Lane, Outbound},
     },
 };
 
@@ -26,20 +26,20 @@ impl HostState {
         }
     }
 
-    /// When the next state or welcome is due. `None`: none waits.
-    pub(crate) fn next_state_at(&self, interval: Duration, cx: &Context) -> Option<Instant> {
+    /// When the next state or welcome is due: `last_step` if it may go at once. `None`: none waits.
+    pub(crate) fn next_state_at(&self, interval: Duration, outbound: &Outbound, last_step: Instant) -> Option<Instant> {
         let is_dirty = self.working.is_dirty();
-        if !is_dirty && self.players.welcomes.is_empty() {
+        if !is_dirty && self.welcomes.is_empty() {
             return None;
         }
-        let not_before = if is_dirty { self.working.not_before() } else { self.players.welcome_at };
-        Some(cx.outbound.ready_at(&Lane::Room, interval).max(not_before).unwrap_or(cx.last_step))
+        let not_before = if is_dirty { self.working.not_before() } else { self.welcomes.not_before() };
+        Some(outbound.ready_at(&Lane::Room, interval).max(not_before).unwrap_or(last_step))
     }
 
     /// Publishes what the host changed, before everything that it sent meanwhile, and then welcomes the newcomers. Does so
     /// once `interval` is over since the last publish.
     pub(crate) fn publish_state(&mut self, interval: Duration, now: Instant, cx: &mut Context) {
-        let waits = self.working.is_dirty() || !self.players.welcomes.is_empty();
+        let waits = self.working.is_dirty() || !self.welcomes.is_empty();
         if !waits
             || !matches!(self.phase(), Phase::Active | Phase::Opening)
             || self.working.not_before().is_some_and(|at| at > now)
@@ -51,21 +51,19 @@ impl HostState {
         if self.phase() == Phase::Opening && !self.working.is_snapshot_due() {
             return;
         }
-        if let Some((version, body)) = self.working.next_state(&self.reign) {
-            let generation = cx.config.generation;
-            cx.outbound.send_state(State { generation, reign: self.reign.clone(), version, body });
+        let reign = self.reign().clone();
+        if let Some((version, body)) = self.working.next_state(&reign) {
+            cx.outbound.send_state(State { generation: cx.config.generation, reign, version, body });
             cx.timers.set(Timer::Lease, now + cx.config.timing.lease_interval);
         }
         self.send_welcomes(now, cx);
     }
 
     fn send_welcomes(&mut self, now: Instant, cx: &mut Context) {
-        let must_wait = self.players.welcome_at.is_some_and(|at| at > now);
-        if !self.is_active() || self.players.welcomes.is_empty() || must_wait {
+        if !self.is_active() {
             return;
         }
-        self.players.welcome_at = Some(now + cx.config.timing.publish_interval);
-        for (player, nonce) in std::mem::take(&mut self.players.welcomes) {
+        for (player, nonce) in self.welcomes.take_due(cx.config.timing.publish_interval, now) {
             if !self.document().roster.contains(&player) {
                 continue;
             }
@@ -73,7 +71,7 @@ impl HostState {
                 generation: cx.config.generation,
                 nonce,
                 host: cx.player().clone(),
-                reign: self.reign.clone(),
+                reign: self.reign().clone(),
                 version: self.working.version(),
                 snapshot: self.document().clone(),
             };
@@ -88,8 +86,7 @@ impl HostState {
 
     /// Sends the state again that an own lease announced, if it still has not come back.
     pub(crate) fn check_behind(&mut self, replica: &Replica, cx: &Context) {
-        let overdue = self.announced.take().is_some_and(|stamp| replica.is_behind(&stamp));
-        if overdue && !self.working.is_snapshot_due() {
+        if self.lease.take_overdue(replica) && !self.working.is_snapshot_due() {
             self.on_state_failed(cx);
         }
     }

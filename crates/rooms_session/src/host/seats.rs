@@ -5,7 +5,7 @@
 use rooms_protocol::{PresenceAction, PresenceMessage};
 use web_time::Instant;
 
-use super::state::HostState;
+use super::{players::SeatVerdict, state::HostState};
 use crate::{
     connectivity::facts::member_data,
     context::Context,
@@ -26,6 +26,15 @@ pub(super) struct Seating {
     /// Whether the process before this one is gone.
     pub new_process: bool,
     pub spectator: bool,
+}
+
+/// Whether a player whose seat is taken away may come back with requests that it sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It said goodbye. Its counter of applied requests is forgotten.
+    ForGood,
+    /// It vanished or was removed. Its counter stays, so that no request is applied twice.
+    MayReturn,
 }
 
 impl HostState {
@@ -56,40 +65,36 @@ impl HostState {
         let applied = Applied { generation: hello.generation, sequence };
         if known != Some(applied) {
             if let Some(vanished) = self.working.superfluous_counter() {
-                self.players.nonces.remove(&vanished);
+                self.players.forget_process(&vanished);
                 self.set_applied(&vanished, None);
             }
             self.set_applied(player, Some(applied));
         }
-        self.players.nonces.insert(player.clone(), hello.nonce.clone());
-        self.players.welcomes.insert(player.clone(), hello.nonce);
-        self.players.seen.insert(player.clone(), now);
-        self.players.grace.remove(player);
+        self.players.admit(player, hello.nonce.clone(), now);
+        self.welcomes.plan(player, hello.nonce);
         if old.as_ref() != Some(&seat) {
             self.set_seat(seat, cx);
         }
     }
 
-    /// Takes a seat away, if the host acts: its player left, or was gone for too long. `said_goodbye` forgets the player's
-    /// counter as well.
-    pub(crate) fn give_up_seat(&mut self, player: &PlayerId, said_goodbye: bool, cx: &mut Context) {
+    /// Takes a seat away, if the host acts: its player left, or was gone for too long.
+    pub(crate) fn give_up_seat(&mut self, player: &PlayerId, departure: Departure, cx: &mut Context) {
         if self.is_active() && *player != *cx.player() {
-            self.vacate(player, said_goodbye, cx);
+            self.vacate(player, departure, cx);
         }
     }
 
     /// Takes a seat away.
-    pub(crate) fn vacate(&mut self, player: &PlayerId, said_goodbye: bool, cx: &mut Context) {
+    pub(crate) fn vacate(&mut self, player: &PlayerId, departure: Departure, cx: &mut Context) {
         let Some(old) = self.document().roster.get(player).cloned() else { return };
         self.working.set_seat(player, None);
-        if said_goodbye {
+        if departure == Departure::ForGood {
             self.set_applied(player, None);
-            self.players.nonces.remove(player);
+            self.players.forget_process(player);
         }
         self.intake.forget(player);
-        self.players.welcomes.remove(player);
-        self.players.seen.remove(player);
-        self.players.grace.remove(player);
+        self.welcomes.drop(player);
+        self.players.note_left(player);
         cx.feed.emit_seat(Some(&old), None, &self.working.get().rules);
     }
 
@@ -108,13 +113,10 @@ impl HostState {
         match seat.status {
             SeatStatus::Lost => {
                 let until = now + cx.config.timing.grace;
-                self.players.grace.insert(player, until);
+                self.players.note_lost(&player, until);
                 cx.timers.hasten(Timer::Seats, until);
             }
-            SeatStatus::Present => {
-                self.players.grace.remove(&player);
-                self.players.seen.insert(player, now);
-            }
+            SeatStatus::Present => self.players.note_present(&player, now),
         }
         self.set_seat(seat, cx);
     }
@@ -129,8 +131,7 @@ impl HostState {
         }
         match message.action {
             PresenceAction::Leave | PresenceAction::Absent => {
-                let is_gone =
-                    seat.connection == *connection && !cx.connectivity.shows_process(&player, seat.generation);
+                let is_gone = seat.connection == *connection && !cx.facts.shows_process(&player, seat.generation);
                 if is_gone && seat.status == SeatStatus::Present {
                     self.mark(Seat { status: SeatStatus::Lost, ..seat }, now, cx);
                 }
@@ -147,7 +148,7 @@ impl HostState {
     pub(crate) fn mark_absent(&mut self, now: Instant, cx: &mut Context) {
         let is_absent = |seat: &&Seat| {
             let is_old_host = cx.feed.host() == Some(&seat.player);
-            let is_missing = || cx.connectivity.is_synced() && !cx.connectivity.shows_seat(seat);
+            let is_missing = || cx.facts.is_synced() && !cx.facts.shows_seat(seat);
             seat.player != *cx.player() && (is_old_host || is_missing())
         };
         let absent: Vec<Seat> = self.document().roster.iter().filter(is_absent).cloned().collect();
@@ -160,10 +161,10 @@ impl HostState {
     pub(crate) fn give_up_left_seats(&mut self, cx: &mut Context) {
         let is_gone = |player: &&PlayerId| {
             let seat = self.document().roster.get(player);
-            seat.is_some_and(|seat| !cx.connectivity.shows_connection(&seat.connection, player))
+            seat.is_some_and(|seat| !cx.facts.shows_connection(&seat.connection, player))
         };
         let gone: Vec<PlayerId> = cx.feed.goodbyes().filter(is_gone).cloned().collect();
-        gone.iter().for_each(|player| self.give_up_seat(player, true, cx));
+        gone.iter().for_each(|player| self.give_up_seat(player, Departure::ForGood, cx));
     }
 
     /// Marks the seats of players whom presence does not show, and gives up those that were lost for too long.
@@ -175,30 +176,17 @@ impl HostState {
         }
         let (mut lost, mut expired, mut next) = (Vec::new(), Vec::new(), None);
         for seat in self.working.get().roster.iter().filter(|seat| seat.player != *cx.player()) {
-            let is_shown = cx.connectivity.shows_seat(seat);
-            match seat.status {
-                // A player that was just admitted may not have entered presence yet.
-                SeatStatus::Present if !is_shown && cx.connectivity.is_synced() => {
-                    let seen = self.players.seen.get(&seat.player);
-                    if seen.is_none_or(|seen| now.duration_since(*seen) >= timing.lease * 2) {
-                        lost.push(Seat { status: SeatStatus::Lost, ..seat.clone() });
-                    }
-                }
-                SeatStatus::Present => {}
-                SeatStatus::Lost => {
-                    let until = *self.players.grace.entry(seat.player.clone()).or_insert(now + timing.grace);
-                    if until <= now {
-                        expired.push(seat.player.clone());
-                    } else {
-                        next = Some(next.map_or(until, |next: Instant| next.min(until)));
-                    }
-                }
+            match self.players.check(seat, cx.facts, now, &timing) {
+                SeatVerdict::Present => {}
+                SeatVerdict::Missing => lost.push(Seat { status: SeatStatus::Lost, ..seat.clone() }),
+                SeatVerdict::KeptUntil(until) => next = Some(next.map_or(until, |next: Instant| next.min(until))),
+                SeatVerdict::Expired => expired.push(seat.player.clone()),
             }
         }
         if let Some(next) = next {
             cx.timers.hasten(Timer::Seats, next);
         }
         lost.into_iter().for_each(|seat| self.mark(seat, now, cx));
-        expired.iter().for_each(|player| self.give_up_seat(player, false, cx));
+        expired.iter().for_each(|player| self.give_up_seat(player, Departure::MayReturn, cx));
     }
 }

@@ -1,89 +1,73 @@
-//! What a host keeps beside what everybody has: its reign, whether it acts, and what it publishes.
+//! The host: owns the parts of it, and passes calls on to them.
 //!
-//! Owns the phase of the host, its lease, and the pace of its states and welcomes. A *lease* is the time for which the
-//! peers keep a silent host; a lease message, a *beat*, renews it. The *fence* stops a host whose own messages do not come
-//! back, before its lease ends for the others.
-
-use std::{collections::BTreeMap, time::Duration};
+//! Its parts are the document as the host wants it, its lease, what it knows of the players, the welcomes, the requests that
+//! wait for their turn, and the newcomers about whom the game was asked. Its methods stand in this file and, by what they
+//! are about, in `admission.rs`, `seats.rs`, `intake.rs` and `publish.rs`.
 
 use rooms_protocol::MessageSerial;
 use serde_json::Value;
 use web_time::Instant;
 
-use super::{document::WorkingDocument, newcomers::Newcomers};
+use super::{
+    document::WorkingDocument,
+    lease::{DueClaim, HostLease, Phase, Resumption},
+    newcomers::UndecidedNewcomers,
+    players::Players,
+    welcomes::Welcomes,
+};
 use crate::{
     config::Migration,
     context::Context,
-    election::claim::OPEN_CLAIM,
+    election::leadership::Leadership,
     event::{InterruptReason, SessionError, SessionEvent},
     id::{PlayerId, Reign, Stamp, Term},
     requests::Intake,
     state::{
         document::{Applied, Document},
-        replica::{BEHIND, Replica},
+        replica::Replica,
         roster::{Seat, SeatStatus},
         rules::RoomRules,
     },
     timer::{Timer, Timers},
     wire::{
-        message::{HandOver, Lease, Nonce},
+        message::{HandOver, Lease},
         outbound::Lane,
     },
 };
 
-/// Shortest time between leases that answer messages of an old reign: at most 5 a second.
-const MIN_LEASE_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Whether a host acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Leads anew, and does not act before its first snapshot came back.
-    Opening,
-    /// Acts: its own messages come back.
-    Active,
-    /// Does not act until a lease from this beat on comes back.
-    Suspended { from_beat: u64 },
-    /// Missed something, or somebody claims its place. Does not act until it has claimed to lead anew.
-    Reclaiming,
-    /// Has named a successor. Does not act, and waits for the successor's claim.
-    HandingOver,
+/// What a host has to do now that the time of its own claim has come.
+#[derive(Debug, PartialEq)]
+#[must_use]
+pub(crate) enum ClaimDue {
+    /// Claim this term of this incarnation.
+    Claim(MessageSerial, Term),
+    /// Claim later, because nothing goes out.
+    NotConnected,
+    /// Nothing.
+    Nothing,
 }
 
-/// What a host knows of the players beside their seats.
-#[derive(Debug, Default)]
-pub(super) struct Players {
-    /// Which process of each player was admitted here.
-    pub nonces: BTreeMap<PlayerId, Nonce>,
-    /// Whom to welcome with the next state.
-    pub welcomes: BTreeMap<PlayerId, Nonce>,
-    /// The next welcomes do not go out before this. Each holds the whole document, so a flood of hellos must not set their
-    /// pace.
-    pub welcome_at: Option<Instant>,
-    /// When each player was admitted here, or seen again last.
-    pub seen: BTreeMap<PlayerId, Instant>,
-    /// When the seats of lost players are given up.
-    pub grace: BTreeMap<PlayerId, Instant>,
+/// Whether a host has just handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum HandOverVerdict {
+    /// It goes on as it is.
+    NotDue,
+    /// It has named its successor, and waits for that one's claim.
+    HandedOver,
 }
 
 /// What a host keeps beside what everybody has.
 #[derive(Debug)]
 pub(crate) struct HostState {
-    pub(super) reign: Reign,
-    phase: Phase,
+    reign: Reign,
+    pub(super) lease: HostLease,
     pub(super) working: WorkingDocument,
     pub(super) players: Players,
+    pub(super) welcomes: Welcomes,
     pub(super) intake: Intake,
     /// About whom the game was asked.
-    pub(super) newcomers: Newcomers,
-    /// Who is to lead once everything is published.
-    successor: Option<PlayerId>,
-    /// The state that an own lease announced when it came back, and that has not come back itself.
-    pub(super) announced: Option<Stamp>,
-    /// Numbers the leases.
-    beat: u64,
-    last_lease: Option<Instant>,
-    /// When a process was last told that a newer one has its seat.
-    pub(super) last_superseded: Option<Instant>,
+    pub(super) newcomers: UndecidedNewcomers,
 }
 
 impl HostState {
@@ -91,24 +75,21 @@ impl HostState {
     pub(crate) fn new(reign: Reign, document: Document, held: Option<Stamp>) -> Self {
         Self {
             reign,
-            phase: Phase::Opening,
+            lease: HostLease::new(),
             working: WorkingDocument::new(document, held),
             players: Players::default(),
+            welcomes: Welcomes::default(),
             intake: Intake::default(),
-            newcomers: Newcomers::default(),
-            successor: None,
-            announced: None,
-            beat: 0,
-            last_lease: None,
-            last_superseded: None,
+            newcomers: UndecidedNewcomers::default(),
         }
     }
 
     /// Leads again, in a new reign.
     pub(crate) fn lead_again(&mut self, reign: Reign) {
-        (self.reign, self.phase) = (reign, Phase::Opening);
+        self.reign = reign;
+        self.lease.open();
         self.working.demand_snapshot(None);
-        self.players.welcomes.clear();
+        self.welcomes.clear();
     }
 
     /// The host's reign.
@@ -118,16 +99,16 @@ impl HostState {
 
     /// Whether the host acts, and how it stopped.
     pub(crate) fn phase(&self) -> Phase {
-        self.phase
+        self.lease.phase()
     }
 
     /// Whether the host leads anew, and its first snapshot has not come back.
     pub(crate) fn is_opening(&self) -> bool {
-        self.phase == Phase::Opening
+        self.phase() == Phase::Opening
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        self.phase == Phase::Active
+        self.lease.is_active()
     }
 
     /// The document as the host wants it, published or not.
@@ -156,7 +137,7 @@ impl HostState {
     }
 
     /// Takes the hello of a newcomer about whom the game was asked.
-    pub(crate) fn newcomers_mut(&mut self) -> &mut Newcomers {
+    pub(crate) fn newcomers_mut(&mut self) -> &mut UndecidedNewcomers {
         &mut self.newcomers
     }
 
@@ -174,7 +155,7 @@ impl HostState {
 
     /// Writes down who this player is now, and over which connection.
     pub(crate) fn refresh_own_seat(&mut self, cx: &mut Context) {
-        let Some(connection) = cx.connectivity.connection().cloned() else { return };
+        let Some(connection) = cx.facts.connection().cloned() else { return };
         let roster = &self.document().roster;
         let old = roster.get(cx.player());
         let new = Seat {
@@ -198,120 +179,90 @@ impl HostState {
 
     /// Notes that an own message came back. Returns whether the host acts, so that the room has a host.
     pub(crate) fn on_echo(&mut self, now: Instant, cx: &mut Context) -> bool {
-        if self.is_active() {
-            cx.timers.set(Timer::Fence, now + cx.config.timing.self_fence);
-        }
-        self.is_active()
+        self.lease.on_echo(now, &cx.config.timing, cx.timers)
     }
 
-    /// Notes an own lease that came back. `is_best` tells whether no better reign or claim is known. Returns whether the
-    /// host may act again.
+    /// Notes an own lease that came back. Returns whether the host may act again. One that somebody else claims to replace
+    /// waits for that claim to end, and then claims above it.
     pub(crate) fn on_own_lease(
         &mut self,
         lease: &Lease,
-        is_best: bool,
+        leadership: &Leadership,
         replica: &Replica,
         now: Instant,
         timers: &mut Timers,
     ) -> bool {
-        let restored = is_best && matches!(self.phase, Phase::Suspended { from_beat } if lease.beat >= from_beat);
         let stamp = Stamp { reign: lease.reign.clone(), version: lease.version };
-        if self.is_active() && self.announced.is_none() && replica.is_behind(&stamp) {
-            self.announced = Some(stamp);
-            timers.set(Timer::Behind, now + BEHIND);
-        }
-        restored
+        self.lease.on_announced(stamp, replica, now, timers);
+        leadership.is_best(&lease.reign) && self.lease.is_restored_by(lease.beat)
     }
 
     /// Acts again, or for the first time.
     pub(crate) fn activate(&mut self, now: Instant, cx: &mut Context) {
-        self.phase = Phase::Active;
-        cx.timers.set(Timer::Fence, now + cx.config.timing.self_fence);
+        self.lease.activate(now, &cx.config.timing, cx.timers);
     }
 
     /// Stops acting until an own lease comes back.
     pub(crate) fn suspend(&mut self, now: Instant, timers: &mut Timers) {
-        if matches!(self.phase, Phase::Active | Phase::HandingOver) {
-            self.phase = Phase::Suspended { from_beat: self.beat.saturating_add(1) };
-            timers.set(Timer::Lease, now);
-            timers.stop(Timer::Fence);
-        }
+        self.lease.suspend(now, timers);
     }
 
     /// Stops acting, because no own message has come back for too long. Before it has acted, sends its first snapshot
     /// again.
     pub(crate) fn fence(&mut self, now: Instant, cx: &mut Context) {
-        self.suspend(now, &mut cx.timers);
+        self.lease.suspend(now, cx.timers);
         cx.feed.interrupt(InterruptReason::NoEcho);
-        if self.phase == Phase::Opening {
+        if self.is_opening() {
             self.working.repeat_snapshot();
             cx.timers.set(Timer::Fence, now + cx.config.timing.self_fence);
         }
     }
 
-    /// Stops acting, and claims to lead anew at a time.
-    pub(crate) fn reclaim_at(&mut self, at: Instant, timers: &mut Timers) {
-        self.phase = Phase::Reclaiming;
-        self.successor = None;
-        timers.stop(Timer::Fence);
-        timers.stop(Timer::Lease);
-        timers.set(Timer::Claim, at);
+    /// Stops acting, and waits for the time to claim anew.
+    pub(crate) fn reclaim(&mut self, timers: &mut Timers) {
+        self.lease.reclaim(timers);
     }
 
-    /// Goes on when the connection is back: shows that it lives, or claims to lead anew after `listening` to others.
-    pub(crate) fn resume(&mut self, listening: Duration, now: Instant, timers: &mut Timers) {
-        match self.phase {
-            Phase::Reclaiming => timers.hasten(Timer::Claim, now + listening),
-            _ => timers.hasten(Timer::Lease, now),
-        }
+    /// Goes on when the connection is back.
+    pub(crate) fn resume(&self, now: Instant, timers: &mut Timers) -> Resumption {
+        self.lease.resume(now, timers)
     }
 
-    /// Decides what to do when the host's own claim is due. Returns the incarnation and the term to claim. `next` is the
-    /// next free term of the best incarnation known. A host whose successor did not claim acts again.
+    /// Decides what is due when the time of the host's own claim has come. `next` is the next free term of the best
+    /// incarnation known.
     pub(crate) fn on_claim_due(
         &mut self,
         next: Option<(MessageSerial, Term)>,
         now: Instant,
         cx: &mut Context,
-    ) -> Option<(MessageSerial, Term)> {
-        match self.phase {
-            Phase::HandingOver => {
-                self.phase = Phase::Suspended { from_beat: self.beat.saturating_add(1) };
-                cx.timers.set(Timer::Lease, now);
-                None
-            }
-            Phase::Reclaiming if !cx.connectivity.is_up() => {
-                cx.timers.set(Timer::Claim, now + cx.config.timing.gather);
-                None
-            }
-            Phase::Reclaiming => {
+    ) -> ClaimDue {
+        match self.lease.on_claim_due(now, cx.timers) {
+            DueClaim::Nothing => ClaimDue::Nothing,
+            DueClaim::Reclaim if !cx.facts.is_up() => ClaimDue::NotConnected,
+            DueClaim::Reclaim => {
                 let above = Term(self.reign.term.0.saturating_add(1));
                 let next = next.filter(|(incarnation, _)| *incarnation == self.reign.incarnation);
-                Some((self.reign.incarnation.clone(), next.map_or(above, |(_, term)| term.max(above))))
+                let term = next.map_or(above, |(_, term)| term.max(above));
+                ClaimDue::Claim(self.reign.incarnation.clone(), term)
             }
-            Phase::Opening | Phase::Active | Phase::Suspended { .. } => None,
         }
     }
 
     /// Answers messages of a reign that gave way, so that their sender learns of it.
     pub(crate) fn answer_stale(&mut self, now: Instant, cx: &mut Context) {
-        let is_allowed = self.last_lease.is_none_or(|last| now.duration_since(last) >= MIN_LEASE_INTERVAL);
-        if is_allowed && self.phase != Phase::Reclaiming {
+        if self.lease.may_answer(now) {
             self.send_lease(now, cx);
         }
     }
 
     /// Shows that the host lives.
     pub(crate) fn send_lease(&mut self, now: Instant, cx: &mut Context) {
-        if self.phase == Phase::Reclaiming || !cx.connectivity.is_up() {
+        if !cx.facts.is_up() {
             return;
         }
-        self.beat = self.beat.saturating_add(1);
-        self.last_lease = Some(now);
+        let Some(beat) = self.lease.next_beat(now, &cx.config.timing, cx.timers) else { return };
         let (generation, version) = (cx.config.generation, self.working.version());
-        let lease = Lease { generation, reign: self.reign.clone(), version, beat: self.beat };
-        cx.outbound.send_urgent(Lane::Room, lease.into());
-        cx.timers.set(Timer::Lease, now + cx.config.timing.lease_interval);
+        cx.outbound.send_urgent(Lane::Room, Lease { generation, reign: self.reign.clone(), version, beat }.into());
     }
 
     /// Names the player that is to lead, once everything that this host did is published.
@@ -324,81 +275,85 @@ impl HostState {
             Some(seat) if seat.status == SeatStatus::Lost => Err(SessionError::PlayerLost(player.clone())),
             Some(_) if player == own => Ok(()),
             Some(_) => {
-                self.successor = Some(player.clone());
+                self.lease.name_successor(player);
                 Ok(())
             }
         }
     }
 
     /// Sends who is to lead, after everything else, and stops acting.
-    pub(crate) fn send_hand_over(&mut self, now: Instant, cx: &mut Context) {
+    pub(crate) fn send_hand_over(&mut self, now: Instant, cx: &mut Context) -> HandOverVerdict {
         let is_ready = cx.outbound.is_ready(&Lane::Room, cx.config.timing.publish_interval, now);
         if !self.is_active() || self.working.is_dirty() || !is_ready {
-            return;
+            return HandOverVerdict::NotDue;
         }
-        let Some(to) = self.successor.take() else { return };
-        self.phase = Phase::HandingOver;
+        let Some(to) = self.lease.hand_over(cx.timers) else { return HandOverVerdict::NotDue };
         let hand_over = HandOver { generation: cx.config.generation, reign: self.reign.clone(), to };
         cx.outbound.send(Lane::Room, hand_over.into());
-        cx.timers.stop(Timer::Fence);
-        cx.timers.set(Timer::Claim, now + cx.config.timing.gather + OPEN_CLAIM);
+        HandOverVerdict::HandedOver
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::tests::context;
+    use crate::{
+        context::{Base, tests::base},
+        election::leadership::{Leader, OpenClaim},
+    };
 
-    fn host(now: Instant, cx: &mut Context) -> HostState {
+    fn host(now: Instant, base: &mut Base) -> HostState {
         let reign = Reign { incarnation: "1".into(), term: Term(3), since: "5".into() };
         let mut host = HostState::new(reign, Document::default(), None);
-        host.activate(now, cx);
+        host.activate(now, &mut base.lend());
         host
     }
 
-    fn lease(host: &HostState, beat: u64) -> Lease {
-        Lease { generation: crate::Generation(1), reign: host.reign().clone(), version: crate::Version(0), beat }
-    }
-
     #[test]
-    fn a_suspended_host_acts_again_with_the_first_lease_that_it_sent_since() {
-        let (now, mut cx) = (Instant::now(), context());
-        let mut host = host(now, &mut cx);
-        host.suspend(now, &mut cx.timers);
-        assert_eq!((host.phase(), cx.timers.get(Timer::Lease)), (Phase::Suspended { from_beat: 1 }, Some(now)));
-        let replica = Replica::default();
-        let mut is_restored = |beat, is_best| {
-            let lease = lease(&host, beat);
-            host.on_own_lease(&lease, is_best, &replica, now, &mut cx.timers)
+    fn a_suspended_host_acts_again_unless_somebody_claims_its_place() {
+        let (now, mut base) = (Instant::now(), base());
+        let mut host = host(now, &mut base);
+        host.suspend(now, &mut base.timers);
+        assert_eq!(host.phase(), Phase::Suspended { from_beat: 1 });
+        let (replica, mut leadership) = (Replica::default(), Leadership::default());
+        let mut is_restored = |beat, leadership: &Leadership| {
+            let (generation, version) = (crate::Generation(1), crate::Version(0));
+            let lease = Lease { generation, reign: host.reign().clone(), version, beat };
+            host.on_own_lease(&lease, leadership, &replica, now, &mut base.timers)
         };
-        assert!(!is_restored(0, true), "an echo from before");
-        assert!(!is_restored(1, false), "somebody claims its place");
-        assert!(is_restored(1, true));
+        assert!(!is_restored(0, &leadership), "an echo from before");
+        assert!(is_restored(1, &leadership));
+        let reign = Reign { incarnation: "1".into(), term: Term(4), since: "6".into() };
+        let leader = Leader { reign, player: PlayerId::new("bob").unwrap() };
+        leadership.on_claim(OpenClaim { leader, stamp: None, lapses_at: now });
+        assert!(!is_restored(1, &leadership));
     }
 
     #[test]
     fn a_host_that_reclaims_claims_above_its_term_and_above_every_known_one() {
-        let (now, mut cx) = (Instant::now(), context());
-        let mut host = host(now, &mut cx);
-        assert_eq!(host.on_claim_due(None, now, &mut cx), None, "it acts and need not claim");
-        host.reclaim_at(now, &mut cx.timers);
-        assert_eq!(host.on_claim_due(None, now, &mut cx), None, "the connection is down");
-        assert_eq!(cx.timers.get(Timer::Claim), Some(now + cx.config.timing.gather));
-        cx.connectivity.set_up();
-        let term =
-            |host: &mut HostState, next, cx: &mut Context| host.on_claim_due(next, now, cx).map(|(_, term)| term);
-        assert_eq!(term(&mut host, None, &mut cx), Some(Term(4)));
-        assert_eq!(term(&mut host, Some(("1".into(), Term(9))), &mut cx), Some(Term(9)));
-        assert_eq!(term(&mut host, Some(("0".into(), Term(9))), &mut cx), Some(Term(4)), "of another founding");
+        let (now, mut base) = (Instant::now(), base());
+        let mut host = host(now, &mut base);
+        assert_eq!(host.on_claim_due(None, now, &mut base.lend()), ClaimDue::Nothing, "it acts and need not claim");
+        host.reclaim(&mut base.timers);
+        assert_eq!(host.on_claim_due(None, now, &mut base.lend()), ClaimDue::NotConnected);
+        base.facts.set_up();
+        let claim = |term| ClaimDue::Claim("1".into(), Term(term));
+        let mut due = |next| host.on_claim_due(next, now, &mut base.lend());
+        assert_eq!(due(None), claim(4));
+        assert_eq!(due(Some(("1".into(), Term(9)))), claim(9));
+        assert_eq!(due(Some(("0".into(), Term(9)))), claim(4), "of another founding");
     }
 
     #[test]
     fn a_host_whose_successor_does_not_claim_goes_on() {
-        let (now, mut cx) = (Instant::now(), context());
-        let mut host = host(now, &mut cx);
-        host.phase = Phase::HandingOver;
-        assert_eq!(host.on_claim_due(None, now, &mut cx), None);
+        let (now, mut base) = (Instant::now(), base());
+        let mut host = host(now, &mut base);
+        host.working.next_state(&host.reign);
+        host.lease.name_successor(&PlayerId::new("bob").unwrap());
+        assert_eq!(host.send_hand_over(now, &mut base.lend()), HandOverVerdict::HandedOver);
+        assert_eq!(host.phase(), Phase::HandingOver);
+        assert_eq!(host.on_claim_due(None, now, &mut base.lend()), ClaimDue::Nothing);
         assert_eq!(host.phase(), Phase::Suspended { from_beat: 1 });
+        assert_eq!(base.timers.get(Timer::Lease), Some(now));
     }
 }

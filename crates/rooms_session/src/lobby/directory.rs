@@ -69,7 +69,7 @@ pub struct ListedRoom {
 /// What a host shows of its room, as presence data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
+pub(crate) struct ListEntry {
     room: RoomName,
     #[serde(flatten)]
     listing: Listing,
@@ -84,7 +84,7 @@ pub(crate) struct Entry {
     reign: Reign,
 }
 
-impl Entry {
+impl ListEntry {
     /// Reads what a member shows. `None` if it makes no sense.
     fn read(message: &PresenceMessage) -> Option<Self> {
         let json = message.data.as_ref().and_then(Data::as_json)?;
@@ -110,12 +110,12 @@ impl Session {
     }
 
     /// What the list shows of the room. `None` unless this player hosts it and wants it there.
-    pub(crate) fn entry(&self) -> Option<Entry> {
+    pub(crate) fn entry(&self) -> Option<ListEntry> {
         let reign = self.stamp().filter(|_| self.is_host())?.reign.clone();
         let rules = self.rules();
         let mut host_name = self.shown_name().to_owned();
         cut(&mut host_name, MAX_TITLE);
-        Some(Entry {
+        Some(ListEntry {
             room: self.room().clone(),
             listing: rules.listing.clone()?,
             host_name,
@@ -140,7 +140,7 @@ pub struct RoomDirectory {
     /// The modes that the channel was attached with. Empty: it is not attached.
     asked: Flags,
     /// What this player shows of its room.
-    shown: Option<Entry>,
+    shown: Option<ListEntry>,
     /// It is not shown again before this.
     not_before: Option<Instant>,
     /// Set if the server refused the last presence message.
@@ -148,7 +148,7 @@ pub struct RoomDirectory {
     /// Whether to send it again.
     again: bool,
     /// What others show, by connection and name.
-    members: BTreeMap<(ConnectionId, ClientId), Entry>,
+    members: BTreeMap<(ConnectionId, ClientId), ListEntry>,
     rooms: Vec<ListedRoom>,
     complete: bool,
     trouble: Option<ErrorInfo>,
@@ -253,7 +253,7 @@ impl RoomDirectory {
         let (Some(connection), Some(client)) = (&message.connection_id, &message.client_id) else { return };
         let key = (connection.clone(), client.clone());
         let entry = match message.action {
-            PresenceAction::Enter | PresenceAction::Present | PresenceAction::Update => Entry::read(message),
+            PresenceAction::Enter | PresenceAction::Present | PresenceAction::Update => ListEntry::read(message),
             PresenceAction::Leave | PresenceAction::Absent => None,
             PresenceAction::Unknown(_) => return,
         };
@@ -267,10 +267,10 @@ impl RoomDirectory {
 
     /// Works out again which rooms to show.
     fn refresh(&mut self) {
-        let mut best: BTreeMap<&RoomName, (PlayerId, &Entry)> = BTreeMap::new();
+        let mut best: BTreeMap<&RoomName, (PlayerId, &ListEntry)> = BTreeMap::new();
         for ((_, client), entry) in self.members.iter().filter(|_| self.watching) {
             let Some(host) = PlayerId::from_client_id(client) else { continue };
-            let better = |(_, known): &(PlayerId, &Entry)| entry.reign.is_better_than(&known.reign);
+            let better = |(_, known): &(PlayerId, &ListEntry)| entry.reign.is_better_than(&known.reign);
             if best.get(&entry.room).is_none_or(better) {
                 best.insert(&entry.room, (host, entry));
             }

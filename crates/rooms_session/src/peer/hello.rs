@@ -113,7 +113,7 @@ impl Hellos {
     pub(crate) fn want_welcome(&mut self, now: Instant, cx: &mut Context) {
         let jitter = Duration::from_millis(cx.rng.random_range(HELLO_JITTER_MS));
         let at = (now + jitter).max(self.allowed_at(now));
-        self.want_welcome_at(at, &mut cx.timers);
+        self.want_welcome_at(at, cx.timers);
     }
 
     /// Asks the host for what is missing, at this time at the latest.
@@ -153,31 +153,31 @@ impl Hellos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::tests::context;
+    use crate::context::tests::base;
 
     #[test]
     fn a_player_asks_for_what_it_misses_after_a_short_wait_and_not_more_than_once_a_second() {
-        let (now, mut cx) = (Instant::now(), context());
+        let (now, mut base) = (Instant::now(), base());
         let mut hellos = Hellos::new("n".into());
-        hellos.want_welcome(now, &mut cx);
-        let at = cx.timers.get(Timer::Hello).unwrap();
+        hellos.want_welcome(now, &mut base.lend());
+        let at = base.timers.get(Timer::Hello).unwrap();
         assert!((now + Duration::from_millis(150)..now + Duration::from_millis(400)).contains(&at));
-        hellos.send(1, None, now, &mut cx);
-        cx.timers.stop(Timer::Hello);
-        hellos.want_welcome(now, &mut cx);
-        assert_eq!(cx.timers.get(Timer::Hello), Some(now + MIN_HELLO_INTERVAL));
+        hellos.send(1, None, now, &mut base.lend());
+        base.timers.stop(Timer::Hello);
+        hellos.want_welcome(now, &mut base.lend());
+        assert_eq!(base.timers.get(Timer::Hello), Some(now + MIN_HELLO_INTERVAL));
     }
 
     #[test]
     fn a_hello_is_sent_again_until_a_welcome_makes_everything_good() {
-        let (now, mut cx) = (Instant::now(), context());
+        let (now, mut base) = (Instant::now(), base());
         let mut hellos = Hellos::new("n".into());
         hellos.set_lost_continuity(true);
         assert!(hellos.note_wait() && !hellos.note_wait(), "the game is told once");
-        hellos.send(1, None, now, &mut cx);
-        assert!(cx.timers.get(Timer::Hello).is_some_and(|at| at >= now + cx.config.timing.hello_interval));
-        hellos.on_welcome(&mut cx.timers);
-        assert_eq!(cx.timers.get(Timer::Hello), None);
+        hellos.send(1, None, now, &mut base.lend());
+        assert!(base.timers.get(Timer::Hello).is_some_and(|at| at >= now + base.config.timing.hello_interval));
+        hellos.on_welcome(&mut base.timers);
+        assert_eq!(base.timers.get(Timer::Hello), None);
         assert!(!hellos.may_have_missed_seats() && !hellos.is_waiting());
     }
 }

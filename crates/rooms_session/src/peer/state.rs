@@ -8,6 +8,7 @@ use web_time::Instant;
 
 use crate::{
     config::SessionTiming,
+    election::turn::HostVerdict,
     id::Stamp,
     state::replica::{BEHIND, Replica},
     timer::{Timer, Timers},
@@ -57,8 +58,13 @@ impl PeerState {
         self.gone
     }
 
-    pub(crate) fn set_gone(&mut self, gone: Option<Gone>) {
-        self.gone = gone;
+    /// Notes what the election says of the host.
+    pub(crate) fn apply(&mut self, verdict: HostVerdict) {
+        match verdict {
+            HostVerdict::Unchanged => {}
+            HostVerdict::Gone(gone) => self.gone = Some(gone),
+            HostVerdict::Back => self.gone = None,
+        }
     }
 
     pub(crate) fn has_doubts(&self) -> bool {
@@ -144,7 +150,7 @@ mod tests {
         let (now, timing, mut timers) = (Instant::now(), SessionTiming::default(), Timers::default());
         let mut peer = PeerState::new(now);
         peer.on_silence(now, &timing, &mut timers);
-        peer.set_gone(Some(Gone::ForSure));
+        peer.apply(HostVerdict::Gone(Gone::ForSure));
         timers.set(Timer::Election, now);
         peer.on_sign_of_life(now, &timing, &mut timers);
         assert_eq!((peer.is_host_silent(), peer.gone(), timers.get(Timer::Election)), (false, None, None));

@@ -5,11 +5,12 @@ use web_time::Instant;
 use super::{Role, Session};
 use crate::{
     election::{
-        claim::{ClaimVerdict, EchoVerdict},
+        claim::{ClaimVerdict, EchoVerdict, NewClaim},
         leadership::Leader,
+        turn::HostVerdict,
     },
     event::{CloseReason, InterruptReason},
-    host::state::Phase,
+    host::{lease::Phase, state::ClaimDue},
     peer::state::Gone,
     wire::message::{Claim, HandOver, Origin},
 };
@@ -19,10 +20,10 @@ impl Session {
     pub(super) fn on_claim(&mut self, from: &Origin, claim: Claim, now: Instant) {
         let reign = match self.election.reign_of(&claim, from.serial.clone()) {
             Ok(reign) => reign,
-            Err(what) => return self.cx.note_malformed(what),
+            Err(what) => return self.base.lend().note_malformed(what),
         };
         if from.own {
-            if self.election.on_own_claim(claim, reign, now, &mut self.cx) == EchoVerdict::Outdone {
+            if self.election.on_own_claim(claim, reign, now, &mut self.base.lend()) == EchoVerdict::Outdone {
                 self.withdraw_claim(now);
                 self.answer_claim(now);
                 if self.election.leadership().claimed().is_none() {
@@ -35,8 +36,8 @@ impl Session {
             return;
         }
         let leader = Leader { reign, player: from.player.clone() };
-        if !self.election.on_claim(leader, claim.stamp, now, &mut self.cx) {
-            self.cx.stats.stale += 1;
+        if !self.election.on_claim(leader, claim.stamp, now, &mut self.base.lend()) {
+            self.base.stats.stale += 1;
             return self.answer_stale(now);
         }
         if self.election.has_echo() {
@@ -57,20 +58,20 @@ impl Session {
                 // Its own claim comes at its time.
                 Phase::Reclaiming => false,
                 Phase::Suspended { .. } | Phase::HandingOver => {
-                    self.election.would_lose(host.published(), self.cx.player())
+                    self.election.would_lose(host.published(), self.base.player())
                 }
             },
-            Role::Peer(_) => self.election.may_defend(&self.replica, &self.cx),
+            Role::Peer(_) => self.election.may_defend(&self.replica, &self.base.lend()),
             Role::Arriving { .. } | Role::Closed => false,
         };
         if is_countered {
-            self.election.plan_counter(now, &mut self.cx);
+            self.election.plan_counter(now, &mut self.base.lend());
         }
     }
 
     /// Claims above the claim that counts, unless that one gave way meanwhile.
     pub(super) fn counter(&mut self, now: Instant) {
-        if !self.election.is_claimed_by_other(self.cx.player()) || !self.cx.connectivity.is_up() {
+        if !self.election.is_claimed_by_other(self.base.player()) || !self.base.facts.is_up() {
             return;
         }
         match &self.role {
@@ -79,7 +80,7 @@ impl Session {
                     Phase::Active | Phase::Opening => true,
                     Phase::Reclaiming => false,
                     Phase::Suspended { .. } | Phase::HandingOver => {
-                        self.election.would_lose(host.published(), self.cx.player())
+                        self.election.would_lose(host.published(), self.base.player())
                     }
                 };
                 if is_due {
@@ -88,7 +89,7 @@ impl Session {
             }
             Role::Peer(_) => {
                 let lost_continuity = self.hellos.lost_continuity();
-                self.election.counter_as_peer(&self.replica, lost_continuity, now, &mut self.cx);
+                self.election.counter_as_peer(&self.replica, lost_continuity, now, &mut self.base.lend());
             }
             Role::Arriving { .. } | Role::Closed => {}
         }
@@ -101,15 +102,20 @@ impl Session {
             ClaimVerdict::NoEcho => {
                 self.withdraw_claim(now);
                 if let Role::Peer(peer) = &self.role {
-                    self.election.retry(peer, now, &mut self.cx);
+                    self.election.retry(peer.gone(), now, &mut self.base.lend());
                 }
             }
             ClaimVerdict::Due => {
                 let Role::Host(host) = &mut self.role else { return };
                 let next = self.election.leadership().next_term();
-                if let Some((incarnation, term)) = host.on_claim_due(next, now, &mut self.cx) {
-                    let held = host.published().cloned();
-                    self.election.claim(Some(incarnation), term, held, true, now, &mut self.cx);
+                let mut cx = self.base.lend();
+                match host.on_claim_due(next, now, &mut cx) {
+                    ClaimDue::Claim(incarnation, term) => {
+                        let (incarnation, stamp) = (Some(incarnation), host.published().cloned());
+                        self.election.claim(NewClaim { incarnation, term, stamp, led: true }, now, &mut cx);
+                    }
+                    ClaimDue::NotConnected => self.election.put_off_reclaim(now, &mut cx),
+                    ClaimDue::Nothing => {}
                 }
             }
         }
@@ -118,7 +124,7 @@ impl Session {
     /// Goes on without a claim whose player did not lead: a host whose reign it ended claims above it, or else the next
     /// player in rank claims.
     pub(super) fn lapse_claims(&mut self, now: Instant) {
-        if !self.election.lapse(now, &mut self.cx.timers) {
+        if !self.election.lapse(now, &mut self.base.timers) {
             return;
         }
         match &self.role {
@@ -131,7 +137,7 @@ impl Session {
     /// Goes on with the election after a claim is out of the way.
     fn go_on_electing(&mut self, now: Instant) {
         if let Role::Peer(peer) = &self.role {
-            self.election.go_on(peer, &self.replica, now, &mut self.cx);
+            self.election.go_on(peer.gone(), &self.replica, now, &mut self.base.lend());
         }
     }
 
@@ -139,25 +145,26 @@ impl Session {
     pub(super) fn elect(&mut self, now: Instant) {
         if let Role::Peer(peer) = &mut self.role {
             let lost_continuity = self.hellos.lost_continuity();
-            self.election.elect(peer, &self.replica, lost_continuity, now, &mut self.cx);
+            let cx = &mut self.base.lend();
+            peer.apply(self.election.elect(peer.gone(), &self.replica, lost_continuity, now, cx));
         }
     }
 
     /// The lease of the host has run out, or nobody has sent anything to a player that arrives.
     pub(super) fn on_silence(&mut self, now: Instant) {
         self.return_to_own_room();
-        let is_up = self.cx.connectivity.is_up();
-        let may_stand = self.election.may_stand(&self.replica, &self.cx);
+        let is_up = self.base.facts.is_up();
+        let may_stand = self.election.may_stand(&self.replica, &self.base.lend());
         match &mut self.role {
             Role::Arriving { .. } => self.consider_founding(now),
             // The clock runs only while the host could be heard.
             Role::Peer(_) if !is_up => {}
             Role::Peer(peer) => {
-                if now >= peer.lost_at(&self.cx.config.timing) && !may_stand {
+                if now >= peer.lost_at(&self.base.config.timing) && !may_stand {
                     return self.close(CloseReason::HostLost);
                 }
-                peer.on_silence(now, &self.cx.config.timing, &mut self.cx.timers);
-                self.cx.feed.interrupt(InterruptReason::HostSilent);
+                peer.on_silence(now, &self.base.config.timing, &mut self.base.timers);
+                self.base.feed.interrupt(InterruptReason::HostSilent);
                 self.miss_host(Gone::ForSure, now);
             }
             Role::Host(_) | Role::Closed => {}
@@ -167,13 +174,13 @@ impl Session {
     /// Returns to the room that this player is in: an older founding was known, and fell silent before this player could
     /// enter it.
     fn return_to_own_room(&mut self) {
-        let is_in_room = matches!(self.role, Role::Peer(_)) && self.cx.connectivity.is_up();
+        let is_in_room = matches!(self.role, Role::Peer(_)) && self.base.facts.is_up();
         let Some(stamp) = self.stamp().filter(|_| is_in_room) else { return };
         let best = self.election.leadership().best();
         if best.is_some_and(|best| best.reign.incarnation != stamp.reign.incarnation) {
             let reign = stamp.reign.clone();
             self.election.forget_leadership();
-            self.election.on_host(&reign, &self.cx.config.player);
+            self.election.note_leader(&reign, &self.base.config.player);
         }
     }
 
@@ -182,14 +189,14 @@ impl Session {
         let led = self.election.leadership().led();
         let is_from_host = led.is_some_and(|led| led.reign == hand_over.reign && led.player == from.player);
         if !is_from_host || from.own {
-            self.cx.stats.stale += u64::from(!from.own);
+            self.base.stats.stale += u64::from(!from.own);
             return;
         }
-        if hand_over.to == *self.cx.player()
-            && self.election.may_stand(&self.replica, &self.cx)
+        if hand_over.to == *self.base.player()
+            && self.election.may_stand(&self.replica, &self.base.lend())
             && let Role::Peer(peer) = &mut self.role
         {
-            peer.set_gone(Some(Gone::ForSure));
+            peer.apply(HostVerdict::Gone(Gone::ForSure));
             self.elect(now);
         }
     }

@@ -10,6 +10,7 @@ use super::{Role, Session};
 use crate::{
     connectivity::changes::{ChannelVerdict, ConnectionVerdict},
     event::{CloseReason, InterruptReason},
+    host::lease::Resumption,
     timer::Timer,
     wire::outbound::Content,
 };
@@ -19,7 +20,7 @@ const PRESENCE_RETRY: Duration = Duration::from_secs(5);
 
 impl Session {
     pub(super) fn on_connection(&mut self, change: ConnectionChange, now: Instant) {
-        match self.cx.connectivity.on_connection(change, &self.cx.config.player) {
+        match self.base.facts.on_connection(change, &self.base.config.player) {
             ConnectionVerdict::Connected { unsent_lost } => {
                 if unsent_lost {
                     self.drop_unsent();
@@ -32,7 +33,7 @@ impl Session {
     }
 
     pub(super) fn on_channel(&mut self, change: ChannelChange, now: Instant) {
-        match self.cx.connectivity.on_channel(change) {
+        match self.base.facts.on_channel(change) {
             Some(ChannelVerdict::Attached { missed, presence_refused }) => {
                 if missed {
                     self.lose_continuity(now);
@@ -50,27 +51,29 @@ impl Session {
 
     /// Goes on once the connection and both channels are there.
     fn consider_up(&mut self, now: Instant) {
-        if !self.cx.connectivity.is_up() {
+        if !self.base.facts.is_up() {
             return;
         }
         match &mut self.role {
             Role::Arriving { silent_since } => {
                 if silent_since.is_none() {
                     *silent_since = Some(now);
-                    self.cx.timers.set(Timer::Hello, now);
+                    self.base.timers.set(Timer::Hello, now);
                 }
                 self.consider_founding(now);
             }
             Role::Peer(peer) => {
-                peer.restart_lease(now, &self.cx.config.timing, &mut self.cx.timers);
+                peer.restart_lease(now, &self.base.config.timing, &mut self.base.timers);
                 if self.hellos.wants_welcome() {
-                    self.cx.timers.hasten(Timer::Hello, now);
+                    self.base.timers.hasten(Timer::Hello, now);
                 }
-                self.cx.timers.hasten(Timer::Requests, now);
+                self.base.timers.hasten(Timer::Requests, now);
             }
             Role::Host(host) => {
-                let listening = self.election.time_to_hear_others(now, &self.cx.config.timing);
-                host.resume(listening, now, &mut self.cx.timers);
+                if host.resume(now, &mut self.base.timers) == Resumption::Reclaim {
+                    let listening = self.election.time_to_hear_others(now, &self.base.config.timing);
+                    self.election.hasten_reclaim(now + listening, &mut self.base.timers);
+                }
             }
             Role::Closed => {}
         }
@@ -79,20 +82,20 @@ impl Session {
 
     /// Notes that nothing goes out or comes in for the moment.
     fn go_down(&mut self, reason: Option<ErrorInfo>, now: Instant) {
-        self.cx.outbound.drop_urgent();
+        self.base.outbound.drop_urgent();
         // The own claim may not have arrived, and better claims may be missed.
-        self.election.drop_own(&mut self.cx.timers);
-        self.cx.timers.stop(Timer::Election);
-        self.cx.timers.stop(Timer::Counter);
+        self.election.drop_own(&mut self.base.timers);
+        self.base.timers.stop(Timer::Election);
+        self.base.timers.stop(Timer::Counter);
         match &mut self.role {
             Role::Arriving { silent_since } => {
                 *silent_since = None;
-                self.cx.timers.stop(Timer::Silence);
+                self.base.timers.stop(Timer::Silence);
             }
-            Role::Host(host) => host.suspend(now, &mut self.cx.timers),
+            Role::Host(host) => host.suspend(now, &mut self.base.timers),
             Role::Peer(_) | Role::Closed => {}
         }
-        self.cx.feed.interrupt(match self.cx.connectivity.is_connected() {
+        self.base.feed.interrupt(match self.base.facts.is_connected() {
             true => InterruptReason::Detached(reason),
             false => InterruptReason::Disconnected(reason),
         });
@@ -101,7 +104,7 @@ impl Session {
     /// Drops what waits, because no room message outlives its connection.
     fn drop_unsent(&mut self) {
         let lost = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the connection was lost before this could be sent");
-        for content in self.cx.outbound.drop_waiting() {
+        for content in self.base.outbound.drop_waiting() {
             self.on_send_failed(content, &lost);
         }
         self.inbound.expect_no_echo();
@@ -110,7 +113,7 @@ impl Session {
 
     /// Takes in the outcome of a publish or a presence command.
     pub(super) fn on_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
-        let contents = self.cx.outbound.settle(operation);
+        let contents = self.base.outbound.settle(operation);
         let Some(error) = error else { return };
         if contents == [Content::Presence] {
             return self.on_presence_refused(error, now);
@@ -128,23 +131,23 @@ impl Session {
             self.depart(CloseReason::NotPresent(error), now);
         } else {
             log::debug!("the server did not take the player's presence: {error}");
-            self.cx.timers.set(Timer::Presence, now + PRESENCE_RETRY);
+            self.base.timers.set(Timer::Presence, now + PRESENCE_RETRY);
         }
     }
 
     /// Looks for a long time between two steps. Nobody checked the lease meanwhile.
     pub(super) fn notice_stall(&mut self, now: Instant) {
-        if now.duration_since(self.cx.last_step) <= self.cx.config.timing.stall {
+        if now.duration_since(self.base.last_step) <= self.base.config.timing.stall {
             return;
         }
-        self.cx.last_step = now;
+        self.base.last_step = now;
         match &mut self.role {
             Role::Arriving { silent_since } => *silent_since = silent_since.map(|_| now),
             Role::Peer(peer) => {
-                self.election.drop_own(&mut self.cx.timers);
-                peer.restart_lease(now, &self.cx.config.timing, &mut self.cx.timers);
+                self.election.drop_own(&mut self.base.timers);
+                peer.restart_lease(now, &self.base.config.timing, &mut self.base.timers);
             }
-            Role::Host(host) => host.suspend(now, &mut self.cx.timers),
+            Role::Host(host) => host.suspend(now, &mut self.base.timers),
             Role::Closed => {}
         }
     }

@@ -3,6 +3,7 @@
 use super::{Role, Session};
 use crate::{
     event::{Admission, SessionError},
+    host::seats::Departure,
     id::PlayerId,
     state::{
         json::{MAX_DEPTH, is_shallow, json_fits, json_size},
@@ -41,7 +42,7 @@ impl Session {
         if newcomers == Newcomers::Play
             && let Role::Host(host) = &mut self.role
         {
-            host.seat_spectators(&mut self.cx);
+            host.seat_spectators(&mut self.base.lend());
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ impl Session {
     pub fn admit(&mut self, player: &PlayerId, admission: Admission) {
         let Role::Host(host) = &mut self.role else { return };
         if let Some((from, hello)) = host.newcomers_mut().take(player) {
-            host.admit(&from, hello, Some(admission), self.asks_game, self.cx.last_step, &mut self.cx);
+            host.admit(&from, hello, Some(admission), self.asks_game, self.base.last_step, &mut self.base.lend());
         }
     }
 
@@ -126,7 +127,7 @@ impl Session {
     fn change_rules(&mut self, change: impl FnOnce(&mut RoomRules)) -> Result<(), SessionError> {
         self.host_state()?;
         if let Role::Host(host) = &mut self.role {
-            host.change_rules(&mut self.cx, change);
+            host.change_rules(&mut self.base.lend(), change);
         }
         Ok(())
     }
@@ -137,7 +138,7 @@ impl Session {
         }
         self.change_rules(|rules| rules.remove(player, removal))?;
         if let Role::Host(host) = &mut self.role {
-            host.vacate(player, false, &mut self.cx);
+            host.vacate(player, Departure::MayReturn, &mut self.base.lend());
         }
         Ok(())
     }

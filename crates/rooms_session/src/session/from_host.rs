@@ -27,7 +27,7 @@ impl Session {
     /// Whether a host's message counts. Notes what it means that somebody leads.
     fn accept_host(&mut self, reign: &Reign, from: &Origin, now: Instant) -> bool {
         if let Role::Arriving { silent_since: Some(since) } = self.role
-            && now.duration_since(since) >= self.cx.config.timing.lease
+            && now.duration_since(since) >= self.base.config.timing.lease
         {
             // Whoever led before is gone. It must not stand in the way of a room that was founded since.
             self.election.forget_leadership();
@@ -38,18 +38,18 @@ impl Session {
             && best.reign.incarnation == reign.incarnation
             && is_impossible(reign.term, best.reign.term)
         {
-            self.cx.note_malformed("a reign of an impossible term");
+            self.base.lend().note_malformed("a reign of an impossible term");
             return false;
         }
         let standing = self.election.on_host(reign, &from.player);
         match standing {
             Standing::Worse => {
-                self.cx.stats.stale += 1;
+                self.base.stats.stale += 1;
                 self.answer_stale(now);
                 return false;
             }
             Standing::Impostor => {
-                self.cx.stats.impostors += 1;
+                self.base.stats.impostors += 1;
                 return false;
             }
             Standing::Better | Standing::Same => {}
@@ -58,8 +58,12 @@ impl Session {
         self.withdraw_claim(now);
         self.election.note_alive(now);
         self.on_sign_of_life(now);
+        // A player that only joins may give up while others lead or claim to.
+        if self.is_closed() {
+            return false;
+        }
         if standing == Standing::Better {
-            self.hellos.want_welcome(now, &mut self.cx);
+            self.hellos.want_welcome(now, &mut self.base.lend());
         }
         true
     }
@@ -67,7 +71,7 @@ impl Session {
     /// Answers messages of a reign that gave way, if this player hosts.
     pub(super) fn answer_stale(&mut self, now: Instant) {
         if let Role::Host(host) = &mut self.role {
-            host.answer_stale(now, &mut self.cx);
+            host.answer_stale(now, &mut self.base.lend());
         }
     }
 
@@ -75,19 +79,19 @@ impl Session {
     /// bring its room back over another that was founded meanwhile.
     fn consider_yielding(&mut self, living: &Reign, now: Instant) {
         let Some(best) = self.election.leadership().best() else { return };
-        let is_other = self.cx.feed.is_joined()
+        let is_other = self.base.feed.is_joined()
             && best.reign.incarnation != living.incarnation
             && !living.is_better_than(&best.reign);
-        if !is_other || !self.election.was_away_for_long(now, &self.cx.config.timing) {
+        if !is_other || !self.election.was_away_for_long(now, &self.base.config.timing) {
             return;
         }
         self.step_down(now);
         self.election.forget_leadership();
         self.replica.forget_stamp();
         self.requests.set_sent_to(None);
-        self.cx.feed.note_missed();
+        self.base.feed.note_missed();
         self.hellos.set_lost_continuity(true);
-        self.hellos.want_welcome(now, &mut self.cx);
+        self.hellos.want_welcome(now, &mut self.base.lend());
     }
 
     /// Whether somebody may lead as far as this player knows: within one incarnation only those with a seat lead. A player
@@ -97,14 +101,14 @@ impl Session {
         if !is_own || self.hellos.may_have_missed_seats() || self.roster().contains(player) {
             return true;
         }
-        self.cx.stats.impostors += 1;
+        self.base.stats.impostors += 1;
         let is_better = self.election.leadership().best().is_none_or(|best| reign.is_better_than(&best.reign));
         // The host that has a seat is asked. The one without a seat is not believed.
         if is_better
             && let Role::Peer(peer) = &mut self.role
             && peer.note_doubt()
         {
-            self.hellos.ask(self.cx.last_step, &mut self.cx.timers);
+            self.hellos.ask(self.base.last_step, &mut self.base.timers);
         }
         false
     }
@@ -125,16 +129,16 @@ impl Session {
                 {
                     // It brings all that a welcome would.
                     peer.settle_doubts();
-                    self.hellos.on_complete_state(&mut self.cx.timers);
+                    self.hellos.on_complete_state(&mut self.base.timers);
                 }
                 self.inbound.note_processes(&changes, self.replica.document(), from.serial.as_ref());
                 self.follow(&changes, now);
             }
-            Offer::Kept => self.hellos.want_welcome(now, &mut self.cx),
-            Offer::Stale => self.cx.stats.stale += 1,
+            Offer::Kept => self.hellos.want_welcome(now, &mut self.base.lend()),
+            Offer::Stale => self.base.stats.stale += 1,
             Offer::Broken => {
-                self.cx.note_malformed("a state that cannot be applied");
-                self.hellos.want_welcome(now, &mut self.cx);
+                self.base.lend().note_malformed("a state that cannot be applied");
+                self.hellos.want_welcome(now, &mut self.base.lend());
             }
         }
         true
@@ -154,7 +158,7 @@ impl Session {
             self.inbound.note_processes(changes, self.replica.document(), from.serial.as_ref());
         }
         let is_missing = matches!(offer, Offer::Kept | Offer::Broken) && host.is_gap_a_loss();
-        if host.on_echo(now, &mut self.cx) {
+        if host.on_echo(now, &mut self.base.lend()) {
             self.election.note_alive(now);
         }
         self.confirm_requests(now);
@@ -172,7 +176,7 @@ impl Session {
         }
         if let Role::Peer(peer) = &mut self.role {
             let stamp = Stamp { reign: lease.reign, version: lease.version };
-            peer.on_announced(stamp, &self.replica, now, &mut self.cx.timers);
+            peer.on_announced(stamp, &self.replica, now, &mut self.base.timers);
         }
     }
 
@@ -182,10 +186,9 @@ impl Session {
         if lease.reign != *host.reign() {
             return;
         }
-        // A host that somebody else claims to replace waits for that claim to end, and then claims above it.
-        let is_best = self.election.is_best(&lease.reign);
-        let is_restored = host.on_own_lease(lease, is_best, &self.replica, now, &mut self.cx.timers);
-        if host.on_echo(now, &mut self.cx) {
+        let (leadership, timers) = (self.election.leadership(), &mut self.base.timers);
+        let is_restored = host.on_own_lease(lease, leadership, &self.replica, now, timers);
+        if host.on_echo(now, &mut self.base.lend()) {
             self.election.note_alive(now);
         }
         if is_restored {
@@ -196,14 +199,14 @@ impl Session {
     pub(super) fn on_welcome(&mut self, from: &Origin, welcome: Welcome, now: Instant) {
         if !self.hellos.is_own_nonce(&welcome.nonce) || welcome.host != from.player {
             // Another process of this player is meant, or the sender welcomes in somebody else's name.
-            self.cx.stats.impostors += 1;
+            self.base.stats.impostors += 1;
             return;
         }
         if !self.has_seat_in(&welcome.snapshot) {
-            return self.cx.note_malformed("a welcome without a seat");
+            return self.base.lend().note_malformed("a welcome without a seat");
         }
         if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() {
-            self.cx.stats.stale += 1;
+            self.base.stats.stale += 1;
             return;
         }
         if !self.accept_host(&welcome.reign, from, now) {
@@ -213,16 +216,16 @@ impl Session {
         let changes = match self.replica.offer_snapshot(stamp.clone(), welcome.snapshot) {
             Offer::Applied(changes) => changes,
             Offer::Stale | Offer::Kept => Changes::default(),
-            Offer::Broken => return self.cx.note_malformed("a welcome with a state over the limits"),
+            Offer::Broken => return self.base.lend().note_malformed("a welcome with a state over the limits"),
         };
         if !self.has_seat_in(self.replica.document()) {
-            return self.hellos.want_welcome(now, &mut self.cx);
+            return self.hellos.want_welcome(now, &mut self.base.lend());
         }
-        self.hellos.on_welcome(&mut self.cx.timers);
+        self.hellos.on_welcome(&mut self.base.timers);
         if let Role::Peer(peer) = &mut self.role {
             peer.settle_doubts();
         }
-        if self.cx.feed.is_joined() {
+        if self.base.feed.is_joined() {
             self.inbound.note_processes(&changes, self.replica.document(), None);
             self.follow(&changes, now);
         } else {
@@ -238,17 +241,17 @@ impl Session {
 
     /// Whether a document gives this process its seat.
     fn has_seat_in(&self, document: &Document) -> bool {
-        let seat = document.roster.get(self.cx.player());
-        seat.is_some_and(|seat| seat.generation == self.cx.config.generation)
+        let seat = document.roster.get(self.base.player());
+        seat.is_some_and(|seat| seat.generation == self.base.config.generation)
     }
 
     pub(super) fn on_refused(&mut self, from: &Origin, refused: Refused) {
         let counts = match refused.process {
             // The sender is the room's host, or hosts the room that the newer process came to.
             Some(process) => {
-                let (player, generation) = (self.cx.player(), self.cx.config.generation);
+                let (player, generation) = (self.base.player(), self.base.config.generation);
                 let is_newer =
-                    self.hellos.knows_newer_process() || self.cx.connectivity.shows_newer_process(player, generation);
+                    self.hellos.knows_newer_process() || self.base.facts.shows_newer_process(player, generation);
                 process == generation
                     && refused.refusal == Refusal::Superseded
                     && !from.own
@@ -259,16 +262,16 @@ impl Session {
         if counts {
             self.close(refused.refusal.into());
         } else {
-            self.cx.stats.impostors += 1;
+            self.base.stats.impostors += 1;
         }
     }
 
     /// The host asks to wait. The hellos go on by themselves, and bring the player in when it is time.
     pub(super) fn on_wait(&mut self, from: &Origin, wait: &Wait) {
         if !self.is_from_host(from) || !self.hellos.is_own_nonce(&wait.nonce) {
-            self.cx.stats.impostors += 1;
+            self.base.stats.impostors += 1;
         } else if self.hellos.note_wait() {
-            self.cx.feed.emit(SessionEvent::Waiting);
+            self.base.feed.emit(SessionEvent::Waiting);
         }
     }
 

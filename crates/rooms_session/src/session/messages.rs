@@ -8,6 +8,7 @@ use crate::{
     config::{MAX_PROFILE_SIZE, Migration},
     election::{claim::is_impossible, leadership::Leader, turn::shows_host_gone},
     event::{CloseReason, SessionEvent},
+    host::seats::Departure,
     id::Stamp,
     peer::state::Gone,
     state::json::json_fits,
@@ -29,7 +30,7 @@ impl Session {
             if self.is_closed() {
                 return;
             }
-            match self.inbound.read(inbox, message, &self.cx.config.player, &self.cx.connectivity) {
+            match self.inbound.read(inbox, message, &self.base.config.player, &self.base.facts) {
                 Received::Room(from, message) => {
                     let connection = from.connection.clone();
                     if !self.on_room_message(&from, *message, now) {
@@ -39,20 +40,20 @@ impl Session {
                 Received::Game(message) if publish.is_void(&message.from.connection) => self.drop_void(message),
                 Received::Game(message) => self.deliver(message, now),
                 Received::Nothing => {}
-                Received::Malformed(what) => self.cx.note_malformed(&what),
-                Received::Impostor => self.cx.stats.impostors += 1,
+                Received::Malformed(what) => self.base.lend().note_malformed(&what),
+                Received::Impostor => self.base.stats.impostors += 1,
             }
         }
     }
 
     /// Drops what a host sent with a state that does not count. If that host was this player, the game is told.
     fn drop_void(&mut self, message: GameMessage) {
-        self.cx.stats.stale += 1;
+        self.base.stats.stale += 1;
         if message.from.own {
             if let Some((_, sequence)) = numbering(message.extras.as_ref()) {
                 self.inbound.note_failed(sequence);
             }
-            self.cx.feed.emit(SessionEvent::SendFailed { kind: message.kind, reason: replaced() });
+            self.base.feed.emit(SessionEvent::SendFailed { kind: message.kind, reason: replaced() });
         }
     }
 
@@ -61,14 +62,14 @@ impl Session {
         let seat = self.roster().get(&from.player).map(|seat| seat.generation);
         let is_superseded = seat.is_some_and(|seat| message.generation() < seat);
         if is_superseded && !matches!(message, RoomMessage::Hello(_)) {
-            self.cx.stats.stale += 1;
+            self.base.stats.stale += 1;
             if let Role::Host(host) = &mut self.role {
-                host.send_superseded(from, message.generation(), now, &mut self.cx);
+                host.send_superseded(from, message.generation(), now, &mut self.base.lend());
             }
             return !matches!(message, RoomMessage::State(_));
         }
         if let RoomMessage::State(state) = &message
-            && !self.cx.feed.is_joined()
+            && !self.base.feed.is_joined()
         {
             self.inbound.note_state_before_join(Stamp { reign: state.reign.clone(), version: state.version });
         }
@@ -79,7 +80,7 @@ impl Session {
             RoomMessage::Leave(leave) => self.on_leave(from, &leave, now),
             RoomMessage::Request(request) => {
                 if let Role::Host(host) = &mut self.role {
-                    host.on_request(from, request, &mut self.cx);
+                    host.on_request(from, request, &mut self.base.lend());
                 }
             }
             RoomMessage::State(state) if from.own => return self.on_own_state(from, state, now),
@@ -100,9 +101,9 @@ impl Session {
             return;
         }
         if hello.nonce.len() > MAX_NONCE || !json_fits(&hello.profile, MAX_PROFILE_SIZE) {
-            return self.cx.note_malformed("a hello with a nonce or profile over the limit");
+            return self.base.lend().note_malformed("a hello with a nonce or profile over the limit");
         }
-        if from.player == *self.cx.player() && hello.generation > self.cx.config.generation {
+        if from.player == *self.base.player() && hello.generation > self.base.config.generation {
             self.hellos.note_newer_process();
         }
         let Role::Host(host) = &mut self.role else { return };
@@ -116,23 +117,23 @@ impl Session {
         if let Some(best) = hello.best.clone().filter(is_missed) {
             // This host missed a claim: it claims above it.
             let leader = Leader { reign: best, player: from.player.clone() };
-            self.election.on_missed_claim(leader, now, &mut self.cx);
+            self.election.on_missed_claim(leader, now, &mut self.base.lend());
             return self.reclaim(now);
         }
-        host.admit(from, hello, None, self.asks_game, now, &mut self.cx);
+        host.admit(from, hello, None, self.asks_game, now, &mut self.base.lend());
     }
 
     fn on_leave(&mut self, from: &Origin, leave: &Leave, now: Instant) {
         let Some(seat) = self.roster().get(&from.player) else { return };
         // A goodbye from an older connection or process means nothing.
         if seat.connection != from.connection || seat.generation != leave.generation || from.own {
-            self.cx.stats.stale += 1;
+            self.base.stats.stale += 1;
             return;
         }
-        self.cx.feed.note_goodbye(from.player.clone());
+        self.base.feed.note_goodbye(from.player.clone());
         match &mut self.role {
-            Role::Host(host) => host.give_up_seat(&from.player, true, &mut self.cx),
-            Role::Peer(_) if self.cx.feed.host() == Some(&from.player) => {
+            Role::Host(host) => host.give_up_seat(&from.player, Departure::ForGood, &mut self.base.lend()),
+            Role::Peer(_) if self.base.feed.host() == Some(&from.player) => {
                 if self.replica.document().migration == Migration::Never {
                     return self.close(CloseReason::HostLost);
                 }
@@ -145,12 +146,12 @@ impl Session {
     /// Takes in who came and went.
     pub(super) fn on_presence(&mut self, messages: &[PresenceMessage], now: Instant) {
         for message in messages {
-            self.cx.connectivity.on_presence(message);
+            self.base.facts.on_presence(message);
             match &mut self.role {
-                Role::Peer(_) if shows_host_gone(message, &self.replica.document().roster, &self.cx) => {
+                Role::Peer(_) if shows_host_gone(message, &self.replica.document().roster, &self.base.lend()) => {
                     self.miss_host(Gone::Disconnected, now);
                 }
-                Role::Host(host) => host.on_presence(message, now, &mut self.cx),
+                Role::Host(host) => host.on_presence(message, now, &mut self.base.lend()),
                 _ => {}
             }
         }

@@ -38,16 +38,16 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        if self.cx.connectivity.is_up() {
+        if self.base.facts.is_up() {
             let at_once = Duration::ZERO;
             let mut hold = Hold::Nothing;
             if let Role::Host(host) = &mut self.role {
-                host.publish_state(at_once, now, &mut self.cx);
+                host.publish_state(at_once, now, &mut self.base.lend());
                 hold = host.hold();
             }
             // A player on its way in says goodbye as well: the host may have admitted it by now.
-            self.cx.outbound.send_leave();
-            self.cx.outbound.flush(at_once, hold, now);
+            self.base.outbound.send_leave();
+            self.base.outbound.flush(at_once, hold, now);
         }
         self.close(reason);
     }
@@ -57,40 +57,40 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        self.cx.show_presence(PresenceCommand::Leave);
-        self.cx.outbound.release(self.cx.connectivity.room_channel().clone());
-        self.cx.outbound.release(self.cx.connectivity.inbox_channel().clone());
+        self.base.show_presence(PresenceCommand::Leave);
+        self.base.outbound.release(self.base.facts.room_channel().clone());
+        self.base.outbound.release(self.base.facts.inbox_channel().clone());
         self.role = Role::Closed;
         self.election.forget_own();
-        self.cx.timers.clear();
-        self.cx.outbound.drop_waiting();
+        self.base.timers.clear();
+        self.base.outbound.drop_waiting();
         self.replica = Replica::default();
-        self.cx.feed.close(reason);
+        self.base.feed.close(reason);
     }
 
     /// Founds the room once nobody has sent anything for long enough, or closes if the player only wished to join.
     pub(super) fn consider_founding(&mut self, now: Instant) {
         let Role::Arriving { silent_since: Some(since) } = self.role else { return };
-        if self.election.is_claiming() || !self.cx.connectivity.is_up() {
+        if self.election.is_claiming() || !self.base.facts.is_up() {
             return;
         }
         if let Some(lapses_at) = self.election.leadership().lapses_at().filter(|at| now < *at) {
             // Somebody is about to lead.
-            return self.cx.timers.set(Timer::Silence, lapses_at);
+            return self.base.timers.set(Timer::Silence, lapses_at);
         }
-        let timing = &self.cx.config.timing;
+        let timing = &self.base.config.timing;
         let (alone, long) = (since + timing.founding_wait_alone, since + timing.founding_wait);
-        match self.cx.config.wish {
+        match self.base.config.wish {
             Wish::Join if now >= long => self.close(CloseReason::NoHost),
-            Wish::Join => self.cx.timers.set(Timer::Silence, long),
-            Wish::Host | Wish::JoinOrHost if now >= long || (now >= alone && self.cx.connectivity.is_alone()) => {
+            Wish::Join => self.base.timers.set(Timer::Silence, long),
+            Wish::Host | Wish::JoinOrHost if now >= long || (now >= alone && self.base.facts.is_alone()) => {
                 // Whoever led before has been silent for longer than any host is.
                 self.election.forget_leadership();
                 self.replica = Replica::default();
-                self.election.found(now, &mut self.cx);
+                self.election.found(now, &mut self.base.lend());
             }
             Wish::Host | Wish::JoinOrHost => {
-                self.cx.timers.set(Timer::Silence, if now < alone { alone } else { long });
+                self.base.timers.set(Timer::Silence, if now < alone { alone } else { long });
             }
         }
     }
@@ -103,7 +103,7 @@ impl Session {
                 self.consider_founding(now);
             }
             Role::Peer(peer) => {
-                peer.on_sign_of_life(now, &self.cx.config.timing, &mut self.cx.timers);
+                peer.on_sign_of_life(now, &self.base.config.timing, &mut self.base.timers);
                 self.consider_resumed();
             }
             Role::Host(_) | Role::Closed => {}
@@ -117,7 +117,7 @@ impl Session {
             Role::Host(_) => Claimant::Host,
             Role::Peer(_) | Role::Closed => Claimant::Peer,
         };
-        self.election.withdraw(claimant, now, &mut self.cx);
+        self.election.withdraw(claimant, now, &mut self.base.lend());
     }
 
     /// Tells the game that all is well again, once it is.
@@ -127,20 +127,20 @@ impl Session {
             Role::Host(host) => host.is_active(),
             Role::Arriving { .. } | Role::Closed => false,
         };
-        if is_well && self.cx.connectivity.is_up() && !self.hellos.lost_continuity() {
-            self.cx.feed.resume();
+        if is_well && self.base.facts.is_up() && !self.hellos.lost_continuity() {
+            self.base.feed.resume();
         }
     }
 
     /// Notes that messages may be missing: the state has to come again, and the game has to know.
     pub(super) fn lose_continuity(&mut self, now: Instant) {
-        self.cx.feed.note_missed();
+        self.base.feed.note_missed();
         match &mut self.role {
-            Role::Arriving { .. } => self.hellos.want_welcome_at(now, &mut self.cx.timers),
+            Role::Arriving { .. } => self.hellos.want_welcome_at(now, &mut self.base.timers),
             Role::Peer(peer) => {
                 self.hellos.set_lost_continuity(true);
-                peer.be_patient(now, &self.cx.config.timing, &mut self.cx.timers);
-                self.hellos.want_welcome(now, &mut self.cx);
+                peer.be_patient(now, &self.base.config.timing, &mut self.base.timers);
+                self.hellos.want_welcome(now, &mut self.base.lend());
             }
             Role::Host(_) => {
                 self.hellos.set_lost_continuity(true);
@@ -152,48 +152,48 @@ impl Session {
 
     /// Stops acting as host, and claims to lead anew once others had time to be heard.
     pub(super) fn reclaim(&mut self, now: Instant) {
-        self.reclaim_at(now + self.election.time_to_hear_others(now, &self.cx.config.timing));
+        self.reclaim_at(now + self.election.time_to_hear_others(now, &self.base.config.timing));
     }
 
     /// Stops acting as host, and claims to lead anew.
     pub(super) fn reclaim_at(&mut self, at: Instant) {
         if let Role::Host(host) = &mut self.role {
-            host.reclaim_at(at, &mut self.cx.timers);
-            self.election.forget_own();
+            host.reclaim(&mut self.base.timers);
+            self.election.plan_reclaim(at, &mut self.base.timers);
         }
     }
 
     /// Restarts the clock of the host's lease: the host could not be heard until now.
     pub(super) fn restart_lease(&mut self, now: Instant) {
         if let Role::Peer(peer) = &mut self.role {
-            peer.restart_lease(now, &self.cx.config.timing, &mut self.cx.timers);
+            peer.restart_lease(now, &self.base.config.timing, &mut self.base.timers);
         }
     }
 
     /// Notes that the host does not come back by itself.
     pub(super) fn miss_host(&mut self, gone: Gone, now: Instant) {
         if let Role::Peer(peer) = &mut self.role {
-            self.election.miss_host(peer, gone, &self.replica, now, &mut self.cx);
+            peer.apply(self.election.miss_host(peer.gone(), gone, &self.replica, now, &mut self.base.lend()));
         }
     }
 
     /// Hands a message of the game to it, or keeps it until the player is in the room.
     pub(super) fn deliver(&mut self, message: GameMessage, now: Instant) {
-        if !self.cx.feed.is_joined() {
+        if !self.base.feed.is_joined() {
             return self.inbound.keep_until_join(message);
         }
         let document = self.role.document(&self.replica);
-        let (delivery, is_missing) = self.inbound.accept(message, document, self.cx.config.generation);
+        let (delivery, is_missing) = self.inbound.accept(message, document, self.base.config.generation);
         if is_missing {
             self.lose_continuity(now);
         }
         match delivery {
             Delivery::Deliver(message) => {
-                self.cx.feed.emit_message(message.from.player, message.kind, message.data);
+                self.base.feed.emit_message(message.from.player, message.kind, message.data);
             }
             Delivery::Drop => {}
-            Delivery::Stale => self.cx.stats.stale += 1,
-            Delivery::Impostor => self.cx.stats.impostors += 1,
+            Delivery::Stale => self.base.stats.stale += 1,
+            Delivery::Impostor => self.base.stats.impostors += 1,
         }
     }
 
@@ -202,11 +202,11 @@ impl Session {
         match content {
             Content::Game { kind, sequence } => {
                 sequence.into_iter().for_each(|sequence| self.inbound.note_failed(sequence));
-                self.cx.feed.emit(SessionEvent::SendFailed { kind, reason: error.clone() });
+                self.base.feed.emit(SessionEvent::SendFailed { kind, reason: error.clone() });
             }
             Content::State => {
                 if let Role::Host(host) = &mut self.role {
-                    host.on_state_failed(&self.cx);
+                    host.on_state_failed(&self.base.lend());
                 }
             }
             Content::Presence | Content::Other => log::debug!("a message about the room was not sent: {error}"),
@@ -216,21 +216,21 @@ impl Session {
     /// Tells the game that it is in the room, and what it finds there.
     pub(super) fn join(&mut self, as_host: bool, now: Instant) {
         let term = self.replica.stamp().map_or(Term::default(), |stamp| stamp.reign.term);
-        self.cx.feed.join(as_host, term);
+        self.base.feed.join(as_host, term);
         self.follow_leader(now);
         let changes = Changes::between(&Document::default(), self.replica.document());
-        self.cx.feed.emit_changes(&changes, self.role.document(&self.replica));
-        self.cx.show_presence(PresenceCommand::Update);
+        self.base.feed.emit_changes(&changes, self.role.document(&self.replica));
+        self.base.show_presence(PresenceCommand::Update);
         self.check_own_seat(now);
     }
 
     /// Goes on from a state that just came.
     pub(super) fn follow(&mut self, changes: &Changes, now: Instant) {
-        if !self.cx.feed.is_joined() {
+        if !self.base.feed.is_joined() {
             return;
         }
         self.follow_leader(now);
-        self.cx.feed.emit_changes(changes, self.role.document(&self.replica));
+        self.base.feed.emit_changes(changes, self.role.document(&self.replica));
         self.confirm_requests(now);
         self.check_own_seat(now);
     }
@@ -242,10 +242,10 @@ impl Session {
             return;
         }
         let Some(leader) = self.election.leadership().led().filter(|leader| leader.reign == reign) else { return };
-        self.cx.feed.set_host(leader.player.clone(), reign.term);
+        self.base.feed.set_host(leader.player.clone(), reign.term);
         self.requests.set_sent_to(Some(reign));
         self.requests.send_all_again();
-        self.cx.timers.set(Timer::Requests, now);
+        self.base.timers.set(Timer::Requests, now);
     }
 
     /// Checks that the host still gives this process its seat.
@@ -253,7 +253,7 @@ impl Session {
         if !matches!(self.role, Role::Peer(_)) {
             return;
         }
-        let (document, config) = (self.replica.document(), &self.cx.config);
+        let (document, config) = (self.replica.document(), &self.base.config);
         let seat = document.roster.get(&config.player);
         let removal = document.rules.removal(&config.player, config.generation).filter(|_| seat.is_none());
         if let Some(removal) = removal {
@@ -265,67 +265,66 @@ impl Session {
                 self.close(CloseReason::Refused(Refusal::Superseded));
             }
             Some(seat)
-                if seat.status == SeatStatus::Present
-                    && Some(&seat.connection) == self.cx.connectivity.connection() => {}
-            _ => self.hellos.want_welcome(now, &mut self.cx),
+                if seat.status == SeatStatus::Present && Some(&seat.connection) == self.base.facts.connection() => {}
+            _ => self.hellos.want_welcome(now, &mut self.base.lend()),
         }
     }
 
     /// Notes which of the own requests the document shows as applied.
     pub(super) fn confirm_requests(&mut self, now: Instant) {
-        self.requests.on_document(self.replica.document(), now, &mut self.cx);
+        self.requests.on_document(self.replica.document(), now, &mut self.base.lend());
     }
 
     /// Leads on a claim that held: founds the room, or goes on with it in a new term.
     pub(super) fn lead(&mut self, reign: Reign, now: Instant) {
-        self.election.on_host(&reign, &self.cx.config.player);
-        self.cx.timers.stop(Timer::Lapse);
+        self.election.note_leader(&reign, &self.base.config.player);
+        self.base.timers.stop(Timer::Lapse);
         match &mut self.role {
             Role::Host(host) => host.lead_again(reign),
             role => {
                 let held = self.replica.stamp().cloned();
                 let mut document = self.replica.document().clone();
                 if held.is_none() {
-                    document.migration = self.cx.config.migration;
+                    document.migration = self.base.config.migration;
                 }
                 let mut host = HostState::new(reign, document, held);
-                host.mark_absent(now, &mut self.cx);
+                host.mark_absent(now, &mut self.base.lend());
                 *role = Role::Host(Box::new(host));
             }
         }
-        self.hellos.on_complete_state(&mut self.cx.timers);
+        self.hellos.on_complete_state(&mut self.base.timers);
         for timer in [Timer::Silence, Timer::Election, Timer::Counter, Timer::Behind] {
-            self.cx.timers.stop(timer);
+            self.base.timers.stop(timer);
         }
         if let Role::Host(host) = &mut self.role {
-            host.refresh_own_seat(&mut self.cx);
+            host.refresh_own_seat(&mut self.base.lend());
         }
-        let timing = &self.cx.config.timing;
-        self.cx.timers.set(Timer::Lease, now + timing.lease_interval);
-        self.cx.timers.set(Timer::Fence, now + timing.self_fence);
-        self.cx.timers.set(Timer::Seats, now + timing.lease);
+        let timing = &self.base.config.timing;
+        self.base.timers.set(Timer::Lease, now + timing.lease_interval);
+        self.base.timers.set(Timer::Fence, now + timing.self_fence);
+        self.base.timers.set(Timer::Seats, now + timing.lease);
     }
 
     /// Acts as host again, or for the first time: the own messages come back.
     pub(super) fn activate(&mut self, now: Instant) {
         let Role::Host(host) = &mut self.role else { return };
-        host.activate(now, &mut self.cx);
+        host.activate(now, &mut self.base.lend());
         self.election.note_alive(now);
         self.hellos.set_lost_continuity(false);
-        if self.cx.feed.is_joined() {
-            self.cx.feed.set_host(self.cx.config.player.clone(), self.term());
+        if self.base.feed.is_joined() {
+            self.base.feed.set_host(self.base.config.player.clone(), self.term());
         } else {
             self.join(true, now);
         }
         self.requests.set_sent_to(self.replica.stamp().map(|stamp| stamp.reign.clone()));
         if let Role::Host(host) = &mut self.role {
-            host.refresh_own_seat(&mut self.cx);
+            host.refresh_own_seat(&mut self.base.lend());
         }
         self.consider_resumed();
         if let Role::Host(host) = &mut self.role {
-            host.give_up_left_seats(&mut self.cx);
-            host.check_seats(now, &mut self.cx);
-            host.apply_requests(&self.requests, &mut self.cx);
+            host.give_up_left_seats(&mut self.base.lend());
+            host.check_seats(now, &mut self.base.lend());
+            host.apply_requests(&self.requests, &mut self.base.lend());
         }
     }
 
@@ -334,31 +333,31 @@ impl Session {
         if !matches!(self.role, Role::Host(_)) {
             return;
         }
-        let is_joined = self.cx.feed.is_joined();
+        let is_joined = self.base.feed.is_joined();
         let next = if is_joined { Role::Peer(PeerState::new(now)) } else { Role::Arriving { silent_since: Some(now) } };
         let Role::Host(host) = std::mem::replace(&mut self.role, next) else { return };
         self.election.forget_own();
-        self.cx.feed.drop_requests();
-        if self.cx.feed.host() == Some(self.cx.player()) {
+        self.base.feed.drop_requests();
+        if self.base.feed.host() == Some(self.base.player()) {
             // What was sent with a state that nobody gets does not go out either.
             let replaced = replaced();
-            for content in self.cx.outbound.drop_waiting() {
+            for content in self.base.outbound.drop_waiting() {
                 self.on_send_failed(content, &replaced);
             }
         }
         for timer in [Timer::Claim, Timer::Counter, Timer::Lease, Timer::Fence, Timer::Seats] {
-            self.cx.timers.stop(timer);
+            self.base.timers.stop(timer);
         }
         if is_joined {
             if let Some(leader) = self.election.leadership().led().cloned() {
-                self.cx.feed.set_host(leader.player, leader.reign.term);
+                self.base.feed.set_host(leader.player, leader.reign.term);
             }
             let changes = Changes::between(host.document(), self.replica.document());
-            self.cx.feed.emit_changes(&changes, self.replica.document());
+            self.base.feed.emit_changes(&changes, self.replica.document());
             self.requests.send_all_again();
             self.confirm_requests(now);
             self.restart_lease(now);
         }
-        self.hellos.want_welcome_at(now, &mut self.cx.timers);
+        self.hellos.want_welcome_at(now, &mut self.base.timers);
     }
 }

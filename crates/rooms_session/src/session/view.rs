@@ -19,21 +19,21 @@ impl Session {
     pub fn status(&self) -> SessionStatus {
         match self.role {
             Role::Closed => SessionStatus::Closed,
-            _ if self.cx.feed.is_joined() => SessionStatus::Joined,
+            _ if self.base.feed.is_joined() => SessionStatus::Joined,
             _ => SessionStatus::Arriving,
         }
     }
 
     /// Whether this player is the room's host.
     pub fn is_host(&self) -> bool {
-        self.cx.feed.is_joined()
+        self.base.feed.is_joined()
             && matches!(self.role, Role::Host(_))
-            && self.cx.feed.host() == Some(&self.cx.config.player)
+            && self.base.feed.host() == Some(&self.base.config.player)
     }
 
     /// Who hosts the room. `None` outside a room.
     pub fn host(&self) -> Option<&PlayerId> {
-        self.cx.feed.host().filter(|_| self.cx.feed.is_joined())
+        self.base.feed.host().filter(|_| self.base.feed.is_joined())
     }
 
     /// The term of the state that is followed. 0 outside a room.
@@ -43,7 +43,7 @@ impl Session {
 
     /// Which state came over the wire last: its reign and its version. `None` outside a room.
     pub fn stamp(&self) -> Option<&Stamp> {
-        self.replica.stamp().filter(|_| self.cx.feed.is_joined())
+        self.replica.stamp().filter(|_| self.base.feed.is_joined())
     }
 
     /// Who is in the room, in order of admission. Empty outside a room.
@@ -68,33 +68,33 @@ impl Session {
 
     /// This player.
     pub fn local(&self) -> &PlayerId {
-        &self.cx.config.player
+        &self.base.config.player
     }
 
     /// The room.
     pub fn room(&self) -> &RoomName {
-        &self.cx.config.room
+        &self.base.config.room
     }
 
     /// Whether the host asked to wait until the running round is over.
     pub fn is_waiting(&self) -> bool {
-        self.hellos.is_waiting() && !self.cx.feed.is_joined() && !self.is_closed()
+        self.hellos.is_waiting() && !self.base.feed.is_joined() && !self.is_closed()
     }
 
     /// What was dropped and what waits.
     pub fn stats(&self) -> SessionStats {
         SessionStats {
-            overflowed: self.cx.feed.overflowed(),
-            waiting: self.cx.outbound.waiting(),
+            overflowed: self.base.feed.overflowed(),
+            waiting: self.base.outbound.waiting(),
             unconfirmed: self.requests.unconfirmed(),
             kept: self.replica.kept(),
-            ..self.cx.stats
+            ..self.base.stats
         }
     }
 
     /// The name that this player shows.
     pub(crate) fn shown_name(&self) -> &str {
-        &self.cx.config.profile.name
+        &self.base.config.profile.name
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -103,7 +103,7 @@ impl Session {
 
     /// The document as the game sees it.
     pub(super) fn document(&self) -> &Document {
-        if self.cx.feed.is_joined() { self.role.document(&self.replica) } else { &self.outside }
+        if self.base.feed.is_joined() { self.role.document(&self.replica) } else { &self.outside }
     }
 
     fn shared_values(&self) -> &BTreeMap<SmolStr, Value> {
@@ -112,7 +112,7 @@ impl Session {
 
     /// The host's own state, for a call that only a host in the room may make.
     pub(super) fn host_state(&mut self) -> Result<&mut HostState, SessionError> {
-        if !self.cx.feed.is_joined() {
+        if !self.base.feed.is_joined() {
             return Err(SessionError::NotJoined);
         }
         match &mut self.role {
@@ -123,7 +123,7 @@ impl Session {
 
     /// The same for a call that has to wait until this host's first state came back.
     pub(super) fn confirmed_host(&mut self) -> Result<&mut HostState, SessionError> {
-        if self.cx.feed.is_joined() && !self.is_host() {
+        if self.base.feed.is_joined() && !self.is_host() {
             return Err(SessionError::NotHost);
         }
         self.host_state()

@@ -14,7 +14,7 @@ use super::{
     pre_join::PreJoin,
 };
 use crate::{
-    connectivity::facts::Connectivity,
+    connectivity::facts::ConnectionFacts,
     id::{Generation, PlayerId, Stamp},
     state::document::{Changes, Document},
 };
@@ -84,7 +84,7 @@ impl Inbound {
         inbox: bool,
         message: Message,
         player: &PlayerId,
-        connectivity: &Connectivity,
+        facts: &ConnectionFacts,
     ) -> Received {
         if message.action.is_some_and(|action| action != MessageAction::Create) {
             return Received::Nothing;
@@ -96,7 +96,7 @@ impl Inbound {
         let Some(connection) = message.connection_id else {
             return Received::Malformed("a message from nowhere".to_owned());
         };
-        let own = sender == *player && connectivity.is_own(&connection);
+        let own = sender == *player && facts.is_own(&connection);
         let from = Origin { player: sender, connection, serial: message.serial, own };
         let Some(data) = json_of(message.data) else {
             return Received::Malformed("a message with bytes for data".to_owned());
@@ -212,7 +212,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        context::tests::context,
+        context::tests::base,
         state::{roster::tests::seat, rules::Removal},
         wire::{message::Leave, payload::encode},
     };
@@ -226,8 +226,8 @@ mod tests {
     }
 
     fn read(inbound: &mut Inbound, inbox: bool, message: Message) -> Received {
-        let cx = context();
-        inbound.read(inbox, message, cx.player(), &cx.connectivity)
+        let base = base();
+        inbound.read(inbox, message, base.player(), &base.facts)
     }
 
     fn game(inbound: &mut Inbound, client: &str, sequence: u64) -> GameMessage {
