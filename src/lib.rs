@@ -74,7 +74,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`plugin`] | the plugin: its messages, resources, components, commands, run conditions and system sets |
-//! | `ui` | windows and panels in egui; feature `ui` |
+//! | [`ui`] | windows and panels in egui; feature `ui` |
 //! | [`testing`] | whole apps on a simulated network and clock; feature `testing` |
 //!
 //! The layers under the plugin are crates of their own, re-exported here. A game does not need them. They are tools for
@@ -97,7 +97,14 @@
 //! | `testing` | [`testing`]: apps on a simulated network and clock, to test games with | off |
 //! | `ui` | `ui::RoomsUiPlugin`: a lobby, the roster, the connection and an inspector of frames, in egui | off |
 //! | `ui-bare` | `ui` without egui's fonts, for games that bring fonts of their own | off |
-
+//!
+// Without these features, the links lead to the documentation on the web.
+#![cfg_attr(not(feature = "testing"), doc = "[`testing`]: https://docs.rs/bevy_rooms/latest/bevy_rooms/testing/")]
+#![cfg_attr(not(feature = "ui-bare"), doc = "[`ui`]: https://docs.rs/bevy_rooms/latest/bevy_rooms/ui/")]
+#![cfg_attr(
+    not(any(feature = "testing", all(feature = "relay", not(target_arch = "wasm32")))),
+    doc = "[`relay`]: https://docs.rs/bevy_rooms/latest/bevy_rooms/relay/"
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Makes every `#[test]` of the crate one of the browser's.
@@ -126,7 +133,7 @@ pub use rooms_session as session;
 pub mod prelude {
     pub use crate::{
         client::{
-            ChannelState, ConnectionState, Credentials, Direction, Endpoint, HistoryQuery, Lifetime, OperationId,
+            ChannelState, ConnectionState, Credentials, Endpoint, HistoryDirection, HistoryQuery, Lifetime, OperationId,
             TokenCallback,
         },
         plugin::{
@@ -137,12 +144,13 @@ pub mod prelude {
             PlayerStatus, Published, Room, RoomClosed, RoomControlExt, RoomError, RoomInterrupted, RoomList,
             RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry,
             ServerTime, Spectator, TerminalInput, TerminalPlugin, ToChannel, ToRoom, WhileHidden, arguments, end_page,
-            host_changed, in_room, is_host, is_peer, random_code, random_name, random_room,
+            host_changed, in_room, is_host, is_peer, page_address, random_code, random_name, random_room,
+            show_page_address,
         },
         protocol::{Format, PresenceAction},
         session::{
-            Admission, CloseReason, Continuity, Invite, InviteError, LeaveReason, ListedRoom, Listing, Migration,
-            Newcomers, PlayerId, Profile, Refusal, RoomName, RoomRules,
+            Admission, CloseReason, Continuity, InterruptReason, Invite, InviteError, LeaveReason, ListedRoom, Listing,
+            Migration, Newcomers, PlayerId, Profile, Refusal, RoomName, RoomRules, SessionError, SessionTiming,
         },
     };
 }

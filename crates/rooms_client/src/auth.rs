@@ -50,7 +50,7 @@ pub(crate) enum TokenStep {
 /// What the client is to do after the server refused its token.
 #[derive(Debug)]
 #[must_use]
-pub(crate) enum Refused {
+pub(crate) enum RefusalStep {
     /// There is no way to another token: end the connection.
     Fail(ErrorInfo),
     /// Give up the line and connect again, with a new token.
@@ -270,21 +270,26 @@ impl Auth {
 
     /// The server refused the token of the connection. A new one is tried once (`RTN14b`, `RTN15h`); without a way to get
     /// one there is nothing to try again with (`RSA4a2`).
-    pub(crate) fn on_refused(&mut self, cause: ErrorInfo, state: ConnectionState, options: &ClientOptions) -> Refused {
+    pub(crate) fn on_refused(
+        &mut self,
+        cause: ErrorInfo,
+        state: ConnectionState,
+        options: &ClientOptions,
+    ) -> RefusalStep {
         if !options.can_renew() {
-            return Refused::Fail(no_renewal(cause));
+            return RefusalStep::Fail(no_renewal(cause));
         }
         self.current = None;
         match state {
             ConnectionState::Connected => {
                 self.renewed = true;
-                Refused::LoseLine(cause)
+                RefusalStep::LoseLine(cause)
             }
             ConnectionState::Connecting if !self.renewed => {
                 self.renewed = true;
-                Refused::AskAgain
+                RefusalStep::AskAgain
             }
-            _ => Refused::EndLine(cause),
+            _ => RefusalStep::EndLine(cause),
         }
     }
 
@@ -400,13 +405,13 @@ mod tests {
         let mut auth = Auth::new(&base.options);
         let cause = || ErrorInfo::new(ErrorCode(40142), 401, "expired");
         let mut refuse = |state| auth.on_refused(cause(), state, &base.options);
-        assert!(matches!(refuse(ConnectionState::Connecting), Refused::AskAgain));
-        assert!(matches!(refuse(ConnectionState::Connecting), Refused::EndLine(_)));
-        assert!(matches!(refuse(ConnectionState::Connected), Refused::LoseLine(_)));
+        assert!(matches!(refuse(ConnectionState::Connecting), RefusalStep::AskAgain));
+        assert!(matches!(refuse(ConnectionState::Connecting), RefusalStep::EndLine(_)));
+        assert!(matches!(refuse(ConnectionState::Connected), RefusalStep::LoseLine(_)));
         auth.on_attempt_failed();
-        assert!(matches!(auth.on_refused(cause(), ConnectionState::Connecting, &base.options), Refused::AskAgain));
+        assert!(matches!(auth.on_refused(cause(), ConnectionState::Connecting, &base.options), RefusalStep::AskAgain));
         let fixed = Base::for_test(|options| options.credentials = Credentials::Token("abc".to_owned()));
         let mut auth = Auth::new(&fixed.options);
-        assert!(matches!(auth.on_refused(cause(), ConnectionState::Connected, &fixed.options), Refused::Fail(_)));
+        assert!(matches!(auth.on_refused(cause(), ConnectionState::Connected, &fixed.options), RefusalStep::Fail(_)));
     }
 }

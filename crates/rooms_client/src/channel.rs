@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
-use self::{cipher::CipherParams, member_queries::MemberQueries, members::Members, own_members::OwnMembers};
+use self::{cipher::CipherParams, member_queries::MemberQueries, members::MemberMap, own_members::OwnMembers};
 use crate::{
     command::ChannelOptions,
     connection::{backoff::Backoff, connectivity::Connectivity},
@@ -66,7 +66,7 @@ struct Channel {
     /// Whether it is forgotten once it is detached (`RTS4a`).
     release: bool,
     backoff: Backoff,
-    members: Members,
+    members: MemberMap,
     own: OwnMembers,
     queries: MemberQueries,
 }

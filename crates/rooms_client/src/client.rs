@@ -9,6 +9,7 @@ mod steps;
 
 use web_time::Instant;
 
+use self::parts::connectivity;
 pub use self::stats::ClientStats;
 use crate::{
     auth::{Auth, token::TokenAnswer},
@@ -17,13 +18,13 @@ use crate::{
     connection::{Connection, Step, recovery::RecoveryKey},
     context::Base,
     event::{ConnectionState, Event},
-    http::{Http, route::Routes},
+    http::{Http, request::Request, route::Routes},
     options::ClientOptions,
     outbox::Outbox,
     output::{HttpResponse, Output, RequestId, TransportId},
     timer::Timer,
 };
-use rooms_protocol::{Action, ChannelName, DecodeError, ErrorCode, ErrorInfo, Frame, PresenceMessage};
+use rooms_protocol::{Action, ChannelName, DecodeError, ErrorCode, ErrorInfo, Frame, Message, PresenceMessage};
 
 /// A realtime client. The [crate](crate) says how to drive it.
 #[derive(Debug)]
@@ -94,13 +95,20 @@ impl Client {
             }
             Command::Members { operation, channel, query } => self.query_members(operation, &channel, query, now),
             Command::History { operation, channel, of, query } => {
-                self.request_history(operation, channel, of, &query, now);
+                let cx = &mut self.base.at(now);
+                if let Some(request) = Request::history(operation, channel, of, &query, &self.channels, cx) {
+                    self.submit(request, now);
+                }
             }
-            Command::NextPage { operation, page } => self.request_page(operation, page, now),
+            Command::NextPage { operation, page } => {
+                if let Some(request) = Request::page(operation, page, &mut self.base.at(now)) {
+                    self.submit(request, now);
+                }
+            }
             Command::PublishByHttp { operation, channel, messages } => {
                 self.publish_by_http(operation, &channel, messages, now);
             }
-            Command::Time { operation } => self.request_time(operation, now),
+            Command::Time { operation } => self.submit(Request::time(operation), now),
             Command::Authorize { operation } => self.authorize(operation, now),
             Command::Network { up } => {
                 let step = self.connection.set_network(up, &mut self.base.at(now));
@@ -123,6 +131,15 @@ impl Client {
         let (channels, mut cx) = self.channels_at(now);
         if channels.publish_presence(operation, channel, message, &mut cx) == Needs::Attach {
             channels.attach_as_before(channel, &mut cx);
+        }
+    }
+
+    fn publish_by_http(&mut self, operation: OperationId, channel: &ChannelName, messages: Vec<Message>, now: Instant) {
+        let mut cx = self.base.at(now);
+        let connectivity = connectivity(cx.options, &self.connection, &self.auth);
+        let request = Request::publish(operation, channel, messages, &connectivity, &self.channels, &mut cx);
+        if let Some(request) = request {
+            self.submit(request, now);
         }
     }
 

@@ -232,7 +232,7 @@ pub enum HistoryOf {
 
 /// The order of a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub enum HistoryDirection {
     /// The newest first.
     #[default]
     Backwards,
@@ -250,7 +250,7 @@ pub struct HistoryQuery {
     /// No later than this. Defaults to the present.
     pub end: Option<Timestamp>,
     /// The order. Defaults to the newest first.
-    pub direction: Direction,
+    pub direction: HistoryDirection,
     /// Most items of a page, up to 1,000. Defaults to the server's choice, which is 100.
     pub limit: Option<u16>,
     /// Only what came before the channel was attached, so that nothing is missing and nothing comes twice together with

@@ -6,6 +6,6 @@ mod traffic;
 
 pub use self::{
     frame_tap::{FrameDirection, FrameTap, TAP_CAPACITY, TappedFrame},
-    pump::{Action, NONCE_BYTES, Pump},
+    pump::{NONCE_BYTES, Pump, PumpAction},
     traffic::TrafficSnapshot,
 };

@@ -70,7 +70,7 @@ pub use self::{
     },
     client::{Client, ClientStats},
     command::{
-        Asker, ChannelOptions, Command, Direction, HistoryOf, HistoryQuery, Lifetime, MemberQuery, NextPage,
+        Asker, ChannelOptions, Command, HistoryDirection, HistoryOf, HistoryQuery, Lifetime, MemberQuery, NextPage,
         OperationId, PresenceCommand,
     },
     event::{ChannelChange, ChannelState, ConnectionChange, ConnectionState, Event, HistoryPage},

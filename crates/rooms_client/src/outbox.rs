@@ -17,14 +17,14 @@ use rooms_protocol::{ChannelName, ClientId, ErrorCode, ErrorInfo, Frame, Message
 
 /// Why an entry is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum EntryPurpose {
     /// The game asked for it, and an event tells the outcome.
     Operation(OperationId),
     /// Presence is entered again (`RTP17i`).
     Reentry,
 }
 
-impl Purpose {
+impl EntryPurpose {
     /// Tells the outcome to whoever asked. Nobody asked for a re-entry; where it is refused, the channel tells the game.
     pub(crate) fn end(self, outcome: Result<Vec<Option<MessageSerial>>, ErrorInfo>, effects: &mut Effects) {
         if let Self::Operation(operation) = self {
@@ -37,7 +37,7 @@ impl Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Why it is sent.
-    pub(crate) purpose: Purpose,
+    pub(crate) purpose: EntryPurpose,
     /// What becomes of it where the line is lost.
     pub(crate) lifetime: Lifetime,
     /// The frame. Its `msg_serial` is set while it is pending.
@@ -239,7 +239,7 @@ impl Outbox {
             entry.frame.msg_serial = None;
             match (&entry.purpose, entry.lifetime) {
                 // Attaching enters it again by itself.
-                (Purpose::Reentry, _) => {}
+                (EntryPurpose::Reentry, _) => {}
                 (_, Lifetime::Durable) if entry.is_presence() => presence.push_back(entry),
                 (_, Lifetime::Durable) => again.push_back(entry),
                 (_, Lifetime::Connection | Lifetime::Volatile) => dead.push(entry),
@@ -319,13 +319,13 @@ mod tests {
     fn message(operation: u64, lifetime: Lifetime) -> Entry {
         let mut frame = Frame::for_channel(Action::Message, "c".into());
         frame.messages = vec![Message::new("m", "x")];
-        Entry { purpose: Purpose::Operation(OperationId(operation)), lifetime, frame }
+        Entry { purpose: EntryPurpose::Operation(OperationId(operation)), lifetime, frame }
     }
 
     fn presence(operation: u64) -> Entry {
         let mut frame = Frame::for_channel(Action::Presence, "c".into());
         frame.presence = vec![PresenceMessage::default()];
-        Entry { purpose: Purpose::Operation(OperationId(operation)), lifetime: Lifetime::Durable, frame }
+        Entry { purpose: EntryPurpose::Operation(OperationId(operation)), lifetime: Lifetime::Durable, frame }
     }
 
     fn with_pending(number: u64) -> Outbox {
@@ -338,8 +338,8 @@ mod tests {
 
     fn operations<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<u64> {
         let number = |entry: &Entry| match entry.purpose {
-            Purpose::Operation(OperationId(number)) => Some(number),
-            Purpose::Reentry => None,
+            EntryPurpose::Operation(OperationId(number)) => Some(number),
+            EntryPurpose::Reentry => None,
         };
         entries.into_iter().filter_map(number).collect()
     }

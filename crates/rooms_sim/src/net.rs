@@ -19,7 +19,7 @@ use super::{
 };
 use rooms_client::{
     Client, ClientOptions, Command, Credentials, Endpoint, Event, HttpRequest, HttpResponse, TokenAnswer,
-    driver::{Action, FrameTap, Pump, TrafficSnapshot},
+    driver::{FrameTap, Pump, PumpAction, TrafficSnapshot},
 };
 use rooms_protocol::{DEVELOPMENT_KEY, ErrorCode, ErrorInfo, Format, Timestamp};
 use rooms_relay::{ConnectRequest, Hub, HubConfig, HubStats, RestRequest};
@@ -259,38 +259,38 @@ impl SimNet {
     }
 
     /// Does what a client wants done.
-    fn run_action(&mut self, index: usize, action: Action) {
+    fn run_action(&mut self, index: usize, action: PumpAction) {
         match action {
-            Action::Open { transport, url } => {
+            PumpAction::Open { transport, url } => {
                 let id = self.wire.add(index, transport, self.now);
                 self.nodes[index].socket = Some(id);
                 let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
                 self.send(id, Direction::Up, Parcel::Dial(query));
             }
             // Every simulated socket has capacity.
-            Action::Transmit => {
+            PumpAction::Transmit => {
                 while let Some(wire) = self.nodes[index].pump.poll_frame() {
                     if let Some(id) = self.nodes[index].socket {
                         self.send(id, Direction::Up, Parcel::Frame(wire));
                     }
                 }
             }
-            Action::Shut { transport } => {
+            PumpAction::Shut { transport } => {
                 if let Some(id) = self.wire.of_client(index, transport) {
                     self.close(id, Direction::Up);
                 }
             }
             // A simulated client has no game's server to ask.
-            Action::NeedToken { request, .. } => {
+            PumpAction::NeedToken { request, .. } => {
                 let error = ErrorInfo::new(ErrorCode::AUTH_CALLBACK_FAILED, 401, "nobody issues tokens");
                 self.nodes[index].pump.handle_token(request, Err(error), self.now);
             }
-            Action::SignToken { request } => {
+            PumpAction::SignToken { request } => {
                 let (time, nonce) = (WALL_START.plus(self.elapsed()), self.rng.random());
                 self.nodes[index].pump.sign_token(request, time, nonce, self.now);
             }
             // HTTP takes no time here and meets no faults.
-            Action::ExchangeToken { request, url, body } => {
+            PumpAction::ExchangeToken { request, url, body } => {
                 let headers = vec![("Content-Type", "application/json".to_owned())];
                 let http = HttpRequest { url, headers, body: Some(body) };
                 let answer = self.hub.rest(&rest_request(http), self.now);
@@ -298,7 +298,7 @@ impl SimNet {
                 let answer = TokenAnswer::from_response(answer.status, "", content_type, &answer.body);
                 self.nodes[index].pump.handle_token(request, answer, self.now);
             }
-            Action::Http { request, http } => {
+            PumpAction::Http { request, http } => {
                 let answer = self.hub.rest(&rest_request(http), self.now);
                 let link = answer.header("link").unwrap_or_default().to_owned();
                 let response =
@@ -307,7 +307,7 @@ impl SimNet {
                 self.drain_hub();
             }
             // The simulated network is all there is.
-            Action::CheckConnectivity { request, .. } => {
+            PumpAction::CheckConnectivity { request, .. } => {
                 self.nodes[index].pump.handle_connectivity(request, true, self.now);
             }
         }

@@ -3,7 +3,7 @@
 //! Holds new messages while the history is read. It sends no queries itself: [`receive`](super::receive) sends them.
 
 use crate::{
-    client::{Direction, HistoryPage, HistoryQuery, NextPage, OperationId},
+    client::{HistoryDirection, HistoryPage, HistoryQuery, NextPage, OperationId},
     protocol::{ErrorInfo, Message, MessageSerial, Timestamp},
 };
 
@@ -84,7 +84,7 @@ impl CatchUp {
         self.reading = Some(Reading { operation, held: Vec::new(), recovered: 0, meets: self.serial.is_none() });
         HistoryQuery {
             start: self.timestamp,
-            direction: Direction::Forwards,
+            direction: HistoryDirection::Forwards,
             limit: Some(PAGE),
             until_attach,
             ..HistoryQuery::default()
@@ -192,7 +192,7 @@ mod tests {
     fn what_was_missed_comes_once_and_before_what_came_meanwhile() {
         let mut catch_up = read_up_to(3);
         let query = catch_up.begin(READING, true);
-        assert_eq!((query.start, query.direction), (Some(Timestamp(3)), Direction::Forwards));
+        assert_eq!((query.start, query.direction), (Some(Timestamp(3)), HistoryDirection::Forwards));
         assert_eq!(catch_up.take(message(7)), Ok(None));
         let step = catch_up.page(READING, page(3..=6)).unwrap();
         assert_eq!(numbers(&step.recovered), [4, 5, 6]);

@@ -150,7 +150,7 @@ impl TokenAnswer {
         if (200..300).contains(&status) {
             return Self::from_http(content_type, body);
         }
-        let told = serde_json::from_slice::<Refusal>(body).ok();
+        let told = serde_json::from_slice::<RefusalBody>(body).ok();
         Err(told.map_or_else(
             || {
                 ErrorInfo::new(
@@ -166,7 +166,7 @@ impl TokenAnswer {
 
 /// How a server of the protocol refuses over HTTP.
 #[derive(Deserialize)]
-struct Refusal {
+struct RefusalBody {
     error: ErrorInfo,
 }
 

@@ -1,6 +1,6 @@
 //! Questions who is on a channel, and waiting until that is known (`RTP11`).
 
-use super::members::Members;
+use super::members::MemberMap;
 use crate::{
     command::{MemberQuery, OperationId},
     effects::Effects,
@@ -26,7 +26,7 @@ impl MemberQuery {
     }
 
     /// Answers from what is known now.
-    pub(super) fn answer(&self, operation: OperationId, members: &Members, effects: &mut Effects) {
+    pub(super) fn answer(&self, operation: OperationId, members: &MemberMap, effects: &mut Effects) {
         let members = members.iter().filter(|message| self.matches(message)).cloned().collect();
         effects.emit(Event::Members { operation, outcome: Ok(members) });
     }
@@ -45,7 +45,7 @@ impl MemberQueries {
 
     /// Answers those that can be answered now that the channel is attached: all where the members are `synced`. Gives how
     /// many it answered.
-    pub(super) fn answer_ready(&mut self, members: &Members, synced: bool, effects: &mut Effects) -> usize {
+    pub(super) fn answer_ready(&mut self, members: &MemberMap, synced: bool, effects: &mut Effects) -> usize {
         let ready: Vec<Pending> = self.0.extract_if(.., |pending| synced || !pending.query.wait_for_sync).collect();
         for Pending { operation, query } in &ready {
             query.answer(*operation, members, effects);
@@ -66,8 +66,8 @@ mod tests {
     use super::*;
     use rooms_protocol::{ErrorCode, PresenceAction};
 
-    fn members() -> Members {
-        let mut members = Members::default();
+    fn members() -> MemberMap {
+        let mut members = MemberMap::default();
         let enter = |name: &str| PresenceMessage {
             id: Some(format!("{name}:0:0")),
             action: PresenceAction::Enter,

@@ -12,7 +12,7 @@ type MemberKey = (ConnectionId, ClientId);
 
 /// The members of one channel.
 #[derive(Debug, Default)]
-pub(crate) struct Members {
+pub(crate) struct MemberMap {
     entries: BTreeMap<MemberKey, Member>,
     sync: Option<Sync>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct SyncPage {
     pub(crate) complete: bool,
 }
 
-impl Members {
+impl MemberMap {
     /// Who is there.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &PresenceMessage> {
         self.entries.values().map(|member| &member.message).filter(|message| message.action == PresenceAction::Present)
@@ -189,11 +189,11 @@ mod tests {
         word(action, "c2", "bob", serial)
     }
 
-    fn names(members: &Members) -> Vec<&str> {
+    fn names(members: &MemberMap) -> Vec<&str> {
         members.iter().filter_map(|message| message.client_id.as_ref()).map(ClientId::as_str).collect()
     }
 
-    fn page(members: &mut Members, serial: &str, words: Vec<PresenceMessage>) -> SyncPage {
+    fn page(members: &mut MemberMap, serial: &str, words: Vec<PresenceMessage>) -> SyncPage {
         members.apply_page(Some(&serial.into()), words, Some(Timestamp(99)))
     }
 
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_word_is_told_as_it_came_and_kept_as_present() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         assert_eq!(members.apply(vec![ada(Enter, 0)]), [ada(Enter, 0)]);
         assert_eq!(members.apply(vec![ada(Update, 1)]), [ada(Update, 1)]);
         assert_eq!(members.iter().collect::<Vec<_>>(), [&ada(Present, 1)]);
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn an_older_or_equal_word_is_dropped() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 5)]);
         assert_eq!(members.apply(vec![ada(Update, 5), ada(Leave, 4)]), []);
         assert_eq!(names(&members), ["ada"]);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_leave_removes_the_member_and_a_leave_of_nobody_is_nothing() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 0)]);
         assert_eq!(members.apply(vec![ada(Leave, 1), bob(Leave, 0)]), [ada(Leave, 1)]);
         assert_eq!(members.len(), 0);
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_leave_made_up_by_the_server_is_judged_by_its_time() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 7)]);
         let late = PresenceMessage { id: Some("server:0:0".to_owned()), ..ada(Leave, 7) };
         assert_eq!(members.apply(vec![PresenceMessage { timestamp: Some(Timestamp(6)), ..late.clone() }]), []);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn whoever_a_sync_does_not_show_has_left() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 0), bob(Enter, 0)]);
         members.start_sync();
         assert_eq!(page(&mut members, "s1:next", vec![ada(Present, 0)]), SyncPage { news: vec![], complete: false });
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_not_news_still_shows_the_member_to_the_sync() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 3)]);
         members.start_sync();
         assert_eq!(page(&mut members, "s1:", vec![ada(Present, 3)]).news, []);
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_leave_during_a_sync_is_told_once_at_its_end() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 0)]);
         members.start_sync();
         assert_eq!(members.apply(vec![ada(Leave, 1)]), []);
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_member_that_came_and_left_within_a_sync_is_told_to_have_left() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.start_sync();
         assert_eq!(members.apply(vec![ada(Enter, 0)]), [ada(Enter, 0)]);
         members.apply(vec![ada(Leave, 1)]);
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_page_does_not_bring_back_a_member_that_left_before_it_was_ever_seen() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.start_sync();
         members.apply(vec![ada(Leave, 1)]);
         assert_eq!(page(&mut members, "s1:", vec![ada(Present, 0)]).news, []);
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_new_sequence_starts_the_sync_over() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![ada(Enter, 0)]);
         members.start_sync();
         page(&mut members, "s1:next", vec![ada(Present, 0)]);
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_page_without_a_cursor_is_a_whole_sync() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         members.apply(vec![bob(Enter, 0)]);
         let whole = members.apply_page(None, vec![ada(Present, 0)], None);
         assert!(whole.complete);
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn words_that_name_no_member_are_skipped() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         let nobody = PresenceMessage { client_id: None, ..ada(Enter, 0) };
         assert_eq!(members.apply(vec![nobody, ada(PresenceAction::Unknown(9), 1)]), []);
         assert_eq!(members.len(), 0);
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_number_of_members_is_bounded() {
-        let mut members = Members::default();
+        let mut members = MemberMap::default();
         for index in 0..MAX_MEMBERS + 10 {
             members.apply(vec![word(Enter, "c", &index.to_string(), 0)]);
         }

@@ -5,7 +5,7 @@ use crate::{
     command::{Lifetime, OperationId},
     error::unusable_channel,
     event::{ChannelChange, ChannelState, Event},
-    outbox::{Entry, Purpose},
+    outbox::{Entry, EntryPurpose},
 };
 use rooms_protocol::{Action, ChannelName, ClientId, ErrorCode, ErrorInfo, Flags, Frame, Message, MsgSerial};
 
@@ -32,7 +32,7 @@ impl Channels {
             return cx.base.effects.emit(Event::Published { operation, outcome: Err(error) });
         }
         let frame = Frame { messages, ..Frame::for_channel(Action::Message, name) };
-        let entry = Entry { purpose: Purpose::Operation(operation), lifetime, frame };
+        let entry = Entry { purpose: EntryPurpose::Operation(operation), lifetime, frame };
         if cx.connectivity.is_connected() {
             let frame = cx.outbox.send(entry);
             cx.base.effects.send(frame);
@@ -75,7 +75,7 @@ impl Channels {
         );
         for entry in cx.outbox.refuse(first, count) {
             match (&entry.purpose, &entry.frame.channel) {
-                (Purpose::Reentry, Some(channel)) => {
+                (EntryPurpose::Reentry, Some(channel)) => {
                     let member = entry.frame.presence.first().and_then(|message| message.client_id.clone());
                     let change = self.reentry_refused(channel.clone(), member, reason.clone());
                     cx.base.effects.emit(Event::Channel(change));

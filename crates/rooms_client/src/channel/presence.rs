@@ -6,7 +6,7 @@ use crate::{
     connection::connectivity::check_data,
     error::unusable_channel,
     event::{ChannelState, Event},
-    outbox::{Entry, Purpose},
+    outbox::{Entry, EntryPurpose},
 };
 use rooms_protocol::{
     Action, ChannelName, ErrorCode, ErrorInfo, Flags, Frame, PresenceAction, PresenceMessage, Timestamp,
@@ -39,7 +39,7 @@ impl Channels {
             cx.base.effects.emit(Event::Published { operation, outcome: Err(error) });
             return Needs::Nothing;
         }
-        let entry = presence_entry(Purpose::Operation(operation), name.clone(), message);
+        let entry = presence_entry(EntryPurpose::Operation(operation), name.clone(), message);
         match self.state(name) {
             ChannelState::Attached if cx.connectivity.is_connected() => {
                 let frame = cx.outbox.send(entry);
@@ -169,7 +169,7 @@ impl Channels {
         });
         for mut message in messages {
             cipher::encrypt(self.cipher(name), &mut message, cx.base.rng);
-            let frame = cx.outbox.send(presence_entry(Purpose::Reentry, name.clone(), message));
+            let frame = cx.outbox.send(presence_entry(EntryPurpose::Reentry, name.clone(), message));
             cx.base.effects.send(frame);
         }
     }
@@ -244,7 +244,7 @@ impl From<PresenceCommand> for PresenceAction {
     }
 }
 
-fn presence_entry(purpose: Purpose, channel: ChannelName, message: PresenceMessage) -> Entry {
+fn presence_entry(purpose: EntryPurpose, channel: ChannelName, message: PresenceMessage) -> Entry {
     let frame = Frame { presence: vec![message], ..Frame::for_channel(Action::Presence, channel) };
     Entry { purpose, lifetime: Lifetime::Durable, frame }
 }

@@ -5,23 +5,20 @@
 
 use web_time::Instant;
 
-use super::{Client, parts::connectivity};
+use super::Client;
 use crate::{
-    auth::{Refused, TokenStep, token_not_obtained},
-    command::{HistoryOf, HistoryQuery, NextPage, OperationId},
+    auth::{RefusalStep, TokenStep, token_not_obtained},
+    command::OperationId,
     connection::{NextAttempt, Step, Welcome, target::Target},
     error::closed_error,
     event::{ConnectionState, Event},
     http::{
-        Answered, Purpose, Request,
-        history::{first_page, read_page},
-        prepare_publish,
-        response::{read_published, read_time},
+        Answered, Attempt, Begun,
+        request::{Reading, Request},
     },
     options::Credentials,
-    output::HttpResponse,
 };
-use rooms_protocol::{Action, Auth as AuthFrame, ChannelName, ErrorCode, ErrorInfo, Frame, Message};
+use rooms_protocol::{Action, Auth as AuthFrame, ErrorCode, ErrorInfo, Frame};
 
 /// The connection.
 impl Client {
@@ -235,13 +232,13 @@ impl Client {
 
     fn on_token_refused(&mut self, cause: ErrorInfo, now: Instant) {
         match self.auth.on_refused(cause, self.connection.state(), &self.base.options) {
-            Refused::Fail(reason) => self.fail(reason, now),
-            Refused::LoseLine(cause) => self.lose_line(cause, now),
-            Refused::AskAgain => {
+            RefusalStep::Fail(reason) => self.fail(reason, now),
+            RefusalStep::LoseLine(cause) => self.lose_line(cause, now),
+            RefusalStep::AskAgain => {
                 self.connection.pause_attempt(&mut self.base.at(now));
                 self.ask_token(now);
             }
-            Refused::EndLine(cause) => {
+            RefusalStep::EndLine(cause) => {
                 let step = self.connection.line_ended(cause, &mut self.base.at(now));
                 self.follow(step, now);
             }
@@ -299,60 +296,18 @@ impl Client {
 
 /// Requests over HTTP.
 impl Client {
-    pub(super) fn request_history(
-        &mut self,
-        operation: OperationId,
-        channel: ChannelName,
-        of: HistoryOf,
-        query: &HistoryQuery,
-        now: Instant,
-    ) {
-        match first_page(channel, of, query, &self.channels) {
-            Ok(page) => self.request_page(operation, page, now),
-            Err(error) => self.base.effects.emit(Event::History { operation, outcome: Err(error) }),
+    /// Hands a request in, and begins it where its turn is now.
+    pub(super) fn submit(&mut self, request: Request, now: Instant) {
+        if let Some(attempt) = self.http.submit(request, &mut self.base.at(now)) {
+            self.begin_request(attempt, now);
         }
     }
 
-    pub(super) fn request_page(&mut self, operation: OperationId, page: NextPage, now: Instant) {
-        match Request::page(operation, page) {
-            Ok(request) => self.submit(request, now),
-            Err(error) => self.base.effects.emit(Event::History { operation, outcome: Err(error) }),
-        }
-    }
-
-    pub(super) fn request_time(&mut self, operation: OperationId, now: Instant) {
-        self.submit(Request::time(operation), now);
-    }
-
-    pub(super) fn publish_by_http(
-        &mut self,
-        operation: OperationId,
-        channel: &ChannelName,
-        messages: Vec<Message>,
-        now: Instant,
-    ) {
-        if messages.is_empty() {
-            return self.base.effects.emit(Event::Published { operation, outcome: Ok(Vec::new()) });
-        }
-        let cx = self.base.at(now);
-        let connectivity = connectivity(cx.options, &self.connection, &self.auth);
-        let body = prepare_publish(messages, &connectivity, self.channels.cipher(channel), cx.rng);
-        match body.and_then(|body| Request::publish(operation, channel, body)) {
-            Ok(request) => self.submit(request, now),
-            Err(error) => self.base.effects.emit(Event::Published { operation, outcome: Err(error) }),
-        }
-    }
-
-    fn submit(&mut self, request: Request, now: Instant) {
-        if let Some(request) = self.http.submit(request, &mut self.base.at(now)) {
-            self.begin_request(request, now);
-        }
-    }
-
-    fn begin_request(&mut self, request: Request, now: Instant) {
+    fn begin_request(&mut self, attempt: Attempt, now: Instant) {
         let (http, access, mut cx) = self.http_at(now);
-        if http.begin(request, access, &mut cx) {
-            self.ask_token(now);
+        match http.begin(attempt, access, &mut cx) {
+            Begun::Nothing => {}
+            Begun::NeedsToken => self.ask_token(now),
         }
     }
 
@@ -360,31 +315,20 @@ impl Client {
     pub(super) fn follow_answer(&mut self, answered: Answered, now: Instant) {
         match answered {
             Answered::Nothing => return,
-            Answered::Done(purpose, answer) => self.finish_request(purpose, answer, now),
+            Answered::Done(purpose, answer) => match purpose.read(answer, &self.channels) {
+                Reading::Event(event) => self.base.effects.emit(*event),
+                Reading::Clock(time) => {
+                    let step = self.auth.on_server_time(time, &mut self.base.at(now));
+                    self.follow_token(step, now);
+                }
+            },
             Answered::NeedsToken => {
                 self.auth.forget_token();
                 self.ask_token(now);
             }
         }
-        while let Some(request) = self.http.next_turn() {
-            self.begin_request(request, now);
+        while let Some(attempt) = self.http.next_turn() {
+            self.begin_request(attempt, now);
         }
-    }
-
-    fn finish_request(&mut self, purpose: Purpose, answer: Result<HttpResponse, ErrorInfo>, now: Instant) {
-        let event = match purpose {
-            Purpose::History { operation, channel, of } => {
-                let cipher = self.channels.cipher(&channel);
-                let outcome = answer.and_then(|response| read_page(channel.clone(), of, &response, cipher));
-                Event::History { operation, outcome }
-            }
-            Purpose::Time { operation } => Event::Time { operation, outcome: read_time(answer) },
-            Purpose::Publish { operation } => Event::Published { operation, outcome: read_published(answer) },
-            Purpose::Clock => {
-                let step = self.auth.on_server_time(read_time(answer), &mut self.base.at(now));
-                return self.follow_token(step, now);
-            }
-        };
-        self.base.effects.emit(event);
     }
 }

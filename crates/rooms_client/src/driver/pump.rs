@@ -28,7 +28,7 @@ pub const NONCE_BYTES: usize = 18;
 
 /// What the driver is to do. Credentials in it are not shown in debug output.
 #[derive(Clone, PartialEq)]
-pub enum Action {
+pub enum PumpAction {
     /// Open a socket. The URL holds credentials; do not log it.
     Open {
         /// Names the socket.
@@ -81,7 +81,7 @@ pub enum Action {
     },
 }
 
-impl fmt::Debug for Action {
+impl fmt::Debug for PumpAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // URLs and bodies may hold credentials.
@@ -198,12 +198,12 @@ impl Pump {
         self.client.handle_closed(transport, reason, now);
     }
 
-    /// The answer to [`Action::NeedToken`] or [`Action::ExchangeToken`].
+    /// The answer to [`PumpAction::NeedToken`] or [`PumpAction::ExchangeToken`].
     pub fn handle_token(&mut self, request: RequestId, answer: Result<TokenAnswer, ErrorInfo>, now: Instant) {
         self.client.handle_token(request, answer, now);
     }
 
-    /// Signs the token request of [`Action::SignToken`], at this time of the machine's clock. Nobody may be able to guess the
+    /// Signs the token request of [`PumpAction::SignToken`], at this time of the machine's clock. Nobody may be able to guess the
     /// nonce.
     pub fn sign_token(&mut self, request: RequestId, time: Timestamp, nonce: [u8; NONCE_BYTES], now: Instant) {
         let Some((_, params)) = self.to_sign.take_if(|(asked, _)| *asked == request) else { return };
@@ -214,12 +214,12 @@ impl Pump {
         self.client.handle_token(request, signed.map(TokenAnswer::from), now);
     }
 
-    /// The answer to [`Action::Http`], or why there is none.
+    /// The answer to [`PumpAction::Http`], or why there is none.
     pub fn handle_http(&mut self, request: RequestId, answer: Result<HttpResponse, ErrorInfo>, now: Instant) {
         self.client.handle_http(request, answer, now);
     }
 
-    /// The answer to [`Action::CheckConnectivity`].
+    /// The answer to [`PumpAction::CheckConnectivity`].
     pub fn handle_connectivity(&mut self, request: RequestId, up: bool, now: Instant) {
         self.client.handle_connectivity(request, up, now);
     }
@@ -255,7 +255,7 @@ impl Pump {
     }
 
     /// The next thing for the driver to do.
-    pub fn poll_action(&mut self, now: Instant) -> Option<Action> {
+    pub fn poll_action(&mut self, now: Instant) -> Option<PumpAction> {
         if std::mem::take(&mut self.is_shutting) {
             self.forget_socket();
         }
@@ -273,7 +273,7 @@ impl Pump {
                 self.forget_socket();
                 self.transport = Some(transport);
                 self.traffic.sockets += 1;
-                Action::Open { transport, url }
+                PumpAction::Open { transport, url }
             }
             Output::Send { frame, .. } => {
                 let copy = self.tap.is_open().then(|| frame.clone());
@@ -284,22 +284,22 @@ impl Pump {
                     self.tap.show(FrameDirection::Out, &copy, wire.len(), now);
                 }
                 self.pending.push_back(wire);
-                Action::Transmit
+                PumpAction::Transmit
             }
             Output::Shut { transport } => {
                 self.is_shutting = true;
-                Action::Shut { transport }
+                PumpAction::Shut { transport }
             }
             Output::NeedToken { request, params } => match self.client.options().credentials {
                 Credentials::Key(_) => {
                     self.to_sign = Some((request, params));
-                    Action::SignToken { request }
+                    PumpAction::SignToken { request }
                 }
-                _ => Action::NeedToken { request, params },
+                _ => PumpAction::NeedToken { request, params },
             },
-            Output::ExchangeToken { request, url, body } => Action::ExchangeToken { request, url, body },
-            Output::Http { request, http } => Action::Http { request, http },
-            Output::CheckConnectivity { request, url } => Action::CheckConnectivity { request, url },
+            Output::ExchangeToken { request, url, body } => PumpAction::ExchangeToken { request, url, body },
+            Output::Http { request, http } => PumpAction::Http { request, http },
+            Output::CheckConnectivity { request, url } => PumpAction::CheckConnectivity { request, url },
         })
     }
 
@@ -330,7 +330,7 @@ mod tests {
 
     use super::*;
     use crate::{ClientOptions, ConnectionState, Endpoint};
-    use rooms_protocol::{Action as FrameAction, Format, Frame};
+    use rooms_protocol::{Action, Format, Frame};
 
     fn pump(options: impl FnOnce(&mut ClientOptions)) -> Pump {
         let endpoint = Endpoint::Url("ws://127.0.0.1:8787".to_owned());
@@ -342,15 +342,15 @@ mod tests {
         Pump::new(Client::new(all, 7), tap)
     }
 
-    fn actions(pump: &mut Pump, now: Instant) -> Vec<Action> {
+    fn actions(pump: &mut Pump, now: Instant) -> Vec<PumpAction> {
         iter::from_fn(|| pump.poll_action(now)).collect()
     }
 
     fn connected(now: Instant) -> (Pump, TransportId) {
         let mut pump = pump(|_| {});
         pump.handle_command(Command::Connect, now);
-        let [Action::Open { transport, .. }] = actions(&mut pump, now)[..] else { panic!("it opens a socket") };
-        let welcome = Frame { connection_id: Some("c1".into()), ..Frame::new(FrameAction::Connected) };
+        let [PumpAction::Open { transport, .. }] = actions(&mut pump, now)[..] else { panic!("it opens a socket") };
+        let welcome = Frame { connection_id: Some("c1".into()), ..Frame::new(Action::Connected) };
         pump.handle_opened(transport, now);
         pump.handle_frame(transport, &Format::Json.encode(welcome), now);
         assert_eq!(pump.client().state(), ConnectionState::Connected);
@@ -362,10 +362,10 @@ mod tests {
         let now = Instant::now();
         let (mut pump, _) = connected(now);
         pump.handle_command(Command::Ping, now);
-        assert_eq!(actions(&mut pump, now), [Action::Transmit]);
+        assert_eq!(actions(&mut pump, now), [PumpAction::Transmit]);
         assert!(pump.has_frames());
         let wire = pump.poll_frame().unwrap();
-        assert_eq!(wire.decode().unwrap().action, FrameAction::Heartbeat);
+        assert_eq!(wire.decode().unwrap().action, Action::Heartbeat);
         let traffic = pump.traffic();
         assert_eq!((traffic.sockets, traffic.frames_in, traffic.frames_out), (1, 1, 1));
         assert_eq!(traffic.bytes_out, wire.len() as u64);
@@ -378,8 +378,8 @@ mod tests {
         let (mut pump, transport) = connected(now);
         pump.handle_command(Command::Ping, now);
         pump.shelve(now);
-        assert_eq!(pump.poll_action(now), Some(Action::Transmit));
-        assert_eq!(pump.poll_action(now), Some(Action::Shut { transport }));
+        assert_eq!(pump.poll_action(now), Some(PumpAction::Transmit));
+        assert_eq!(pump.poll_action(now), Some(PumpAction::Shut { transport }));
         assert!(pump.has_frames(), "the socket may still take it");
         assert_eq!(pump.poll_action(now), None);
         assert!(!pump.has_frames());
@@ -389,7 +389,7 @@ mod tests {
     fn frames_of_another_socket_and_frames_that_cannot_be_read_do_no_harm() {
         let now = Instant::now();
         let (mut pump, transport) = connected(now);
-        let wire = Format::Json.encode(Frame::new(FrameAction::Heartbeat));
+        let wire = Format::Json.encode(Frame::new(Action::Heartbeat));
         pump.handle_frame(TransportId(99), &wire, now);
         assert_eq!(pump.traffic().frames_in, 1);
         pump.handle_frame(transport, &WireFrame::Text("{".into()), now);
@@ -402,11 +402,11 @@ mod tests {
         let now = Instant::now();
         let mut pump = pump(|options| options.use_token_auth = true);
         pump.handle_command(Command::Connect, now);
-        let [Action::SignToken { request }] = actions(&mut pump, now)[..] else { panic!("it signs a request") };
+        let [PumpAction::SignToken { request }] = actions(&mut pump, now)[..] else { panic!("it signs a request") };
         pump.sign_token(request, Timestamp(5), [7; NONCE_BYTES], now);
         pump.sign_token(request, Timestamp(5), [7; NONCE_BYTES], now);
         let signed = actions(&mut pump, now);
-        let [Action::ExchangeToken { body, .. }] = &signed[..] else { panic!("it exchanges the request once") };
+        let [PumpAction::ExchangeToken { body, .. }] = &signed[..] else { panic!("it exchanges the request once") };
         let signed: TokenRequest = serde_json::from_str(body).unwrap();
         assert_eq!((signed.key_name.as_str(), signed.rest["timestamp"].as_i64()), ("rooms.dev", Some(5)));
         assert!(signed.rest["nonce"].as_str().unwrap().len() >= 16);

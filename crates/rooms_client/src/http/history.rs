@@ -6,7 +6,7 @@ use crate::{
         Channels,
         cipher::{self, CipherParams},
     },
-    command::{Direction, HistoryOf, HistoryQuery, NextPage},
+    command::{HistoryDirection, HistoryOf, HistoryQuery, NextPage},
     error::unusable_channel,
     event::{ChannelState, HistoryPage},
     output::HttpResponse,
@@ -30,7 +30,7 @@ pub(crate) fn first_page(
     if let Some(end) = query.end {
         pairs.append_pair("end", &end.0.to_string());
     }
-    if query.direction == Direction::Forwards {
+    if query.direction == HistoryDirection::Forwards {
         pairs.append_pair("direction", "forwards");
     }
     if let Some(limit) = query.limit {

@@ -6,7 +6,7 @@ use crate::output::HttpResponse;
 use rooms_protocol::{ErrorCode, ErrorInfo, MessageSerial, Timestamp};
 
 #[derive(Deserialize)]
-struct Refusal {
+struct RefusalBody {
     error: ErrorInfo,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn refusal(response: &HttpResponse) -> Option<ErrorInfo> {
     if (200..300).contains(&response.status) {
         return None;
     }
-    let told = serde_json::from_slice::<Refusal>(&response.body).ok();
+    let told = serde_json::from_slice::<RefusalBody>(&response.body).ok();
     Some(told.map_or_else(
         || {
             let text = format!("the server answered with status {}", response.status);

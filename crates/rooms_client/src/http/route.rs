@@ -87,8 +87,8 @@ impl Routes {
     }
 }
 
-/// Whether another host may do better (`RSC15l`): none answered, or one that is in trouble itself.
-pub(crate) fn may_do_better_elsewhere(answer: &Result<HttpResponse, ErrorInfo>) -> bool {
+/// Whether the request should go to the next host (`RSC15l`): this one gave no answer, or is in trouble itself.
+pub(crate) fn should_try_next_host(answer: &Result<HttpResponse, ErrorInfo>) -> bool {
     let Ok(response) = answer else { return true };
     let of_cloudfront = response.server.eq_ignore_ascii_case("cloudfront") && response.status >= 400;
     of_cloudfront || (500..=504).contains(&response.status)
@@ -135,7 +135,7 @@ mod tests {
     fn only_a_host_in_trouble_sends_a_request_on() {
         let answer =
             |status, server: &str| Ok(HttpResponse { status, server: server.to_owned(), ..HttpResponse::default() });
-        assert!(may_do_better_elsewhere(&answer(503, "")) && may_do_better_elsewhere(&answer(403, "CloudFront")));
-        assert!(!may_do_better_elsewhere(&answer(404, "")) && !may_do_better_elsewhere(&answer(200, "CloudFront")));
+        assert!(should_try_next_host(&answer(503, "")) && should_try_next_host(&answer(403, "CloudFront")));
+        assert!(!should_try_next_host(&answer(404, "")) && !should_try_next_host(&answer(200, "CloudFront")));
     }
 }

@@ -6,14 +6,14 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     BridgeBackend,
-    http::{Answer, Requests, signing_inputs},
+    http::{Answer, SideRequests, signing_inputs},
     page_events::{PageEvent, PageEvents},
     runtime,
 };
 use crate::transport::{Connector, Incoming, Link};
 use rooms_client::{
     Client, Command, TransportId,
-    driver::{Action, Pump},
+    driver::{Pump, PumpAction},
 };
 use rooms_protocol::{ErrorInfo, WireFrame};
 
@@ -24,14 +24,14 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub(super) struct Driver<C> {
     pump: Pump,
     connector: C,
-    socket: Option<Socket>,
-    requests: Requests,
+    socket: Option<CurrentSocket>,
+    requests: SideRequests,
     page_events: PageEvents,
     backend: BridgeBackend,
 }
 
 /// The current socket.
-struct Socket {
+struct CurrentSocket {
     transport: TransportId,
     link: Link,
 }
@@ -49,7 +49,7 @@ enum Wake {
 
 impl<C: Connector> Driver<C> {
     pub(super) fn new(client: Client, connector: C, backend: BridgeBackend) -> Self {
-        let requests = Requests::new(&client.options().credentials);
+        let requests = SideRequests::new(&client.options().credentials);
         let pump = Pump::new(client, backend.tap().clone());
         Self { pump, connector, socket: None, requests, page_events: PageEvents::listen(), backend }
     }
@@ -113,7 +113,7 @@ impl<C: Connector> Driver<C> {
             Some(Answer::Token(request, answer)) => self.pump.handle_token(request, answer, now),
             Some(Answer::Http(request, answer)) => self.pump.handle_http(request, answer, now),
             Some(Answer::Connectivity(request, up)) => self.pump.handle_connectivity(request, up, now),
-            // `Requests` holds a sender itself, so the channel never ends before it.
+            // `SideRequests` holds a sender itself, so the channel never ends before it.
             None => {}
         }
     }
@@ -139,25 +139,25 @@ impl<C: Connector> Driver<C> {
     fn run_actions(&mut self) {
         while let Some(action) = self.pump.poll_action(runtime::now()) {
             match action {
-                Action::Open { transport, url } => {
+                PumpAction::Open { transport, url } => {
                     let link = self.connector.open(&url);
-                    self.socket = Some(Socket { transport, link });
+                    self.socket = Some(CurrentSocket { transport, link });
                 }
                 // All frames of this round go out together, below.
-                Action::Transmit => {}
-                Action::Shut { .. } => {
+                PumpAction::Transmit => {}
+                PumpAction::Shut { .. } => {
                     // What was sent just before, such as a goodbye, goes out where the socket has capacity.
                     self.transmit();
                     self.socket = None;
                 }
-                Action::NeedToken { request, params } => self.requests.get_token(request, params),
-                Action::SignToken { request } => match signing_inputs() {
+                PumpAction::NeedToken { request, params } => self.requests.get_token(request, params),
+                PumpAction::SignToken { request } => match signing_inputs() {
                     Ok((time, nonce)) => self.pump.sign_token(request, time, nonce, runtime::now()),
                     Err(error) => self.pump.handle_token(request, Err(error), runtime::now()),
                 },
-                Action::ExchangeToken { request, url, body } => self.requests.exchange(request, url, body),
-                Action::Http { request, http } => self.requests.send(request, http),
-                Action::CheckConnectivity { request, url } => self.requests.check_connectivity(request, url),
+                PumpAction::ExchangeToken { request, url, body } => self.requests.exchange(request, url, body),
+                PumpAction::Http { request, http } => self.requests.send(request, http),
+                PumpAction::CheckConnectivity { request, url } => self.requests.check_connectivity(request, url),
             }
         }
         self.transmit();
@@ -186,7 +186,7 @@ impl<C: Connector> Driver<C> {
     }
 }
 
-impl Socket {
+impl CurrentSocket {
     /// Sends what waits and sees the socket to its end.
     async fn finish(mut self, mut pump: Pump) {
         while let Some(wire) = pump.poll_frame() {

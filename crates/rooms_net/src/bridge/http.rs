@@ -39,13 +39,13 @@ enum Source {
 }
 
 /// Runs requests and collects the answers.
-pub(super) struct Requests {
+pub(super) struct SideRequests {
     source: Source,
     done: mpsc::Sender<Answer>,
     answers: mpsc::Receiver<Answer>,
 }
 
-impl Requests {
+impl SideRequests {
     pub(super) fn new(credentials: &Credentials) -> Self {
         let source = match credentials {
             Credentials::Callback(callback) => Source::Callback(callback.clone()),

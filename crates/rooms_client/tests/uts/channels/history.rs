@@ -1,7 +1,7 @@
 //! History, and the other requests over HTTP (`RTL10`, `RSL1`, `RSL2`, `RTC6`).
 
 use rooms_client::{
-    ChannelState, ClientOptions, Command, Credentials, Direction, Event, HistoryOf, HistoryPage, HistoryQuery,
+    ChannelState, ClientOptions, Command, Credentials, Event, HistoryDirection, HistoryOf, HistoryPage, HistoryQuery,
     NextPage, OperationId,
 };
 use rooms_protocol::{ErrorCode, ErrorInfo, Flags, Message, Timestamp};
@@ -30,7 +30,8 @@ fn until_attach() -> HistoryQuery {
 fn rtl10a_a_history_is_asked_for_by_time_direction_and_limit() {
     let mut bench = Bench::connected();
     let (start, end) = (Some(Timestamp(1000)), Some(Timestamp(2000)));
-    let query = HistoryQuery { start, end, direction: Direction::Forwards, limit: Some(50), until_attach: false };
+    let query =
+        HistoryQuery { start, end, direction: HistoryDirection::Forwards, limit: Some(50), until_attach: false };
     ask(&mut bench, "c", query);
     let request = bench.answer_http(200, "", json!([]));
     let expected = "http://127.0.0.1:8787/channels/c/messages?start=1000&end=2000&direction=forwards&limit=50";

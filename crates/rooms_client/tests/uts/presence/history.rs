@@ -1,6 +1,6 @@
 //! The history of members (`RTP12`).
 
-use rooms_client::{Direction, HistoryOf, HistoryPage, HistoryQuery};
+use rooms_client::{HistoryDirection, HistoryOf, HistoryPage, HistoryQuery};
 use rooms_protocol::{PresenceAction, Timestamp};
 
 use super::*;
@@ -30,7 +30,7 @@ fn rtp12a_a_history_is_asked_for_by_time_direction_and_limit() {
         format!("{place}?start=1000&end=2000&limit=50"),
         "backwards is what the server does unasked"
     );
-    history(&mut bench, HistoryQuery { direction: Direction::Forwards, ..HistoryQuery::default() });
+    history(&mut bench, HistoryQuery { direction: HistoryDirection::Forwards, ..HistoryQuery::default() });
     assert_eq!(bench.answer_http(200, "", json!([])).url, format!("{place}?direction=forwards"));
 }
 
