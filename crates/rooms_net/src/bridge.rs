@@ -27,41 +27,29 @@
 
 mod backend;
 mod driver;
+mod error;
 mod http;
 mod page_events;
 mod queue;
 mod runtime;
+mod traffic;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 pub use self::{
     backend::BridgeBackend,
+    error::BridgeError,
     runtime::{Runtime, now},
 };
-use self::{driver::Driver, queue::EventReceiver, runtime::Task};
+use self::{driver::Driver, queue::EventReceiver, runtime::Task, traffic::Traffic};
 use crate::transport::Connector;
 pub use rooms_client::driver::{FrameDirection, FrameTap, TAP_CAPACITY, TappedFrame, TrafficSnapshot};
 use rooms_client::{Client, ClientOptions, Command, Event};
 
 /// Most commands that wait for the background task. A game's frame makes a handful.
 pub const COMMAND_CAPACITY: usize = 256;
-
-/// Why the background task could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BridgeError {
-    /// The system gave no thread or no runtime.
-    #[error("the background thread could not be started: {0}; free some memory or threads and try again")]
-    Start(#[from] std::io::Error),
-    /// The cryptography library offers no TLS version.
-    #[error("TLS is not available: {0}")]
-    Tls(String),
-}
 
 /// Why a command was not taken. The command comes back.
 #[derive(Debug)]
@@ -148,29 +136,46 @@ impl Bridge {
     }
 }
 
-/// Counts what goes over the line; written by the background task, read by the ECS.
-#[derive(Debug, Default)]
-struct Traffic {
-    frames_in: AtomicU64,
-    frames_out: AtomicU64,
-    bytes_in: AtomicU64,
-    bytes_out: AtomicU64,
-    malformed: AtomicU64,
-    dropped: AtomicU64,
-    sockets: AtomicU64,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl Traffic {
-    fn snapshot(&self, events_waiting: usize) -> TrafficSnapshot {
-        TrafficSnapshot {
-            frames_in: self.frames_in.load(Relaxed),
-            frames_out: self.frames_out.load(Relaxed),
-            bytes_in: self.bytes_in.load(Relaxed),
-            bytes_out: self.bytes_out.load(Relaxed),
-            malformed: self.malformed.load(Relaxed),
-            dropped: self.dropped.load(Relaxed),
-            sockets: self.sockets.load(Relaxed),
-            events_waiting,
-        }
+    use super::*;
+
+    #[test]
+    fn commands_and_events_cross_without_a_task() {
+        let (mut bridge, mut backend) = Bridge::pair();
+        bridge.send(Command::Connect).unwrap();
+        assert_eq!((backend.poll_command(), backend.poll_command()), (Some(Command::Connect), None));
+        backend.emit(Event::RoundTrip(Duration::ZERO));
+        let mut events = Vec::new();
+        bridge.receive(|event| events.push(event));
+        assert_eq!(events, [Event::RoundTrip(Duration::ZERO)]);
+    }
+
+    #[test]
+    fn what_was_commanded_before_the_end_is_still_taken() {
+        let (bridge, mut backend) = Bridge::pair();
+        bridge.send(Command::Ping).unwrap();
+        drop(bridge);
+        assert_eq!((backend.poll_command(), backend.is_ended()), (Some(Command::Ping), false));
+        assert_eq!((backend.poll_command(), backend.is_ended()), (None, true));
+    }
+
+    #[test]
+    fn commands_that_nobody_takes_come_back() {
+        let (bridge, backend) = Bridge::pair();
+        (0..COMMAND_CAPACITY).for_each(|_| bridge.send(Command::Ping).unwrap());
+        assert!(matches!(bridge.send(Command::Ping), Err(SendRefused::Full(Command::Ping))));
+        drop(backend);
+        assert!(matches!(bridge.send(Command::Ping), Err(SendRefused::Ended(Command::Ping))));
+    }
+
+    #[test]
+    fn the_figures_of_the_line_are_the_ones_that_were_told() {
+        let (bridge, backend) = Bridge::pair();
+        let told = TrafficSnapshot { frames_in: 3, bytes_out: 70, sockets: 2, ..TrafficSnapshot::default() };
+        backend.set_traffic(&told);
+        assert_eq!(bridge.traffic(), told);
     }
 }

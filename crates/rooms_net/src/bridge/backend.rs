@@ -1,11 +1,14 @@
 //! The backend of a bridge: the background task holds it, or whoever does its work by hand.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
-use super::{FrameTap, Traffic, TrafficSnapshot, queue::EventSender};
-use rooms_client::{Command, Event};
+use super::{queue::EventSender, traffic::Traffic};
+use rooms_client::{
+    Command, Event,
+    driver::{FrameTap, TrafficSnapshot},
+};
 
 /// The backend of a [`Bridge`](super::Bridge): commands come out of it, and events go in.
 ///
@@ -52,7 +55,7 @@ impl BridgeBackend {
     /// takes its place.
     pub fn emit(&mut self, event: Event) {
         if !self.events.push(event) {
-            self.traffic.dropped.fetch_add(1, Relaxed);
+            self.traffic.count_dropped();
         }
     }
 
@@ -68,61 +71,6 @@ impl BridgeBackend {
 
     /// Tells the ECS what went over the line so far. Events that were dropped or that wait are counted here already.
     pub fn set_traffic(&self, counted: &TrafficSnapshot) {
-        let traffic = &self.traffic;
-        for (counter, value) in [
-            (&traffic.frames_in, counted.frames_in),
-            (&traffic.frames_out, counted.frames_out),
-            (&traffic.bytes_in, counted.bytes_in),
-            (&traffic.bytes_out, counted.bytes_out),
-            (&traffic.malformed, counted.malformed),
-            (&traffic.sockets, counted.sockets),
-        ] {
-            counter.store(value, Relaxed);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::bridge::{Bridge, COMMAND_CAPACITY, SendRefused};
-
-    #[test]
-    fn commands_and_events_cross_without_a_task() {
-        let (mut bridge, mut backend) = Bridge::pair();
-        bridge.send(Command::Connect).unwrap();
-        assert_eq!((backend.poll_command(), backend.poll_command()), (Some(Command::Connect), None));
-        backend.emit(Event::RoundTrip(Duration::ZERO));
-        let mut events = Vec::new();
-        bridge.receive(|event| events.push(event));
-        assert_eq!(events, [Event::RoundTrip(Duration::ZERO)]);
-    }
-
-    #[test]
-    fn what_was_commanded_before_the_end_is_still_taken() {
-        let (bridge, mut backend) = Bridge::pair();
-        bridge.send(Command::Ping).unwrap();
-        drop(bridge);
-        assert_eq!((backend.poll_command(), backend.is_ended()), (Some(Command::Ping), false));
-        assert_eq!((backend.poll_command(), backend.is_ended()), (None, true));
-    }
-
-    #[test]
-    fn commands_that_nobody_takes_come_back() {
-        let (bridge, backend) = Bridge::pair();
-        (0..COMMAND_CAPACITY).for_each(|_| bridge.send(Command::Ping).unwrap());
-        assert!(matches!(bridge.send(Command::Ping), Err(SendRefused::Full(Command::Ping))));
-        drop(backend);
-        assert!(matches!(bridge.send(Command::Ping), Err(SendRefused::Ended(Command::Ping))));
-    }
-
-    #[test]
-    fn the_figures_of_the_line_are_the_ones_that_were_told() {
-        let (bridge, backend) = Bridge::pair();
-        let told = TrafficSnapshot { frames_in: 3, bytes_out: 70, sockets: 2, ..TrafficSnapshot::default() };
-        backend.set_traffic(&told);
-        assert_eq!(bridge.traffic(), told);
+        self.traffic.set(counted);
     }
 }

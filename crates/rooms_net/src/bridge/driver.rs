@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
-    BridgeBackend,
+    backend::BridgeBackend,
     http::{Answer, SideRequests, signing_inputs},
-    page_events::{PageEvent, PageEvents},
+    page_events::{PageEvents, event::PageEvent},
     runtime,
 };
 use crate::transport::{Connector, Incoming, Link};

@@ -2,27 +2,14 @@
 //!
 //! Owns the listeners. The driver decides what follows from an event. A program outside a page gets no events.
 
+pub(super) mod event;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
+#[cfg(not(target_arch = "wasm32"))]
+use self::event::PageEvent;
 #[cfg(target_arch = "wasm32")]
 pub(super) use self::web::PageEvents;
-
-/// An event of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a page has these events"))]
-pub(super) enum PageEvent {
-    /// The network is there again.
-    Online,
-    /// The network is gone.
-    Offline,
-    /// It is seen again or goes on after a freeze; timers may be late, and the socket may be dead.
-    Awake,
-    /// It is frozen as it is, and may come back.
-    Shelved,
-    /// It is about to end.
-    Leaving,
-}
 
 /// A program outside a page has no page events.
 #[cfg(not(target_arch = "wasm32"))]

@@ -15,7 +15,7 @@ use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{Blob, BlobPropertyBag, Document, Url, Window, Worker};
 
-use super::{Listener, timeout, window};
+use super::{listener::Listener, page::window, timeout};
 
 /// What the worker does: a tick 100 ms after the one before, and not before the page has taken that one, so that none pile up
 /// where frames take longer. Ticks come more often than every 250 ms, which is the longest frame that Bevy's clock counts.

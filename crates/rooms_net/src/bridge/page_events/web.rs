@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use wasm_bindgen::JsCast;
 use web_sys::{Document, Event, EventTarget, PageTransitionEvent, VisibilityState, Window};
 
-use super::PageEvent;
+use super::event::PageEvent;
 use crate::web::Listener;
 
 /// Most events that wait. The driver takes each before the browser brings the next.

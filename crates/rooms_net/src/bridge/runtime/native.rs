@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use web_time::Instant;
 
-use crate::bridge::BridgeError;
+use crate::bridge::error::BridgeError;
 
 /// The background thread's name, as debuggers and profilers show it.
 const THREAD_NAME: &str = "bevy_rooms";

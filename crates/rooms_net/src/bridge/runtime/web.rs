@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::bridge::BridgeError;
+use crate::bridge::error::BridgeError;
 use crate::web::Timeout;
 
 /// Where the background task runs.
