@@ -1,7 +1,8 @@
 //! Every limit of the relay, with its default and the error that clients get when they reach it.
 //!
 //! The defaults are those that Ably documents for its cloud, so that a game that runs within them here runs there. There are
-//! two exceptions: rates are not limited unless you set them, and the numbers of connections and channels suit one machine.
+//! exceptions: the rates of the whole relay, of connections and of channels are not limited unless you set them, the numbers of
+//! connections and channels suit one machine, and each client, address and key has a share of them, so that nobody takes all.
 
 use std::{str::FromStr, time::Duration};
 
@@ -62,14 +63,14 @@ pub struct Limits {
     /// Messages a second that all connections send and receive together; NACK 42917. Defaults to no limit; Ably's is 500 on
     /// the free plan.
     pub account_rate: Option<u32>,
-    /// Requests over HTTP a second; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
+    /// Requests over HTTP a second with right credentials; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
     pub request_rate: Option<u32>,
     /// New connections a second; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
     pub new_connection_rate: Option<u32>,
     /// New channels a second; ERROR or NACK 42910. Defaults to no limit; Ably's is 42 on the free plan.
     pub new_channel_rate: Option<u32>,
-    /// Tokens a second that clients ask for, those for games included; 429 with 42918. Defaults to no limit; Ably's is 50
-    /// on the free plan.
+    /// Tokens a second for requests with a right signature or key, and as many more for players who show nothing, where the
+    /// relay gives tokens to games; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
     pub token_rate: Option<u32>,
     /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
     pub channels_per_connection: usize,
@@ -103,8 +104,35 @@ pub struct Limits {
     /// Bytes that may wait for one socket; the relay cuts off a slower consumer. Defaults to 16 MiB, enough for the replay of
     /// several busy channels at once.
     pub queue_bytes: usize,
-    /// How long a socket may take to become a WebSocket. Defaults to 10 s.
+    /// How long a socket may take to become a WebSocket, or a client to send a request. A large body or answer may take longer,
+    /// as its size asks. Defaults to 10 s.
     pub handshake_timeout: Duration,
+    /// Sockets that are not WebSockets, or not yet. When there is one more, the one that has been idle longest is closed.
+    /// Defaults to 256.
+    pub http_sockets: usize,
+    /// Connections that come from one address, with those that can still be resumed; ERROR 40111. Defaults to half of
+    /// [`connections`](Self::connections), and to 100 at least. Clients without a client id, counted by their key and address,
+    /// have half of that. An IPv6 address counts by its first 64 bits.
+    pub sockets_per_address: Option<usize>,
+    /// Connections of one client id, with those that can still be resumed; ERROR 40111. Defaults to 100.
+    pub connections_per_client: usize,
+    /// Connections of one key and its tokens; ERROR 40111. Defaults to nine tenths of [`connections`](Self::connections) where
+    /// there are several keys, and to no limit where there is one.
+    pub connections_per_key: Option<usize>,
+    /// Channels in memory that came into being for one client id; ERROR or NACK 40113. Defaults to 500.
+    pub channels_per_client: usize,
+    /// Channels in memory that came into being for one address; ERROR or NACK 40113. Defaults to half of
+    /// [`channels`](Self::channels), and to 500 at least. Clients without a client id, counted by their key and address, have half
+    /// of that.
+    pub channels_per_address: Option<usize>,
+    /// New connections a second of one client id; ERROR 42910. Defaults to 50.
+    pub client_connection_rate: Option<u32>,
+    /// New channels a second that one client id brings into being; ERROR or NACK 42910. Defaults to 100.
+    pub client_channel_rate: Option<u32>,
+    /// Requests over HTTP a second without credentials, or with wrong ones, of one address; 429 with 42918. Defaults to 200.
+    pub stranger_rate_per_address: Option<u32>,
+    /// The same of all addresses together. Defaults to 1,000.
+    pub stranger_rate: Option<u32>,
 }
 
 impl Default for Limits {
@@ -137,6 +165,16 @@ impl Default for Limits {
             queue_frames: 32_768,
             queue_bytes: 16 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
+            http_sockets: 256,
+            sockets_per_address: None,
+            connections_per_client: 100,
+            connections_per_key: None,
+            channels_per_client: 500,
+            channels_per_address: None,
+            client_connection_rate: Some(50),
+            client_channel_rate: Some(100),
+            stranger_rate_per_address: Some(200),
+            stranger_rate: Some(1_000),
         }
     }
 }
