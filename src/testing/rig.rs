@@ -15,6 +15,7 @@ use std::{rc::Rc, time::Duration};
 use bevy::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rooms_sim::SimNet;
 use web_time::Instant;
 
 use self::{
@@ -22,7 +23,6 @@ use self::{
     place::{Place, Program},
 };
 pub use self::{recorder::Recorder, timed_out::TimedOut};
-use super::SimNet;
 use crate::{
     plugin::{RoomState, RoomsCommandsExt, RoomsPlugin, Roster},
     relay::HubConfig,

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use bevy::prelude::*;
+use rooms_sim::SimNet;
 use web_time::Instant;
 
 use super::{AppIndex, Rig, recorder::Recorded};
@@ -10,7 +11,6 @@ use crate::{
     bridge::TrafficSnapshot,
     plugin::{Connection, Host, PlayerStatus, Room, RoomState, Roster},
     session::PlayerId,
-    testing::SimNet,
 };
 
 impl Rig {

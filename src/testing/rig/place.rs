@@ -7,15 +7,15 @@ use std::{
 };
 
 use bevy::{ecs::schedule::SingleThreadedExecutor, prelude::*, time::TimeUpdateStrategy};
+use rooms_sim::{ClientIndex, LinkConditions, SimNet};
 use web_time::Instant;
 
 use super::{clock::SimClock, recorder};
 use crate::{
     bridge::{Bridge, BridgeBackend},
-    client::ClientOptions,
+    client::{ClientOptions, Command},
     plugin::{Clock, Connect, RoomsPlugin, Transport},
     session::{Generation, PlayerId},
-    testing::{ClientIndex, LinkConditions, SimNet},
 };
 
 /// Where the relay is said to be. Nothing connects there.
@@ -136,7 +136,7 @@ impl Place {
             net.command(line.client, command);
         }
         if line.backend.is_ended() && !std::mem::replace(&mut line.closing, true) {
-            net.command(line.client, crate::client::Command::Close);
+            net.command(line.client, Command::Close);
         }
     }
 

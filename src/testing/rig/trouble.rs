@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rand::RngExt;
+use rooms_sim::{Fault, FaultPlan, LinkConditions};
 
 use super::{AppIndex, Rig};
-use crate::testing::{Fault, FaultPlan, LinkConditions};
 
 impl Rig {
     /// The app has no frames until it is [thawed](Self::thaw), and its connection goes on: a breakpoint, a long load, a
