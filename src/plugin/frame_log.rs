@@ -90,7 +90,7 @@ pub struct LoggedFrame {
 }
 
 impl FrameLog {
-    /// Starts or stops to log frames. Logged frames stay.
+    /// Begins to log frames, or stops logging them. Logged frames stay.
     pub fn watch(&mut self, watch: bool) {
         self.watching = watch;
     }
@@ -159,7 +159,7 @@ impl FrameLog {
     }
 }
 
-/// Starts or stops the copies of frames, and takes those that wait.
+/// Switches the copying of frames on or off, and takes the copies that wait.
 fn gather(mut engine: ResMut<RoomsEngine>, mut log: ResMut<FrameLog>, mut watches: Local<bool>) {
     let watching = log.watching;
     if !watching && !*watches {

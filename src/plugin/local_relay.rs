@@ -1,4 +1,5 @@
-//! The relay that a game runs for its machine, where it was asked for one and nobody else runs it.
+//! The relay of this machine. With [`Connect::Local`](super::Connect::Local), the game runs it itself if no other program
+//! does.
 
 #[cfg(not(all(feature = "relay", not(target_arch = "wasm32"))))]
 pub(super) use self::absent::LocalRelay;
@@ -25,7 +26,7 @@ mod embedded {
             self.0.is_some()
         }
 
-        /// Starts the relay where the game is set to use the one of this machine and nobody runs it.
+        /// Starts the relay if the game uses the one of this machine and no program runs it.
         pub(in crate::plugin) fn start_if_asked(&mut self, connect: &Connect) {
             if *connect != Connect::Local || self.0.is_some() {
                 return;

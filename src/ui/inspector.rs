@@ -153,7 +153,7 @@ impl Inspector {
 
     fn list(&mut self, ui: &mut Ui, frames: &[&LoggedFrame], most: f32) {
         if frames.is_empty() {
-            ui.label(muted(ui, "No frames yet. Frames that are sent and received from now on appear here."));
+            ui.label(muted(ui, "No frames yet. Each frame that is sent or received from now on appears here."));
         }
         // Rows are as high as their text, whatever the game's style says about buttons: the list draws only the visible
         // ones.
@@ -198,7 +198,7 @@ impl Inspector {
     }
 }
 
-/// Stops to watch the log while the inspector is hidden.
+/// Stops watching the log when the inspector is no longer shown.
 pub(super) fn rest_unless_shown(mut inspector: ResMut<Inspector>, mut log: ResMut<FrameLog>) {
     if !inspector.is_shown && inspector.watches {
         log.watch(false);

@@ -81,15 +81,15 @@ impl LobbyForm {
         Self { name, room, buttons: LobbyButtons::default(), page, relay: None, invited, trouble: None }
     }
 
-    /// Why the form is not complete, in a sentence; `None` if it is.
+    /// What the player must change in the form, in a sentence; `None` if nothing.
     pub fn flaw(&self) -> Option<String> {
         if self.name.trim().is_empty() {
             return Some("Give yourself a name.".to_owned());
         }
         match Invite::read(&self.room) {
-            Ok(Invite { relay: Some(relay), .. }) if self.relay.as_ref() != Some(&relay) => {
-                Some(format!("This room is on another relay; start the game with --relay {relay}."))
-            }
+            Ok(Invite { relay: Some(relay), .. }) if self.relay.as_ref() != Some(&relay) => Some(format!(
+                "This room is on another relay, {relay}. Connect the game to that relay, or enter another room."
+            )),
             Ok(_) => None,
             Err(error) => Some(sentence(&error.to_string())),
         }
@@ -147,13 +147,13 @@ impl LobbyForm {
 
     fn show_form(&mut self, ui: &mut Ui) -> Option<LobbyWish> {
         let mut wish = None;
-        let way_out = self.trouble.as_ref().and_then(LobbyTrouble::way_out);
+        let next_step = self.trouble.as_ref().and_then(LobbyTrouble::next_step);
         if let Some(trouble) = &self.trouble {
-            notice(ui, &trouble.words());
-            if let Some((text, out)) = way_out
+            notice(ui, &trouble.message());
+            if let Some((text, instead)) = next_step
                 && ui.add_enabled_ui(self.flaw().is_none(), |ui| wide(ui, text, true).clicked()).inner
             {
-                wish = Some(out);
+                wish = Some(instead);
             }
             ui.add_space(GAP);
         }
@@ -167,8 +167,8 @@ impl LobbyForm {
         ui.add_enabled_ui(flaw.is_none(), |ui| {
             ui.columns(buttons.len(), |columns| {
                 for (index, (ui, (text, asked))) in columns.iter_mut().zip(buttons).enumerate() {
-                    // After trouble, the way out of it is the next thing to do.
-                    let is_next = index == 0 && way_out.is_none();
+                    // After trouble, the button above is the next step.
+                    let is_next = index == 0 && next_step.is_none();
                     if wide(ui, text, is_next).clicked() || index == 0 && entered && flaw.is_none() {
                         wish = Some(*asked);
                     }
@@ -186,7 +186,7 @@ impl LobbyForm {
         let room = field(ui, "Room", &mut self.room, LONGEST_LINK, "Another room", code);
         ui.add(
             Label::new(
-                RichText::new("A name, a code, or an invite link. Whoever gives the same is in it with you.").weak(),
+                RichText::new("A name, a code, or an invite link. Players who enter the same room meet there.").weak(),
             )
             .wrap(),
         );
@@ -201,8 +201,8 @@ impl LobbyForm {
         let name = room.name.as_ref().map(|room| room.shown()).unwrap_or_default();
         ui.heading(format!("Entering {name}"));
         let words = match connection.state {
-            _ if room.waiting => "A round is running. You are in the next one.",
-            ConnectionState::Connected => "Asking who is there …",
+            _ if room.waiting => "A round is running. You can play in the next one.",
+            ConnectionState::Connected => "Looking for the players of the room …",
             ConnectionState::Disconnected | ConnectionState::Suspended => {
                 "The server cannot be reached. Trying again …"
             }
@@ -223,7 +223,7 @@ impl LobbyForm {
         ui.label(muted(ui, "You are in"));
         ui.heading(name.shown().as_str());
         ui.add_space(GAP);
-        ui.label(muted(ui, "Others come in with"));
+        ui.label(muted(ui, "Others come in with this:"));
         ui.add(Label::new(RichText::new(&invite).monospace()).wrap());
         let now = ui.input(|input| input.time);
         let copied = ui.data(|data| data.get_temp::<f64>(copied()));
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!((link.flaw(), link.is_invited()), (None, true));
         assert_eq!(link.room().unwrap().as_str(), "fox");
         let elsewhere = form("Ada", "https://bingo.example/?room=fox&relay=ws%3A%2F%2Fx%3A1");
-        assert!(elsewhere.flaw().is_some_and(|flaw| flaw.contains("--relay ws://x:1")));
+        assert!(elsewhere.flaw().is_some_and(|flaw| flaw.contains("ws://x:1")));
         assert_eq!(LobbyForm { relay: Some("ws://x:1".into()), ..elsewhere }.flaw(), None);
     }
 

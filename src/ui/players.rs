@@ -54,7 +54,7 @@ impl<'a> PlayerRow<'a> {
 
     /// Whether it hosts.
     pub fn host(self, is_host: bool) -> Self {
-        self.tag_if(is_host, "host", "Decides in this room.")
+        self.tag_if(is_host, "host", "This player decides in the room.")
     }
 
     /// Whether it is us.
@@ -64,13 +64,13 @@ impl<'a> PlayerRow<'a> {
 
     /// Whether it only watches.
     pub fn watching(self, watches: bool) -> Self {
-        self.tag_if(watches, "watching", "Came while a round was running, and is in the next.")
+        self.tag_if(watches, "watching", "Came during a round. Plays from the next one.")
     }
 
     /// Whether its connection is lost.
     pub fn lost(mut self, is_lost: bool) -> Self {
         self.is_lost = is_lost;
-        self.tag_if(is_lost, "lost", "The connection is gone. The seat is kept for a while.")
+        self.tag_if(is_lost, "lost", "The connection is gone. The room keeps the seat for a while.")
     }
 
     /// Adds a tag of the game's own.

@@ -134,7 +134,7 @@ fn clearing_leaves_an_empty_list_that_says_so() {
     click(&mut rig, ben, "Pause");
     click(&mut rig, ben, "Clear");
     assert_eq!((lines(&rig, ben).len(), log(&rig, ben).len()), (0, 0));
-    wait_to_see(&mut rig, ben, "No frames yet. Frames that are sent and received from now on appear here.");
+    wait_to_see(&mut rig, ben, "No frames yet. Each frame that is sent or received from now on appears here.");
 }
 
 #[test]

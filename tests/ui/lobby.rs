@@ -66,7 +66,7 @@ fn who_joins_a_room_without_a_host_sees_the_wait_and_then_hosts_with_a_click() {
     let mut rig = Rig::new(4);
     let ada = player(&mut rig, windows("Ada", "den"));
     click(&mut rig, ada, "Join");
-    wait_to_see(&mut rig, ada, "Asking who is there …");
+    wait_to_see(&mut rig, ada, "Looking for the players of the room …");
     wait_to_see(&mut rig, ada, "Nobody hosts this room.");
     click(&mut rig, ada, "Host it");
     rig.run_until(ARRIVAL, |rig| rig.is_host(ada)).unwrap();

@@ -84,15 +84,15 @@ fn show_form(ui: &mut Ui, form: &mut LobbyForm, wishes: &mut Vec<Wish>) {
     if field(ui, "Room", &mut form.room, "Another room") {
         form.room = random_room().to_string();
     }
-    theme::muted(ui, "Whoever gives the same room is in it with you. An invite link will do as well.");
+    theme::muted(ui, "Players who enter the same room meet there. An invite link works too.");
     ui.add_space(GAP);
     let flaw = form.flaw();
     ui.add_enabled_ui(flaw.is_none(), |ui| {
         let host = ("Host this room", Wish::Host);
         let join = ("Join this room", Wish::Join);
         let (first, second) = if form.is_invited() { (join, host) } else { (host, join) };
-        // Where there is a way out of trouble, that is the thing to do next.
-        let offered = form.trouble.as_ref().is_some_and(|trouble| trouble.way_out().is_some());
+        // After trouble, the button above is the next step.
+        let offered = form.trouble.as_ref().is_some_and(|trouble| trouble.next_step().is_some());
         for ((text, wish), first) in [(first, true), (second, false)] {
             let button = if first && !offered { Button::primary(text) } else { Button::secondary(text) };
             if ui.add(button.width(ui.available_width())).clicked() {
@@ -109,8 +109,8 @@ fn show_trouble(ui: &mut Ui, trouble: &LobbyTrouble, wishes: &mut Vec<Wish>) {
     let frame = Frame::new().fill(theme::pale(SUN, 0.55)).corner_radius(12).inner_margin(Margin::same(12));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.label(RichText::new(trouble.words()).size(17.0));
-        if let Some((text, offered)) = trouble.way_out()
+        ui.label(RichText::new(trouble.message()).size(17.0));
+        if let Some((text, offered)) = trouble.next_step()
             && ui.add(Button::primary(text).width(ui.available_width())).clicked()
         {
             wishes.extend(wish(offered));
@@ -140,7 +140,7 @@ fn show_arrival(ui: &mut Ui, scene: &Scene, since: Duration, wishes: &mut Vec<Wi
     let waited = scene.now().saturating_sub(since);
     theme::heading(ui, 22.0, INK, &format!("Entering {} …", scene.room_name()));
     let words = match scene.line.state {
-        ConnectionState::Connected => "Asking who is there.",
+        ConnectionState::Connected => "Looking for the players of the room.",
         ConnectionState::Disconnected | ConnectionState::Suspended => "The server cannot be reached. Trying again.",
         _ => "Connecting.",
     };

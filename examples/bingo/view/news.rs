@@ -114,7 +114,7 @@ pub fn hear_room(
 ) {
     let now = time.elapsed();
     for PlayerLost { player, .. } in lost.read() {
-        news.tell(now, CORAL, format!("{} lost the connection. The seat is kept.", roster.name(player)));
+        news.tell(now, CORAL, format!("{} lost the connection. The room keeps the seat.", roster.name(player)));
     }
     for PlayerReturned { player, .. } in returned.read() {
         news.tell(now, TEAL, format!("{} is back.", roster.name(player)));

@@ -32,7 +32,7 @@ fn line(ui: &mut Ui, scene: &Scene, index: usize, player: &RosterEntry) {
             theme::tag(ui, SUN, "host");
         }
         if lost {
-            theme::tag(ui, SAND, "lost").on_hover_text("The connection is gone. The seat is kept for a while.");
+            theme::tag(ui, SAND, "lost").on_hover_text("The connection is gone. The room keeps the seat for a while.");
         } else if scene.is_running() && !scene.plays(&player.id) {
             theme::tag(ui, LEAF, "watching");
         }

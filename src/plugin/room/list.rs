@@ -57,7 +57,7 @@ impl<'a> IntoIterator for &'a RoomList {
     }
 }
 
-/// Starts or stops to watch the list.
+/// Begins to watch the list, or stops watching it.
 pub(super) fn watch(world: &mut World, watching: bool) {
     let Some(mut engine) = world.get_resource_mut::<RoomsEngine>() else {
         log::error!("cannot watch the list of rooms without RoomsPlugin; add the plugin to the app");

@@ -16,7 +16,8 @@ pub enum RoomState {
     Joined,
 }
 
-/// The room we are in, or last were. How the connection does is in [`Connection`](crate::plugin::Connection).
+/// The room we are in, or last were. [`Connection`](crate::plugin::Connection) tells how
+/// the connection is.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Room {
     /// Its name; `None` before the first room.

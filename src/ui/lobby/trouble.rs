@@ -46,7 +46,7 @@ impl LobbyTrouble {
     }
 
     /// The trouble in a sentence.
-    pub fn words(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
             Self::HostExists { host } => format!("{host} hosts this room."),
             Self::NoHost => "Nobody hosts this room.".to_owned(),
@@ -54,8 +54,8 @@ impl LobbyTrouble {
         }
     }
 
-    /// What to do instead, if there is something: the text of a button, and its wish.
-    pub fn way_out(&self) -> Option<(&'static str, LobbyWish)> {
+    /// What the player can do next, if there is something: the text of a button, and its wish.
+    pub fn next_step(&self) -> Option<(&'static str, LobbyWish)> {
         match self {
             Self::HostExists { .. } => Some(("Join instead", LobbyWish::Join)),
             Self::NoHost => Some(("Host it", LobbyWish::Host)),
@@ -75,9 +75,9 @@ mod tests {
         let host = PlayerId::new("ada").unwrap();
         let refused = CloseReason::Refused(Refusal::HostExists { host, name: "Ada".into() });
         let trouble = LobbyTrouble::of(&refused).unwrap();
-        assert_eq!(trouble.words(), "Ada hosts this room.");
-        assert_eq!(trouble.way_out().map(|(_, wish)| wish), Some(LobbyWish::Join));
+        assert_eq!(trouble.message(), "Ada hosts this room.");
+        assert_eq!(trouble.next_step().map(|(_, wish)| wish), Some(LobbyWish::Join));
         let nobody = LobbyTrouble::of(&CloseReason::NoHost).unwrap();
-        assert_eq!(nobody.way_out().map(|(_, wish)| wish), Some(LobbyWish::Host));
+        assert_eq!(nobody.next_step().map(|(_, wish)| wish), Some(LobbyWish::Host));
     }
 }
