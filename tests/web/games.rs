@@ -133,7 +133,9 @@ async fn a_network_that_went_and_came_back_has_the_line_resumed_at_once_and_noth
 #[wasm_bindgen_test]
 async fn a_page_that_awakes_or_is_back_in_the_network_does_not_wait_for_the_next_attempt() {
     let document = web_sys::window().unwrap().document().unwrap();
-    let document_says = |what| drop(document.dispatch_event(&web_sys::Event::new(what).unwrap()).unwrap());
+    let document_says = |kind| {
+        document.dispatch_event(&web_sys::Event::new(kind).unwrap()).unwrap();
+    };
     let says: [&dyn Fn(); 3] =
         [&|| document_says("visibilitychange"), &|| document_says("resume"), &|| page_says("online")];
     for says in says {
