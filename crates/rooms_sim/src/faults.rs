@@ -1,9 +1,15 @@
 //! What can go wrong on a simulated network, and how often.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+
+/// Frames that the native socket's queue holds.
+const SOCKET_CAPACITY: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// The link between one client and the relay while nothing goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +21,9 @@ pub struct LinkConditions {
     /// Bytes of frames a second that get through, each way; what is more waits. Where more waits on the way down than the
     /// relay's limits allow for one socket, the relay cuts the client off. Defaults to any number.
     pub bandwidth: Option<NonZeroU32>,
+    /// Most frames of the client that its socket holds until they arrive at the relay. Further ones wait in the client, as with
+    /// a socket that writes slowly. Defaults to 256.
+    pub socket_capacity: NonZeroUsize,
 }
 
 impl LinkConditions {
@@ -26,7 +35,12 @@ impl LinkConditions {
 
 impl Default for LinkConditions {
     fn default() -> Self {
-        Self { latency: Duration::from_millis(20), jitter: Duration::from_millis(10), bandwidth: None }
+        Self {
+            latency: Duration::from_millis(20),
+            jitter: Duration::from_millis(10),
+            bandwidth: None,
+            socket_capacity: SOCKET_CAPACITY,
+        }
     }
 }
 

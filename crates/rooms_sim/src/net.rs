@@ -133,6 +133,11 @@ impl SimNet {
         self.nodes[client.0].pump.traffic()
     }
 
+    /// Whether frames of a client wait in it, since its socket takes no more for now.
+    pub fn has_waiting_frames(&self, client: ClientIndex) -> bool {
+        self.nodes[client.0].pump.has_frames()
+    }
+
     /// How much the relay holds.
     pub fn relay_stats(&self) -> HubStats {
         self.hub.stats()
@@ -162,7 +167,10 @@ impl SimNet {
         self.end_halts();
         if let Some((socket, direction, parcel)) = self.wire.arrive(at) {
             match direction {
-                Direction::Up => self.arrive_at_relay(socket, parcel),
+                Direction::Up => {
+                    self.arrive_at_relay(socket, parcel);
+                    self.send_more(socket);
+                }
                 Direction::Down => self.arrive_at_client(socket, parcel),
             }
             self.wire.tidy();
@@ -267,15 +275,10 @@ impl SimNet {
                 let query = url.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
                 self.send(id, Direction::Up, Parcel::Dial(query));
             }
-            // Every simulated socket has capacity.
-            PumpAction::Transmit => {
-                while let Some(wire) = self.nodes[index].pump.poll_frame() {
-                    if let Some(id) = self.nodes[index].socket {
-                        self.send(id, Direction::Up, Parcel::Frame(wire));
-                    }
-                }
-            }
+            PumpAction::Transmit => self.transmit(index),
             PumpAction::Shut { transport } => {
+                // What was sent just before, such as a goodbye, goes out where the socket has capacity.
+                self.transmit(index);
                 if let Some(id) = self.wire.of_client(index, transport) {
                     self.close(id, Direction::Up);
                 }
@@ -310,6 +313,23 @@ impl SimNet {
             PumpAction::CheckConnectivity { request, .. } => {
                 self.nodes[index].pump.handle_connectivity(request, true, self.now);
             }
+        }
+    }
+
+    /// Hands a client's frames to its socket, as far as the socket has capacity.
+    fn transmit(&mut self, index: usize) {
+        let Some(id) = self.nodes[index].socket else { return };
+        while self.wire.has_capacity(id, self.nodes[index].link) {
+            let Some(wire) = self.nodes[index].pump.poll_frame() else { return };
+            self.send(id, Direction::Up, Parcel::Frame(wire));
+        }
+    }
+
+    /// A frame has arrived, so the socket has capacity for another one.
+    fn send_more(&mut self, id: SocketId) {
+        let Some(client) = self.wire.get_mut(id).map(|socket| socket.client) else { return };
+        if self.nodes[client].socket == Some(id) && self.nodes[client].can_act() {
+            self.transmit(client);
         }
     }
 

@@ -70,12 +70,23 @@ pub(super) struct Lane {
     pub(super) waiting: VecDeque<(Instant, usize)>,
     /// Frames that are held up, and their bytes.
     pub(super) held: (usize, usize),
+    /// Frames that were sent and have not arrived.
+    pub(super) on_the_way: usize,
 }
 
 impl Lane {
     pub(super) fn new(now: Instant) -> Self {
         let waiting = VecDeque::new();
-        Self { last: now, cut: false, deaf: false, truncate: false, busy_until: now, waiting, held: (0, 0) }
+        Self {
+            last: now,
+            cut: false,
+            deaf: false,
+            truncate: false,
+            busy_until: now,
+            waiting,
+            held: (0, 0),
+            on_the_way: 0,
+        }
     }
 
     /// When so many bytes have left the sender.

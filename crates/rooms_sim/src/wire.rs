@@ -104,12 +104,20 @@ impl Wire {
                 Some(left) => *left -= 1,
                 None => {}
             }
-            if std::mem::take(&mut socket.lane(direction).truncate) {
+            let lane = socket.lane(direction);
+            lane.on_the_way += 1;
+            if std::mem::take(&mut lane.truncate) {
                 truncate(wire, rng);
             }
         }
         let left = socket.lane(direction).depart(parcel.bytes(), link, now);
         self.put(id, direction, parcel, left + link.latency + link.jitter.mul_f64(rng.random_range(0.0..=1.0)));
+    }
+
+    /// Whether the client's end of a socket takes one more frame. One that is closed takes all, and drops them.
+    pub(super) fn has_capacity(&self, id: SocketId, link: LinkConditions) -> bool {
+        let open = self.sockets.get(&id).filter(|socket| !socket.up.cut);
+        open.is_none_or(|socket| socket.up.on_the_way < link.socket_capacity.get())
     }
 
     /// Frames and bytes that wait at the relay for a client to read them.
@@ -276,10 +284,12 @@ impl Wire {
         while self.next().is_some_and(|at| at <= now) {
             let (_, (id, direction, parcel)) = self.parcels.pop_first()?;
             let Some(socket) = self.sockets.get_mut(&id) else { continue };
-            let deaf = socket.lane(direction).deaf;
-            if matches!(parcel, Parcel::Gone) {
-                socket.lane(direction).deaf = true;
-                self.untidy = true;
+            let lane = socket.lane(direction);
+            let deaf = lane.deaf;
+            match parcel {
+                Parcel::Frame(_) => lane.on_the_way -= 1,
+                Parcel::Gone => (lane.deaf, self.untidy) = (true, true),
+                Parcel::Dial(_) | Parcel::Opened | Parcel::Ping => {}
             }
             if !deaf {
                 return Some((id, direction, parcel));

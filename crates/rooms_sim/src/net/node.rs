@@ -23,13 +23,18 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Whether its process is there and runs.
+    pub(super) fn can_act(&self) -> bool {
+        !self.dead && !self.frozen.is_on()
+    }
+
     /// When it acts by itself next.
     pub(super) fn next_at(&self) -> Option<Instant> {
-        let timeout = self.pump.poll_timeout().filter(|_| !self.frozen.is_on() && !self.dead);
+        let timeout = self.pump.poll_timeout().filter(|_| self.can_act());
         [timeout, self.isolated.end(), self.frozen.end()].into_iter().flatten().min()
     }
 
     pub(super) fn is_due(&self, at: Instant) -> bool {
-        !self.dead && !self.frozen.is_on() && self.pump.poll_timeout().is_some_and(|due| due <= at)
+        self.can_act() && self.pump.poll_timeout().is_some_and(|due| due <= at)
     }
 }

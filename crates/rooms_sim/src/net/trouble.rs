@@ -15,6 +15,8 @@ impl SimNet {
     /// Sets the conditions of a client's link from now on.
     pub fn set_link(&mut self, client: ClientIndex, link: LinkConditions) {
         self.nodes[client.0].link = link;
+        // The socket may have capacity for more now.
+        self.apply_halts(client.0);
     }
 
     /// Breaks a client's socket, if it has one. Short for [`Fault::Cut`].
@@ -120,6 +122,10 @@ impl SimNet {
         match isolated || frozen {
             true => self.wire.hold(index, Direction::Down),
             false => self.wire.release(index, Direction::Down, self.now),
+        }
+        // A process that went on may find its socket with capacity.
+        if self.nodes[index].can_act() {
+            self.transmit(index);
         }
     }
 

@@ -112,6 +112,8 @@ fn rooms_survive_what_is_done_to_them() {
             reports.iter().filter(|report| report.hosts > 1).count() > reports.len() / 4,
             "rooms change their hosts"
         );
+        let congested = reports.iter().filter(|report| report.congested).count();
+        assert!(share(congested, reports.len()) > 0.2, "sockets are full now and then, or this proves little");
         let refounded = reports.iter().filter(|report| report.refounded).count();
         assert!(share(refounded, reports.len()) < 0.1, "few rooms are founded twice, or the counting proves little");
     }
@@ -124,13 +126,14 @@ fn summarize(reports: &[Report], time: Duration) {
     let count = |what: fn(&Report) -> bool| reports.iter().filter(|report| what(report)).count();
     println!(
         "{} rooms in {time:.1?}: equal after {:?} (median), {:?} (99 of 100), {:?} (longest); \
-         {} changed their host, {} were founded twice; {} players joined in the end, {} told why not, {} missed nothing",
+         {} changed their host, {} were founded twice, {} had full sockets; {} players joined in the end, {} told why not, {} missed nothing",
         reports.len(),
         at(0.5),
         at(0.99),
         at(1.0 - f64::EPSILON),
         count(|report| report.hosts > 1),
         count(|report| report.refounded),
+        count(|report| report.congested),
         reports.iter().map(|report| report.joined).sum::<usize>(),
         reports.iter().map(|report| report.closed).sum::<usize>(),
         reports.iter().map(|report| report.unbroken).sum::<usize>(),

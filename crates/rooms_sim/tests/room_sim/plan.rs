@@ -1,6 +1,6 @@
 //! What is done to a room: made from a seed, and cut down to what it takes where a room breaks.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,6 +50,8 @@ pub struct Twists {
     pub all_claim_at_once: bool,
     /// Some of what is said about the room comes twice.
     pub doubled: bool,
+    /// The sockets of the players hold no more frames than this.
+    pub socket_capacity: Option<NonZeroUsize>,
 }
 
 /// Something that happens between two messages: as a player is about to hear the one about the room of this number.
@@ -96,7 +98,12 @@ impl Plan {
             steps.push((millis(&mut rng, PLAY), Deed::Twin(rng.random_range(0..players))));
         }
         steps.sort_by_key(|(at, _)| *at);
-        let twists = Twists { all_claim_at_once: rng.random_range(0..4) == 0, doubled: rng.random_range(0..4) == 0 };
+        let twists = Twists {
+            all_claim_at_once: rng.random_range(0..4) == 0,
+            doubled: rng.random_range(0..4) == 0,
+            // None in six of ten rooms.
+            socket_capacity: NonZeroUsize::new(rng.random_range(0..=4) * usize::from(rng.random::<bool>())),
+        };
         Self { seed, players, order, steps, twists, boundary: None }
     }
 

@@ -53,6 +53,8 @@ pub struct Report {
     pub refounded: bool,
     /// How many processes missed nothing at all.
     pub unbroken: usize,
+    /// Whether frames waited at any time since a socket took no more.
+    pub congested: bool,
 }
 
 pub struct World {
@@ -72,6 +74,8 @@ pub struct World {
     incarnations: BTreeSet<MessageSerial>,
     /// How many messages about the room were about to be heard since the first step; `None` before.
     messages: Option<usize>,
+    /// Whether frames waited at any time since a socket took no more.
+    congested: bool,
     /// When the last fault has ended.
     quiet_from: Instant,
     pub trace: Vec<String>,
@@ -93,6 +97,7 @@ impl World {
             claims: BTreeMap::new(),
             messages: None,
             incarnations: BTreeSet::new(),
+            congested: false,
             quiet_from: now,
             trace: Vec::new(),
         }
@@ -149,6 +154,7 @@ impl World {
             hosts: self.hosts.len(),
             refounded: self.incarnations.len() > 1,
             unbroken: self.players.iter().filter(|player| player.is_joined() && player.unbroken).count(),
+            congested: self.congested,
         })
     }
 
@@ -174,6 +180,9 @@ impl World {
         let timing =
             Timing { disconnected_retry: SECOND, suspended_retry: 2 * SECOND, channel_retry: SECOND, ..options.timing };
         let client = self.net.add_client(ClientOptions { timing, ..options });
+        if let Some(socket_capacity) = self.plan.twists.socket_capacity {
+            self.net.set_link(client, LinkConditions { socket_capacity, ..LinkConditions::default() });
+        }
         self.net.command(client, Command::Connect);
         let config = SessionConfig {
             room: RoomName::new("den").expect("a good name"),
@@ -235,6 +244,7 @@ impl World {
             }
             Deed::Slow(number, latency) => {
                 if let Some(client) = self.process(*number).map(|player| player.client) {
+                    // With all of a socket's capacity: a small one on a slow line would carry less than a player says.
                     self.net.set_link(client, LinkConditions { latency: *latency, ..LinkConditions::default() });
                 }
             }
@@ -375,6 +385,7 @@ impl World {
         for command in commands {
             self.net.command(client, command);
         }
+        self.congested |= self.net.has_waiting_frames(client);
         for event in told {
             if let SessionEvent::HostChanged { to, term, .. } = &event {
                 self.check_host(place, to, *term)?;

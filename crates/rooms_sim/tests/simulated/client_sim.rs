@@ -1,13 +1,13 @@
 //! Clients and the relay's hub on a simulated network with faults: what each promises holds between them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
 use rooms_client::{
     ChannelOptions, ChannelState, ClientOptions, Command, ConnectionState, Event, HistoryOf, HistoryPage, HistoryQuery,
     Lifetime, MemberQuery, OperationId, PresenceCommand,
 };
 use rooms_protocol::{ChannelName, Message};
-use rooms_sim::{ClientIndex, Fault, FaultKind, FaultPlan, SimNet};
+use rooms_sim::{ClientIndex, Fault, FaultKind, FaultPlan, LinkConditions, SimNet};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,6 +86,10 @@ fn play(seed: u64, plan: FaultPlan) -> (SimNet, BTreeMap<ClientIndex, Log>) {
     for name in ["ada", "bob", "eve", "kim"] {
         let client = net.add_client(SimNet::options(name));
         logs.insert(client, Log::default());
+        // In three of four runs the sockets are small, so that frames wait for capacity.
+        if let Some(socket_capacity) = NonZeroUsize::new(seed as usize % 4) {
+            net.set_link(client, LinkConditions { socket_capacity, ..LinkConditions::default() });
+        }
         net.command(client, Command::Connect);
         net.command(client, attach());
         net.command(client, enter(1_000_000));
@@ -263,6 +267,74 @@ fn a_client_that_is_gone_is_missed_by_the_others_and_forgotten_by_the_relay() {
     net.run_for(200 * SECOND);
     assert_eq!(net.client(bob).state(), ConnectionState::Suspended);
     assert_eq!(net.relay_stats().connections, 1);
+}
+
+/// Two clients, of which the first has a socket that holds two frames, and the channel attached.
+fn with_a_small_socket() -> (SimNet, [ClientIndex; 2]) {
+    let mut net = SimNet::new(4);
+    let [ada, bob] = ["ada", "bob"].map(|name| net.add_client(SimNet::options(name)));
+    let (latency, jitter) = (Duration::from_millis(100), Duration::ZERO);
+    let socket_capacity = NonZeroUsize::MIN.saturating_add(1);
+    net.set_link(ada, LinkConditions { latency, jitter, socket_capacity, ..LinkConditions::default() });
+    for client in [ada, bob] {
+        net.command(client, Command::Connect);
+        net.command(client, attach());
+    }
+    assert!(net.run_until(all_at_rest, 5 * SECOND));
+    net.take_events(bob);
+    (net, [ada, bob])
+}
+
+fn heard(net: &mut SimNet, client: ClientIndex) -> Vec<String> {
+    let mut log = Log { stretches: vec![Vec::new()], ..Log::default() };
+    log.take(net.take_events(client));
+    log.stretches.concat()
+}
+
+#[test]
+fn a_full_socket_takes_more_frames_as_earlier_ones_arrive() {
+    let (mut net, [ada, bob]) = with_a_small_socket();
+    for number in 0..6 {
+        net.command(ada, publish(number, number.to_string()));
+    }
+    assert!(net.has_waiting_frames(ada));
+    // By now two have arrived, and two more are on their way.
+    net.run_for(Duration::from_millis(150));
+    assert_eq!(heard(&mut net, bob), ["0", "1"]);
+    assert!(net.has_waiting_frames(ada));
+    assert!(net.run_until(all_at_rest, SECOND));
+    assert_eq!(heard(&mut net, bob), ["2", "3", "4", "5"]);
+    assert!(!net.has_waiting_frames(ada));
+}
+
+#[test]
+fn frames_that_waited_for_a_socket_that_broke_go_out_once_over_the_next() {
+    let (mut net, [ada, bob]) = with_a_small_socket();
+    net.isolate(ada);
+    for number in 0..6 {
+        net.command(ada, publish(number, number.to_string()));
+    }
+    net.run_for(SECOND);
+    assert!(net.has_waiting_frames(ada), "nothing arrives, so the socket stays full");
+    net.reconnect(ada);
+    net.cut(ada);
+    assert!(net.run_until(all_at_rest, 20 * SECOND));
+    net.run_for(SECOND);
+    assert_eq!(heard(&mut net, bob), ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn a_process_that_goes_on_hands_what_waited_to_its_socket() {
+    let (mut net, [ada, bob]) = with_a_small_socket();
+    for number in 0..6 {
+        net.command(ada, publish(number, number.to_string()));
+    }
+    net.freeze(ada);
+    net.run_for(2 * SECOND);
+    assert_eq!(heard(&mut net, bob), ["0", "1"], "a frozen process writes nothing");
+    net.thaw(ada);
+    assert!(net.run_until(all_at_rest, 20 * SECOND));
+    assert_eq!(heard(&mut net, bob), ["2", "3", "4", "5"]);
 }
 
 #[test]
