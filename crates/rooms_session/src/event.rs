@@ -50,7 +50,8 @@ pub enum SessionEvent {
     },
     /// A player was admitted. On joining there is one for everyone on the roster, in the roster's order.
     PlayerJoined(PlayerId),
-    /// A player's connection is gone. Its seat is kept for a while.
+    /// A player's connection is gone. Its seat is kept for 30 s, or what [`SessionTiming::grace`](crate::SessionTiming::grace)
+    /// says.
     PlayerLost(PlayerId),
     /// A lost player is back, or a player started anew before it was missed.
     PlayerReturned(PlayerId),
@@ -75,10 +76,13 @@ pub enum SessionEvent {
         /// How the player shows itself.
         profile: Profile,
     },
-    /// A key of the shared state has a new value that came over the wire.
+    /// A key of the shared state has a new value that came over the wire. A value that changes again before the game takes
+    /// this event is told once, as it is when the game takes it.
     SharedChanged {
         /// Its key.
         key: SmolStr,
+        /// Its value. `None`: the key is gone, or the player is no longer in the room.
+        value: Option<Value>,
     },
     /// Another player leads.
     HostChanged {
@@ -136,10 +140,11 @@ pub enum InterruptReason {
     Disconnected(Option<ErrorInfo>),
     /// The connection is up, but the relay has detached the room's channel.
     Detached(Option<ErrorInfo>),
-    /// The host is silent for longer than its lease.
+    /// The host is silent for longer than its lease, 5 s by default.
     HostSilent,
-    /// This player hosts, and its own messages do not come back: the connection is up but carries nothing, and others may
-    /// be about to take over. What the player does now may not count.
+    /// This player hosts, and its own messages have not come back for 3.5 s, or what
+    /// [`SessionTiming::self_fence`](crate::SessionTiming::self_fence) says: the connection is up but carries nothing, and
+    /// others may be about to take over. What the player does now may not count.
     NoEcho,
 }
 
@@ -163,7 +168,7 @@ impl fmt::Display for InterruptReason {
 pub enum LeaveReason {
     /// It said goodbye.
     Left,
-    /// It was gone for longer than the grace period.
+    /// It was gone for longer than the grace period, 30 s by default.
     Vanished,
     /// The host kicked it.
     Kicked,
@@ -178,7 +183,8 @@ pub enum Admission {
     Admit,
     /// The newcomer is admitted as a spectator.
     Spectate,
-    /// The newcomer waits. It asks again by itself every few seconds.
+    /// The newcomer waits. It asks again by itself every 2 s, or what
+    /// [`SessionTiming::hello_interval`](crate::SessionTiming::hello_interval) says.
     Wait,
     /// The newcomer is refused, with a reason of at most 200 characters.
     Refuse(String),
@@ -261,18 +267,22 @@ pub enum CloseReason {
         /// The reason that the host gave. May be empty.
         reason: String,
     },
-    /// The player wanted to join, and nobody hosts the room.
+    /// The player wanted to join, and nobody hosts the room: nothing came from a host for 10 s, or what
+    /// [`SessionTiming::founding_wait`](crate::SessionTiming::founding_wait) says.
     #[error("nobody hosts this room; host it, or check its name")]
     NoHost,
-    /// The host said goodbye or went silent, and nobody took over.
-    #[error("the host is gone")]
+    /// The host said goodbye, or was silent for its lease and the grace period (35 s by default), and nobody took over.
+    #[error("the host is gone, and nobody took over; host the room anew, or join another")]
     HostLost,
     /// The server refused the player's presence on the room's channel, so that the others could not tell whether it is
     /// there. The channel has as many members as it may (91003), or the credentials do not allow presence (40160).
-    #[error("the server refused this player's presence in the room: {0}")]
+    #[error(
+        "the server refused this player's presence in the room: {0}; try again when somebody has left, or use credentials that \
+         allow presence"
+    )]
     NotPresent(ErrorInfo),
     /// The connection failed for good.
-    #[error("the connection failed: {0}")]
+    #[error("the connection failed: {0}; enter the room again once that is mended")]
     Failed(ErrorInfo),
 }
 

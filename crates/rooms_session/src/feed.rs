@@ -3,7 +3,7 @@
 //! Owns the events, and the facts that decide whether something is news to the game: whether it is in the room, who hosts,
 //! whether it was told of an interruption, and who said goodbye. Does not decide what happens in the room.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 use smol_str::SmolStr;
@@ -36,6 +36,8 @@ struct Queued {
 #[derive(Debug, Default)]
 pub(crate) struct GameFeed {
     events: VecDeque<Queued>,
+    /// The keys of the shared state of which the queue tells.
+    shared: BTreeSet<SmolStr>,
     /// How many events were dropped because the game did not take them.
     overflowed: u64,
     /// Whether the game was told that it is in the room.
@@ -71,9 +73,15 @@ impl GameFeed {
         self.events.len() < MAX_EVENTS
     }
 
-    /// Takes the next event.
-    pub(crate) fn poll(&mut self) -> Option<SessionEvent> {
-        self.events.pop_front().map(|queued| queued.event)
+    /// Takes the next event. A value of the shared state is read from `document` only now: a queue of values could become
+    /// very large.
+    pub(crate) fn poll(&mut self, document: &Document) -> Option<SessionEvent> {
+        let mut event = self.events.pop_front()?.event;
+        if let SessionEvent::SharedChanged { key, value } = &mut event {
+            self.shared.remove(key);
+            *value = document.shared.get(key).cloned();
+        }
+        Some(event)
     }
 
     /// Queues an event. A game that takes no events loses them, so that memory stays bounded; it always gets the last
@@ -179,7 +187,19 @@ impl GameFeed {
         }
         for (key, before) in &changes.shared {
             if before.as_ref() != now.shared.get(key) {
-                self.emit(SessionEvent::SharedChanged { key: key.clone() });
+                self.emit_shared(key);
+            }
+        }
+    }
+
+    /// Tells the game that a value of the shared state changed, unless it is about to read the value anyway.
+    fn emit_shared(&mut self, key: &SmolStr) {
+        if !self.shared.contains(key) {
+            let queued = self.events.len();
+            self.emit(SessionEvent::SharedChanged { key: key.clone(), value: None });
+            // The game may take so few events that this one was dropped.
+            if self.events.len() > queued {
+                self.shared.insert(key.clone());
             }
         }
     }
@@ -239,7 +259,7 @@ mod tests {
     }
 
     fn told(feed: &mut GameFeed) -> Vec<SessionEvent> {
-        std::iter::from_fn(|| feed.poll()).collect()
+        std::iter::from_fn(|| feed.poll(&Document::default())).collect()
     }
 
     #[test]
@@ -293,5 +313,25 @@ mod tests {
         feed.drop_requests();
         let expected = SessionEvent::Message { sender: player("ada"), kind: "wave".into(), data: json!(2) };
         assert_eq!(told(&mut feed), [expected]);
+    }
+
+    #[test]
+    fn a_value_that_changes_several_times_before_the_game_reads_it_is_told_once_and_as_it_is_now() {
+        let (mut feed, mut document) = (GameFeed::default(), Document::default());
+        let mut set = |feed: &mut GameFeed, value| {
+            let mut changes = Changes::default();
+            document.set_shared(&"score".into(), value, &mut changes);
+            feed.emit_changes(&changes, &document);
+            document.clone()
+        };
+        set(&mut feed, Some(json!(1)));
+        feed.emit_message(player("ada"), "wave".into(), json!(null));
+        let document = set(&mut feed, Some(json!(2)));
+        let changed = |value| SessionEvent::SharedChanged { key: "score".into(), value };
+        assert_eq!(feed.poll(&document), Some(changed(Some(json!(2)))));
+        assert!(matches!(feed.poll(&document), Some(SessionEvent::Message { .. })));
+        assert_eq!(feed.poll(&document), None);
+        let document = set(&mut feed, None);
+        assert_eq!(feed.poll(&document), Some(changed(None)), "it is told again, and that the key is gone");
     }
 }

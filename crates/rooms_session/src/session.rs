@@ -4,12 +4,13 @@
 //!
 //! 1. this file: events, timers, and the end of a frame
 //! 2. `control`: what the host's game sets
-//! 3. `messages`: each message to its handler
+//! 3. `messages`: each message to its handler, and those of the game to the game
 //! 4. `claims`: claims, and the change of host
 //! 5. `from_host`: what a host sends, and whether it counts
 //! 6. `connection`: what the connection's changes lead to
 //! 7. `transitions`: from one role to another
-//! 8. `view`: what the game can ask
+//! 8. `unsent`: what follows when messages do not go out
+//! 9. `view`: what the game can ask
 
 mod claims;
 mod connection;
@@ -17,6 +18,7 @@ mod control;
 mod from_host;
 mod messages;
 mod transitions;
+mod unsent;
 mod view;
 
 use std::time::Duration;
@@ -46,7 +48,7 @@ use crate::{
         inbound::Inbound,
         message::RESERVED,
         outbound::{Hold, Lane, MAX_PUBLISH_SIZE},
-        payload::{ENVELOPE, MAX_KIND},
+        payload::{Audience, ENVELOPE, MAX_KIND},
     },
 };
 
@@ -241,18 +243,18 @@ impl Session {
     /// Tells why it cannot be sent. A failure after this call is a [`SessionEvent::SendFailed`].
     pub fn send(&mut self, to: Target, kind: &str, data: Value) -> Result<(), SessionError> {
         self.check_sendable(&to, kind, &data)?;
-        let (lane, to_others) = match to {
+        let (lane, audience) = match to {
             Target::Host => {
                 self.requests.push(SmolStr::new(kind), data);
                 self.send_requests(self.base.last_step);
                 return Ok(());
             }
-            Target::Everyone => (Lane::Room, false),
-            Target::Others => (Lane::Room, true),
-            Target::Player(player) => (Lane::Inbox(player), false),
+            Target::Everyone => (Lane::Room, Audience::All),
+            Target::Others => (Lane::Room, Audience::Others),
+            Target::Player(player) => (Lane::Inbox(player), Audience::All),
         };
         let sequence = self.inbound.next_sequence(lane != Lane::Room);
-        self.base.outbound.send_game(lane, kind, data, to_others, sequence);
+        self.base.outbound.send_game(lane, kind, data, audience, sequence);
         Ok(())
     }
 
@@ -336,9 +338,10 @@ impl Session {
         self.base.outbound.poll_command()
     }
 
-    /// The next thing to tell the game.
+    /// The next thing to tell the game. A value of the shared state is the newest, also if it changed again meanwhile.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
-        self.base.feed.poll()
+        let document = if self.base.feed.is_joined() { self.role.document(&self.replica) } else { &self.outside };
+        self.base.feed.poll(document)
     }
 
     /// When to step and flush at the latest. `None` once closed.

@@ -121,12 +121,16 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         }
         SessionEvent::Waiting => world.resource_mut::<Room>().waiting = true,
         SessionEvent::AdmissionAsked { player, profile } => control::judge(world, player, profile),
-        SessionEvent::SharedChanged { key } => apply_shared(world, &key),
+        SessionEvent::SharedChanged { key, value } => apply_shared(world, &key, value.as_ref()),
         SessionEvent::HostChanged { from, to, term } => {
             // A new host begins with the last confirmed state, not with what its own game changed meanwhile.
             if to == world.resource::<LocalPlayer>().id {
                 let keys: Vec<SmolStr> = world.resource::<Registry>().shared.keys().map(SmolStr::new).collect();
-                keys.iter().for_each(|key| apply_shared(world, key));
+                for key in &keys {
+                    let session = world.resource::<RoomsEngine>().session.as_ref();
+                    let value = session.and_then(|session| session.shared(key)).cloned();
+                    apply_shared(world, key, value.as_ref());
+                }
             }
             world.write_message(HostChanged { from, to, term });
         }
@@ -157,14 +161,13 @@ fn apply_event(world: &mut World, event: SessionEvent) {
     }
 }
 
-fn apply_shared(world: &mut World, key: &SmolStr) {
+fn apply_shared(world: &mut World, key: &SmolStr, value: Option<&serde_json::Value>) {
     let Some(apply) = world.resource::<Registry>().shared.get(key.as_str()).copied() else {
         log::debug!("the host shares {key:?}, which this game did not register");
         return;
     };
-    let session = world.resource::<RoomsEngine>().session.as_ref();
-    let Some(value) = session.and_then(|session| session.shared(key)).cloned() else { return };
-    if let Err(error) = apply(world, &value) {
+    let Some(value) = value else { return };
+    if let Err(error) = apply(world, value) {
         report(world, RoomError::Undecodable { kind: key.to_string(), sender: None, why: error.to_string() });
     }
 }

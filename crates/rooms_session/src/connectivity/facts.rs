@@ -13,7 +13,7 @@ use crate::{
 };
 use rooms_protocol::{ChannelName, ConnectionId, Data, PresenceAction, PresenceMessage};
 
-/// How many of its connections a player recognises as its own: an echo is at most a few seconds late.
+/// How many of its connections a player recognises as its own: an echo that comes later than 3.5 s no longer matters to a host.
 const MAX_OWN_CONNECTIONS: usize = 8;
 
 /// Most members that are tracked; a room has fewer players.

@@ -171,7 +171,7 @@ impl Election {
         cx.timers.set(Timer::Claim, now + ECHO_WAIT);
     }
 
-    /// Sets the time for the claim of a host that has to lead anew.
+    /// Sets the time for the claim of a host that has to lead anew. A claim on its way no longer counts.
     pub(crate) fn plan_reclaim(&mut self, at: Instant, timers: &mut Timers) {
         self.own = None;
         timers.set(Timer::Claim, at);

@@ -101,16 +101,6 @@ impl Session {
         });
     }
 
-    /// Drops what waits, because no room message outlives its connection.
-    fn drop_unsent(&mut self) {
-        let lost = ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "the connection was lost before this could be sent");
-        for content in self.base.outbound.drop_waiting() {
-            self.on_send_failed(content, &lost);
-        }
-        self.inbound.expect_no_echo();
-        self.requests.send_all_again();
-    }
-
     /// Takes in the outcome of a publish or a presence command.
     pub(super) fn on_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
         let contents = self.base.outbound.settle(operation);

@@ -12,7 +12,10 @@ use crate::{
         document::{Changes, Document},
         replica::{Offer, Replica},
     },
-    wire::message::{Lease, Origin, Refused, State, StateBody, Wait, Welcome},
+    wire::{
+        message::{Lease, Origin, Refused, State, StateBody, Wait, Welcome},
+        payload::GameMessage,
+    },
 };
 
 /// Hands a state to the local copy.
@@ -21,6 +24,19 @@ fn offer(replica: &mut Replica, stamp: Stamp, body: StateBody) -> Offer {
         StateBody::Snapshot { snapshot } => replica.offer_snapshot(stamp, snapshot),
         StateBody::Patch { base, patch } => replica.offer_patch(base, stamp, patch),
     }
+}
+
+/// What became of a welcome.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum WelcomeVerdict {
+    /// It counts.
+    Taken {
+        /// The messages of the game that came before it and belong to this player, in order.
+        kept: Vec<GameMessage>,
+    },
+    /// It does not count, or does not help.
+    Dropped,
 }
 
 impl Session {
@@ -58,7 +74,7 @@ impl Session {
         self.withdraw_claim(now);
         self.election.note_alive(now);
         self.on_sign_of_life(now);
-        // A player that only joins may give up while others lead or claim to.
+        // A player that only joins and does not wait has given up.
         if self.is_closed() {
             return false;
         }
@@ -196,30 +212,36 @@ impl Session {
         }
     }
 
-    pub(super) fn on_welcome(&mut self, from: &Origin, welcome: Welcome, now: Instant) {
+    /// Takes in a welcome, and enters the room with it.
+    pub(super) fn on_welcome(&mut self, from: &Origin, welcome: Welcome, now: Instant) -> WelcomeVerdict {
         if !self.hellos.is_own_nonce(&welcome.nonce) || welcome.host != from.player {
             // Another process of this player is meant, or the sender welcomes in somebody else's name.
             self.base.stats.impostors += 1;
-            return;
+            return WelcomeVerdict::Dropped;
         }
         if !self.has_seat_in(&welcome.snapshot) {
-            return self.base.lend().note_malformed("a welcome without a seat");
+            self.base.lend().note_malformed("a welcome without a seat");
+            return WelcomeVerdict::Dropped;
         }
         if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() {
             self.base.stats.stale += 1;
-            return;
+            return WelcomeVerdict::Dropped;
         }
         if !self.accept_host(&welcome.reign, from, now) {
-            return;
+            return WelcomeVerdict::Dropped;
         }
         let stamp = Stamp { reign: welcome.reign, version: welcome.version };
         let changes = match self.replica.offer_snapshot(stamp.clone(), welcome.snapshot) {
             Offer::Applied(changes) => changes,
             Offer::Stale | Offer::Kept => Changes::default(),
-            Offer::Broken => return self.base.lend().note_malformed("a welcome with a state over the limits"),
+            Offer::Broken => {
+                self.base.lend().note_malformed("a welcome with a state over the limits");
+                return WelcomeVerdict::Dropped;
+            }
         };
         if !self.has_seat_in(self.replica.document()) {
-            return self.hellos.want_welcome(now, &mut self.base.lend());
+            self.hellos.want_welcome(now, &mut self.base.lend());
+            return WelcomeVerdict::Dropped;
         }
         self.hellos.on_welcome(&mut self.base.timers);
         if let Role::Peer(peer) = &mut self.role {
@@ -228,15 +250,12 @@ impl Session {
         if self.base.feed.is_joined() {
             self.inbound.note_processes(&changes, self.replica.document(), None);
             self.follow(&changes, now);
-        } else {
-            self.role = Role::Peer(PeerState::new(now));
-            self.restart_lease(now);
-            self.join(false, now);
-            for message in self.inbound.take_kept(&stamp) {
-                self.deliver(message, now);
-            }
+            return WelcomeVerdict::Taken { kept: Vec::new() };
         }
-        self.consider_resumed();
+        self.role = Role::Peer(PeerState::new(now));
+        self.restart_lease(now);
+        self.join(false, now);
+        WelcomeVerdict::Taken { kept: self.inbound.take_kept(&stamp) }
     }
 
     /// Whether a document gives this process its seat.

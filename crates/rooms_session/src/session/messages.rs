@@ -3,19 +3,19 @@
 use rooms_protocol::{Message, PresenceMessage};
 use web_time::Instant;
 
-use super::{Role, Session, transitions::replaced};
+use super::{Role, Session, from_host::WelcomeVerdict};
 use crate::{
     config::{MAX_PROFILE_SIZE, Migration},
     election::{claim::is_impossible, leadership::Leader, turn::shows_host_gone},
-    event::{CloseReason, SessionEvent},
+    event::CloseReason,
     host::seats::Departure,
     id::Stamp,
     peer::state::Gone,
     state::json::json_fits,
     wire::{
-        inbound::{Publish, Received},
+        inbound::{Accepted, Delivery, Publish, Received},
         message::{Hello, Leave, Origin, RoomMessage},
-        payload::{GameMessage, numbering},
+        payload::GameMessage,
     },
 };
 
@@ -46,14 +46,24 @@ impl Session {
         }
     }
 
-    /// Drops what a host sent with a state that does not count. If that host was this player, the game is told.
-    fn drop_void(&mut self, message: GameMessage) {
-        self.base.stats.stale += 1;
-        if message.from.own {
-            if let Some((_, sequence)) = numbering(message.extras.as_ref()) {
-                self.inbound.note_failed(sequence);
+    /// Hands a message of the game to it, or keeps it until the player is in the room.
+    fn deliver(&mut self, message: GameMessage, now: Instant) {
+        if !self.base.feed.is_joined() {
+            return self.inbound.keep_until_join(message);
+        }
+        let document = self.role.document(&self.replica);
+        let Accepted { delivery, is_echo_missing } =
+            self.inbound.accept(message, document, self.base.config.generation);
+        if is_echo_missing {
+            self.lose_continuity(now);
+        }
+        match delivery {
+            Delivery::Deliver(message) => {
+                self.base.feed.emit_message(message.from.player, message.kind, message.data);
             }
-            self.base.feed.emit(SessionEvent::SendFailed { kind: message.kind, reason: replaced() });
+            Delivery::Drop => {}
+            Delivery::Stale => self.base.stats.stale += 1,
+            Delivery::Impostor => self.base.stats.impostors += 1,
         }
     }
 
@@ -87,7 +97,12 @@ impl Session {
             RoomMessage::Lease(lease) if from.own => self.on_own_lease(&lease, now),
             RoomMessage::State(state) => return self.on_state(from, state, now),
             RoomMessage::Lease(lease) => self.on_lease(from, lease, now),
-            RoomMessage::Welcome(welcome) => self.on_welcome(from, welcome, now),
+            RoomMessage::Welcome(welcome) => {
+                if let WelcomeVerdict::Taken { kept } = self.on_welcome(from, welcome, now) {
+                    kept.into_iter().for_each(|message| self.deliver(message, now));
+                    self.consider_resumed();
+                }
+            }
             RoomMessage::Refused(refused) => self.on_refused(from, refused),
             RoomMessage::Wait(wait) => self.on_wait(from, &wait),
             // Reading has joined the fragments already.

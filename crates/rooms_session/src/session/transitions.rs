@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use rooms_client::PresenceCommand;
-use rooms_protocol::{ErrorCode, ErrorInfo};
 use web_time::Instant;
 
 use super::{Role, Session};
 use crate::{
     config::Wish,
     election::claim::Claimant,
-    event::{CloseReason, Refusal, SessionEvent},
+    event::{CloseReason, Refusal},
     host::state::HostState,
     id::{Reign, Term},
     peer::state::{Gone, PeerState},
@@ -20,17 +19,8 @@ use crate::{
         roster::SeatStatus,
     },
     timer::Timer,
-    wire::{
-        inbound::Delivery,
-        outbound::{Content, Hold},
-        payload::GameMessage,
-    },
+    wire::outbound::Hold,
 };
-
-/// Why a message of a host that was replaced does not count.
-pub(super) fn replaced() -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::DISCONNECTED, 400, "another player took over as host before this went out")
-}
 
 impl Session {
     /// Sends what still waits, and a goodbye, and closes.
@@ -177,42 +167,6 @@ impl Session {
         }
     }
 
-    /// Hands a message of the game to it, or keeps it until the player is in the room.
-    pub(super) fn deliver(&mut self, message: GameMessage, now: Instant) {
-        if !self.base.feed.is_joined() {
-            return self.inbound.keep_until_join(message);
-        }
-        let document = self.role.document(&self.replica);
-        let (delivery, is_missing) = self.inbound.accept(message, document, self.base.config.generation);
-        if is_missing {
-            self.lose_continuity(now);
-        }
-        match delivery {
-            Delivery::Deliver(message) => {
-                self.base.feed.emit_message(message.from.player, message.kind, message.data);
-            }
-            Delivery::Drop => {}
-            Delivery::Stale => self.base.stats.stale += 1,
-            Delivery::Impostor => self.base.stats.impostors += 1,
-        }
-    }
-
-    /// Does what follows from a message that could not be sent.
-    pub(super) fn on_send_failed(&mut self, content: Content, error: &ErrorInfo) {
-        match content {
-            Content::Game { kind, sequence } => {
-                sequence.into_iter().for_each(|sequence| self.inbound.note_failed(sequence));
-                self.base.feed.emit(SessionEvent::SendFailed { kind, reason: error.clone() });
-            }
-            Content::State => {
-                if let Role::Host(host) = &mut self.role {
-                    host.on_state_failed(&self.base.lend());
-                }
-            }
-            Content::Presence | Content::Other => log::debug!("a message about the room was not sent: {error}"),
-        }
-    }
-
     /// Tells the game that it is in the room, and what it finds there.
     pub(super) fn join(&mut self, as_host: bool, now: Instant) {
         let term = self.replica.stamp().map_or(Term::default(), |stamp| stamp.reign.term);
@@ -339,11 +293,7 @@ impl Session {
         self.election.forget_own();
         self.base.feed.drop_requests();
         if self.base.feed.host() == Some(self.base.player()) {
-            // What was sent with a state that nobody gets does not go out either.
-            let replaced = replaced();
-            for content in self.base.outbound.drop_waiting() {
-                self.on_send_failed(content, &replaced);
-            }
+            self.drop_replaced();
         }
         for timer in [Timer::Claim, Timer::Counter, Timer::Lease, Timer::Fence, Timer::Seats] {
             self.base.timers.stop(timer);

@@ -22,7 +22,7 @@ pub enum SeatStatus {
     /// Connected, as far as the host can see.
     #[default]
     Present,
-    /// Its connection is gone. The seat is kept for a while.
+    /// Its connection is gone. The seat is kept for 30 s, or what [`SessionTiming::grace`](crate::SessionTiming::grace) says.
     Lost,
 }
 

@@ -7,8 +7,8 @@ use web_time::Instant;
 
 use super::bus::*;
 use crate::*;
-use rooms_client::{Command, Event};
-use rooms_protocol::Message;
+use rooms_client::{ChannelChange, ChannelState, Command, ConnectionChange, ConnectionState, Event};
+use rooms_protocol::{Data, Flags, Message};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -45,7 +45,7 @@ fn joining_tells_host_roster_and_state_in_order() {
         SessionEvent::PlayerJoined(ada),
         SessionEvent::PlayerJoined(bob),
         SessionEvent::PlayerJoined(zoe_id.clone()),
-        SessionEvent::SharedChanged { key: "round".into() },
+        SessionEvent::SharedChanged { key: "round".into(), value: Some(json!(3)) },
     ];
     assert_eq!(bus.take_log(zoe), expected);
     assert_eq!(bus.take_log(1).last(), Some(&SessionEvent::PlayerJoined(zoe_id)));
@@ -312,4 +312,60 @@ fn sessions_that_follow_each_other_on_one_client_number_their_operations_apart()
     };
     let (first, second) = (operations(1), operations(2));
     assert!(!first.is_empty() && first.iter().all(|operation| !second.contains(operation)), "{first:?} {second:?}");
+}
+
+/// What a client tells of a connection on which both channels of `bob` are attached. In between comes `early`.
+fn connected(early: Event) -> Vec<Event> {
+    let connection = Event::Connection(ConnectionChange {
+        previous: ConnectionState::Connecting,
+        current: ConnectionState::Connected,
+        reason: None,
+        retry_in: None,
+        connection_id: Some("c-bob".into()),
+        client_id: Some("bob".into()),
+        resumed: false,
+    });
+    let attached = |channel: &str| {
+        Event::Channel(ChannelChange {
+            channel: channel.into(),
+            previous: ChannelState::Attaching,
+            current: ChannelState::Attached,
+            resumed: false,
+            has_backlog: false,
+            modes: Flags::MODES,
+            reason: None,
+        })
+    };
+    vec![connection, attached("room:den"), early, attached("room:den:to:bob")]
+}
+
+#[test]
+fn a_session_that_gave_up_with_a_welcome_on_its_way_stays_closed() {
+    let now = Instant::now();
+    let said = |channel: &str, name: &str, data| {
+        let (client_id, connection_id, serial) = (Some("ada".into()), Some("c-ada".into()), Some("1".into()));
+        let message = Message { client_id, connection_id, serial, ..Message::new(name, Data::Json(data)) };
+        Event::Messages { channel: channel.into(), messages: vec![message] }
+    };
+    let timing = SessionTiming { founding_wait: Duration::ZERO, ..SessionTiming::default() };
+    let mut bob = Session::new(SessionConfig { timing, ..config("bob", Wish::Join) }, 1, now);
+    // The open claim of ada is why bob does not give up at once.
+    let claim = said("room:den", "room.claim", json!({ "generation": 1, "term": 1 }));
+    connected(claim).into_iter().for_each(|event| bob.handle_event(event, now));
+    bob.step(now);
+    bob.flush(now);
+    let hello = std::iter::from_fn(|| bob.poll_command()).find_map(|command| match command {
+        Command::Publish { messages, .. } => messages.into_iter().find_map(|message| message.data),
+        _ => None,
+    });
+    let nonce = hello.as_ref().and_then(Data::as_json).unwrap()["nonce"].clone();
+    let reign = json!({ "incarnation": "1", "term": 1, "since": "1" });
+    let seat = json!({ "order": 1, "generation": 1, "connection": "c-bob", "profile": { "name": "Bob" } });
+    let welcome = json!({
+        "generation": 1, "nonce": nonce, "host": "ada", "reign": reign, "version": 1, "snapshot": { "roster": { "bob": seat } },
+    });
+    bob.handle_event(said("room:den:to:bob", "room.welcome", welcome), now);
+    let told: Vec<_> = std::iter::from_fn(|| bob.poll_event()).collect();
+    assert_eq!(told, [SessionEvent::Closed(CloseReason::NoHost)]);
+    assert_eq!(bob.status(), SessionStatus::Closed);
 }

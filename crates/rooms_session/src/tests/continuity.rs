@@ -51,7 +51,7 @@ fn a_cut_within_the_resume_window_loses_nothing() {
     let log = bus.take_log(1);
     let resumed = SessionEvent::Resumed { continuity: Continuity::Kept };
     assert!(log.contains(&resumed));
-    assert!(log.contains(&SessionEvent::SharedChanged { key: "a".into() }));
+    assert!(log.contains(&SessionEvent::SharedChanged { key: "a".into(), value: Some(json!(1)) }));
     let waves: Vec<_> = log.iter().filter(|event| matches!(event, SessionEvent::Message { .. })).collect();
     assert_eq!(waves.len(), 2);
     assert_eq!(bus.messages(0), [json!("from ada"), json!("from bob")]);

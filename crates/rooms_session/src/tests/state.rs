@@ -57,7 +57,7 @@ fn what_did_not_change_is_not_published() {
     bus.session(0).set_shared("other", json!(1)).unwrap();
     bus.run(SECOND / 2);
     assert_eq!(states(&bus).len(), 1);
-    assert_eq!(bus.take_log(1), [SessionEvent::SharedChanged { key: "other".into() }]);
+    assert_eq!(bus.take_log(1), [SessionEvent::SharedChanged { key: "other".into(), value: Some(json!(1)) }]);
     bus.session(0).set_shared("other", json!(2)).unwrap();
     bus.session(0).set_shared("other", json!(1)).unwrap();
     bus.run(SECOND / 2);
@@ -237,7 +237,7 @@ fn a_host_that_steps_down_goes_back_to_the_last_state_that_came_back() {
     let [ada, zoe] = ["ada", "zoe"].map(|player| PlayerId::new(player).unwrap());
     let expected = [
         SessionEvent::HostChanged { from: Some(ada), to: zoe, term: Term(1) },
-        SessionEvent::SharedChanged { key: "a".into() },
+        SessionEvent::SharedChanged { key: "a".into(), value: Some(json!("confirmed")) },
     ];
     assert_eq!(bus.take_log(0), expected);
     assert_eq!(bus.session(0).set_shared("a", json!(2)), Err(SessionError::NotHost));

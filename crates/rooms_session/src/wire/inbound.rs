@@ -10,7 +10,7 @@ use super::{
     dedup::{Dedup, Numbered},
     fragment::Reassembler,
     message::{Origin, RESERVED, RoomMessage},
-    payload::{GameMessage, is_to_others, json_of, numbering},
+    payload::{Audience, GameMessage, audience, json_of, numbering},
     pre_join::PreJoin,
 };
 use crate::{
@@ -34,8 +34,19 @@ pub(crate) enum Received {
     Impostor,
 }
 
+/// What became of a message of the game.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Accepted {
+    /// Whether the game gets it.
+    pub delivery: Delivery,
+    /// Whether it is an own message, and one before it did not come back.
+    pub is_echo_missing: bool,
+}
+
 /// Whether the game gets a message.
 #[derive(Debug)]
+#[must_use]
 pub(crate) enum Delivery {
     /// The game gets it.
     Deliver(GameMessage),
@@ -133,33 +144,30 @@ impl Inbound {
     }
 
     /// Decides whether the game of a player in the room gets a message. `document` is the room as the player sees it, and
-    /// `generation` the player's process. Also tells whether an own message before this one is missing.
-    pub(crate) fn accept(
-        &mut self,
-        message: GameMessage,
-        document: &Document,
-        generation: Generation,
-    ) -> (Delivery, bool) {
-        let (from, inbox) = (&message.from, message.inbox);
-        let seated = document.roster.contains(&from.player);
-        if !from.own && !seated && document.rules.removed.contains_key(&from.player) {
-            return (Delivery::Impostor, false);
-        }
-        let mut missing = false;
-        if let Some((sender_generation, sequence)) = numbering(message.extras.as_ref()) {
-            if from.own && !inbox && sender_generation == generation {
-                missing = self.dedup.on_echo(sequence);
+    /// `generation` the player's process.
+    pub(crate) fn accept(&mut self, message: GameMessage, document: &Document, generation: Generation) -> Accepted {
+        let is_echo = message.from.own && !message.inbox;
+        let is_seated = document.roster.contains(&message.from.player);
+        let mut is_echo_missing = false;
+        let delivery = if !message.from.own && !is_seated && document.rules.removed.contains_key(&message.from.player) {
+            Delivery::Impostor
+        } else {
+            let numbering = numbering(message.extras.as_ref());
+            if let Some((_, sequence)) = numbering.filter(|(process, _)| is_echo && *process == generation) {
+                is_echo_missing = self.dedup.on_echo(sequence);
             }
-            let numbered = Numbered { generation: sender_generation, sequence, serial: from.serial.clone() };
-            // A player without a seat is not remembered, because there could be any number of them.
-            if seated && !self.dedup.is_news(&from.player, inbox, numbered) {
-                return (Delivery::Stale, missing);
+            let is_news = numbering.is_none_or(|(generation, sequence)| {
+                let numbered = Numbered { generation, sequence, serial: message.from.serial.clone() };
+                // A player without a seat is not remembered, because there could be any number of them.
+                !is_seated || self.dedup.is_news(&message.from.player, message.inbox, numbered)
+            });
+            match audience(message.extras.as_ref()) {
+                _ if !is_news => Delivery::Stale,
+                Audience::Others if is_echo => Delivery::Drop,
+                Audience::Others | Audience::All => Delivery::Deliver(message),
             }
-        }
-        if from.own && !inbox && is_to_others(message.extras.as_ref()) {
-            return (Delivery::Drop, missing);
-        }
-        (Delivery::Deliver(message), missing)
+        };
+        Accepted { delivery, is_echo_missing }
     }
 
     /// The number of the next own message of the game.
@@ -231,7 +239,7 @@ mod tests {
     }
 
     fn game(inbound: &mut Inbound, client: &str, sequence: u64) -> GameMessage {
-        let message = encode("wave", json!(sequence), Generation(1), sequence, false);
+        let message = encode("wave", json!(sequence), Generation(1), sequence, Audience::All);
         match read(inbound, false, from(message, client)) {
             Received::Game(message) => message,
             other => panic!("{other:?}"),
@@ -270,7 +278,7 @@ mod tests {
         document.rules.removed.insert(zoe, Removal { reason: String::new(), generation: None });
         let mut accept = |client: &str| {
             let message = game(&mut inbound, client, 1);
-            inbound.accept(message, &document, Generation(1)).0
+            inbound.accept(message, &document, Generation(1)).delivery
         };
         assert!(matches!(accept("bob"), Delivery::Deliver(_)));
         assert!(matches!(accept("bob"), Delivery::Stale));

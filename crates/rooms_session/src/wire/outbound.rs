@@ -19,7 +19,7 @@ use rooms_protocol::{ChannelName, Data, Message};
 use super::{
     fragment::split,
     message::{Leave, RoomMessage, State},
-    payload::{self, ENVELOPE},
+    payload::{self, Audience, ENVELOPE},
 };
 use crate::{
     connectivity::facts::MemberData,
@@ -188,8 +188,8 @@ impl Outbound {
     }
 
     /// Sends a message of the game.
-    pub(crate) fn send_game(&mut self, lane: Lane, kind: &str, data: Value, to_others: bool, sequence: u64) {
-        let message = payload::encode(kind, data, self.generation, sequence, to_others);
+    pub(crate) fn send_game(&mut self, lane: Lane, kind: &str, data: Value, audience: Audience, sequence: u64) {
+        let message = payload::encode(kind, data, self.generation, sequence, audience);
         let sequence = (lane == Lane::Room).then_some(sequence);
         self.push(lane, message, Content::Game { kind: kind.into(), sequence });
     }

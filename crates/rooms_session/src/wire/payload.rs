@@ -32,12 +32,21 @@ pub(crate) struct GameMessage {
     pub extras: Option<Extras>,
 }
 
+/// Who on a channel gets a message of the game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everyone, the sender too.
+    All,
+    /// Everyone but the sender.
+    Others,
+}
+
 /// A message of the game as it goes over the wire.
-pub(crate) fn encode(kind: &str, data: Value, generation: Generation, sequence: u64, to_others: bool) -> Message {
+pub(crate) fn encode(kind: &str, data: Value, generation: Generation, sequence: u64, audience: Audience) -> Message {
     let mut headers = Map::new();
     headers.insert(GENERATION.into(), json!(generation.0.to_string()));
     headers.insert(SEQUENCE.into(), json!(sequence.to_string()));
-    if to_others {
+    if audience == Audience::Others {
         headers.insert(TO.into(), json!(OTHERS));
     }
     let extras = Extras::from_iter([(HEADERS.to_owned(), Value::Object(headers))]);
@@ -49,9 +58,9 @@ fn header<'a>(extras: Option<&'a Extras>, name: &str) -> Option<&'a str> {
     extras?.get(HEADERS)?.get(name)?.as_str()
 }
 
-/// Whether a message is for everyone but its sender.
-pub(crate) fn is_to_others(extras: Option<&Extras>) -> bool {
-    header(extras, TO) == Some(OTHERS)
+/// Who gets a message of the game.
+pub(crate) fn audience(extras: Option<&Extras>) -> Audience {
+    if header(extras, TO) == Some(OTHERS) { Audience::Others } else { Audience::All }
 }
 
 /// Which process sent a message of the game, and the message's number there.
@@ -88,10 +97,11 @@ mod tests {
 
     #[test]
     fn a_message_carries_its_process_its_number_and_whom_it_is_for() {
-        let message = encode("wave", json!({ "x": 1 }), Generation(7), 9, true);
+        let message = encode("wave", json!({ "x": 1 }), Generation(7), 9, Audience::Others);
         assert_eq!(numbering(message.extras.as_ref()), Some((Generation(7), 9)));
-        assert!(is_to_others(message.extras.as_ref()));
-        assert!(!is_to_others(encode("wave", json!(1), Generation(7), 9, false).extras.as_ref()));
+        assert_eq!(audience(message.extras.as_ref()), Audience::Others);
+        let to_all = encode("wave", json!(1), Generation(7), 9, Audience::All);
+        assert_eq!(audience(to_all.extras.as_ref()), Audience::All);
         assert_eq!(numbering(None), None, "a plain client sends no headers");
     }
 
