@@ -63,74 +63,72 @@ pub struct Player {
     pub generation: u64,
     pub client: ClientIndex,
     pub session: Session,
-    /// Whether its process is there at all.
+    pub process: Process,
+    pub sent: Sent,
+    pub heard: Heard,
+    /// Whether it hosted at any time.
+    pub led: bool,
+    pub best: Option<Stamp>,
+    pub closed: Option<CloseReason>,
+    beats: Beats,
+    arrivals: Arrivals,
+}
+
+/// How the operating system runs it.
+pub struct Process {
+    /// Whether it is there at all.
     pub alive: bool,
     /// Until when its frames stand still.
     pub stalled_until: Option<Instant>,
     /// How fast its clock goes.
     pub rate: f64,
+}
+
+/// What a player sent.
+#[derive(Default)]
+pub struct Sent {
     /// How many requests it made.
     pub asked: u64,
     /// How many messages it sent in each stream.
     pub said: BTreeMap<String, u64>,
     /// Whether it was told that a message of its own was not sent.
     pub failed: bool,
-    /// Whether it hosted at any time.
-    pub led: bool,
-    pub best: Option<Stamp>,
-    pub closed: Option<CloseReason>,
-    /// What it heard since its continuity was last lost.
-    pub heard: Vec<Said>,
+}
+
+/// What a player heard.
+pub struct Heard {
+    /// The messages since its continuity was last lost.
+    pub said: Vec<Said>,
     /// Whether it missed nothing since it joined.
     pub unbroken: bool,
     /// What must not be, unless it turns out that something was missed.
     pub suspicion: Option<String>,
-    /// Whether its line or its host is gone, as far as it knows.
+}
+
+/// The host's beats, as the shared state shows them.
+#[derive(Default)]
+struct Beats {
+    /// Whether the player's line or its host is gone, as far as it knows.
     interrupted: bool,
-    /// The host's beat that the state showed last while nothing was interrupted, and whose state that was.
-    beat: (Option<Reign>, Value),
+    /// Whose state was shown last while nothing was interrupted, and its beat.
+    shown: (Option<Reign>, Value),
     /// Whether a beat was heard in that reign: before, it opens with its state alone, said again until it comes back.
     opened: bool,
-    /// What comes to it, each with its time.
-    coming: VecDeque<(Instant, Event)>,
+}
+
+/// What comes to a player, each with its time.
+#[derive(Default)]
+struct Arrivals {
+    waiting: VecDeque<(Instant, Event)>,
+    /// When the last event of each publisher comes.
     last: BTreeMap<Option<ConnectionId>, Instant>,
 }
 
-impl Player {
-    pub fn new(name: String, generation: u64, client: ClientIndex, session: Session, rate: f64) -> Self {
-        Self {
-            name,
-            generation,
-            client,
-            session,
-            alive: true,
-            stalled_until: None,
-            rate,
-            asked: 0,
-            said: BTreeMap::new(),
-            failed: false,
-            led: false,
-            best: None,
-            closed: None,
-            heard: Vec::new(),
-            unbroken: true,
-            suspicion: None,
-            interrupted: false,
-            beat: (None, Value::Null),
-            opened: false,
-            coming: VecDeque::new(),
-            last: BTreeMap::new(),
-        }
-    }
-
-    pub fn is_joined(&self) -> bool {
-        self.alive && self.session.status() == SessionStatus::Joined
-    }
-
+impl Arrivals {
     /// Takes in what the client told, out of order where the order is only kept by publisher.
-    pub fn take_in(&mut self, events: Vec<Event>, shuffle: Option<&mut ChaCha8Rng>, now: Instant) {
+    fn take_in(&mut self, events: Vec<Event>, shuffle: Option<&mut ChaCha8Rng>, now: Instant) {
         let Some(rng) = shuffle else {
-            return self.coming.extend(events.into_iter().map(|event| (now, event)));
+            return self.waiting.extend(events.into_iter().map(|event| (now, event)));
         };
         for event in events {
             let publisher = match &event {
@@ -146,17 +144,48 @@ impl Player {
             let after_client = self.last.get(&None).copied().unwrap_or(at);
             let at = at.max(own).max(after_client);
             self.last.insert(publisher, at);
-            let place = self.coming.iter().position(|(other, _)| *other > at).unwrap_or(self.coming.len());
-            self.coming.insert(place, (at, event));
+            let place = self.waiting.iter().position(|(other, _)| *other > at).unwrap_or(self.waiting.len());
+            self.waiting.insert(place, (at, event));
         }
+    }
+
+    /// The next event whose time has come.
+    fn next(&mut self, now: Instant) -> Option<Event> {
+        self.waiting.pop_front_if(|(at, _)| *at <= now).map(|(_, event)| event)
+    }
+}
+
+impl Player {
+    pub fn new(name: String, generation: u64, client: ClientIndex, session: Session, rate: f64) -> Self {
+        Self {
+            name,
+            generation,
+            client,
+            session,
+            process: Process { alive: true, stalled_until: None, rate },
+            sent: Sent::default(),
+            heard: Heard { said: Vec::new(), unbroken: true, suspicion: None },
+            led: false,
+            best: None,
+            closed: None,
+            beats: Beats::default(),
+            arrivals: Arrivals::default(),
+        }
+    }
+
+    pub fn is_joined(&self) -> bool {
+        self.process.alive && self.session.status() == SessionStatus::Joined
+    }
+
+    /// Takes in what the client told, out of order where the order is only kept by publisher.
+    pub fn take_in(&mut self, events: Vec<Event>, shuffle: Option<&mut ChaCha8Rng>, now: Instant) {
+        self.arrivals.take_in(events, shuffle, now);
     }
 
     /// One frame of the game. Gives what the session told, and what must not be.
     pub fn frame(&mut self, now: Instant, own_now: Instant, past: Past) -> (Vec<SessionEvent>, Result<(), String>) {
-        while self.coming.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, event)) = self.coming.pop_front() {
-                self.session.handle_event(event, own_now);
-            }
+        while let Some(event) = self.arrivals.next(now) {
+            self.session.handle_event(event, own_now);
         }
         self.session.step(own_now);
         let told: Vec<_> = std::iter::from_fn(|| self.session.poll_event()).collect();
@@ -183,18 +212,18 @@ impl Player {
                     number: number("number"),
                 };
                 let after = |other: &Said| other.source() == said.source() && other.number >= said.number;
-                if self.heard.iter().any(after) {
+                if self.heard.said.iter().any(after) {
                     return Err(format!("{} heard {said:?} twice or out of order", self.name));
                 }
                 self.check_is_for_me(&said, past)?;
-                self.heard.push(said);
+                self.heard.said.push(said);
             }
-            SessionEvent::SendFailed { .. } => self.failed = true,
-            SessionEvent::Interrupted { .. } => self.interrupted = true,
+            SessionEvent::SendFailed { .. } => self.sent.failed = true,
+            SessionEvent::Interrupted { .. } => self.beats.interrupted = true,
             SessionEvent::Resumed { continuity } => {
-                self.interrupted = false;
+                self.beats.interrupted = false;
                 if *continuity == Continuity::Lost {
-                    (self.unbroken, self.suspicion) = (false, None);
+                    (self.heard.unbroken, self.heard.suspicion) = (false, None);
                 }
             }
             SessionEvent::Closed(reason) => self.closed = Some(reason.clone()),
@@ -216,23 +245,23 @@ impl Player {
     }
 
     pub fn ask(&mut self) {
-        let data = json!({ "generation": self.generation, "number": self.asked });
+        let data = json!({ "generation": self.generation, "number": self.sent.asked });
         if self.session.send(Target::Host, "ask", data).is_ok() {
-            self.asked += 1;
+            self.sent.asked += 1;
         }
     }
 
     pub fn say(&mut self, to: Target, stream: &str) {
-        let number = self.said.get(stream).copied().unwrap_or_default();
+        let number = self.sent.said.get(stream).copied().unwrap_or_default();
         let data = json!({ "generation": self.generation, "stream": stream, "number": number });
         if self.session.send(to, "say", data).is_ok() {
-            self.said.insert(stream.to_owned(), number + 1);
+            self.sent.said.insert(stream.to_owned(), number + 1);
         }
     }
 
     /// As host: changes the state, and says so in the same frame.
     pub fn beat(&mut self) {
-        let number = self.said.get(stream::BEAT).copied().unwrap_or_default();
+        let number = self.sent.said.get(stream::BEAT).copied().unwrap_or_default();
         let beat = json!({ "by": self.name, "generation": self.generation, "number": number });
         if self.session.is_host() && self.session.set_shared(stream::BEAT, beat).is_ok() {
             self.say(Target::Everyone, stream::BEAT);
@@ -251,7 +280,9 @@ impl Player {
                 let is_another = shown["by"] != said.sender || shown["generation"] != said.generation;
                 if past.total_order && !is_later && !is_another {
                     let name = &self.name;
-                    self.suspicion.get_or_insert_with(|| format!("{name} heard {said:?} before it saw its state"));
+                    self.heard
+                        .suspicion
+                        .get_or_insert_with(|| format!("{name} heard {said:?} before it saw its state"));
                 }
                 true
             }
@@ -262,30 +293,30 @@ impl Player {
 
     /// A beat that came with a patch was heard in the same frame.
     fn check_beat(&mut self, past: Past) {
-        if self.interrupted {
+        if self.beats.interrupted {
             return;
         }
         let shown = self.session.shared(stream::BEAT).cloned().unwrap_or_default();
         let reign = self.session.stamp().map(|stamp| stamp.reign.clone());
-        let (reign_before, before) = std::mem::replace(&mut self.beat, (reign.clone(), shown.clone()));
+        let (reign_before, before) = std::mem::replace(&mut self.beats.shown, (reign.clone(), shown.clone()));
         // A reign opens with its state alone, and whoever joins sees what was before; a host sees its own beats at once,
         // before they come back. Without one order for all, the next host may have heard what comes here after its claim.
-        self.opened &= reign == reign_before;
-        let may_differ = self.led || !past.total_order || past.refounded || !self.unbroken;
+        self.beats.opened &= reign == reign_before;
+        let may_differ = self.led || !past.total_order || past.refounded || !self.heard.unbroken;
         if shown.is_null() || shown == before || may_differ {
             return;
         }
-        let was_heard = self.heard.iter().any(|said| {
+        let was_heard = self.heard.said.iter().any(|said| {
             said.stream == stream::BEAT
                 && shown["by"] == said.sender
                 && shown["generation"] == said.generation
                 && shown["number"] == said.number
         });
-        if self.opened && !was_heard {
+        if self.beats.opened && !was_heard {
             let name = &self.name;
-            self.suspicion.get_or_insert_with(|| format!("{name} saw the beat {shown} and did not hear it"));
+            self.heard.suspicion.get_or_insert_with(|| format!("{name} saw the beat {shown} and did not hear it"));
         }
-        self.opened |= was_heard;
+        self.beats.opened |= was_heard;
     }
 
     /// How many of this process's requests are counted in the state that it sees.

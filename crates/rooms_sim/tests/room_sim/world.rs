@@ -150,10 +150,10 @@ impl World {
         Ok(Report {
             settled_after,
             joined: self.players.iter().filter(|player| player.is_joined()).count(),
-            closed: self.players.iter().filter(|player| player.alive && player.closed.is_some()).count(),
+            closed: self.players.iter().filter(|player| player.process.alive && player.closed.is_some()).count(),
             hosts: self.hosts.len(),
             refounded: self.incarnations.len() > 1,
-            unbroken: self.players.iter().filter(|player| player.is_joined() && player.unbroken).count(),
+            unbroken: self.players.iter().filter(|player| player.is_joined() && player.heard.unbroken).count(),
             congested: self.congested,
         })
     }
@@ -207,7 +207,7 @@ impl World {
     /// The process of a player that is there now.
     fn process(&mut self, number: usize) -> Option<&mut Player> {
         let name = format!("p{number}");
-        self.players.iter_mut().find(|player| player.alive && player.closed.is_none() && player.name == name)
+        self.players.iter_mut().find(|player| player.process.alive && player.closed.is_none() && player.name == name)
     }
 
     fn perform(&mut self, deed: &Deed) {
@@ -224,13 +224,13 @@ impl World {
             Deed::Stall(number, time) => {
                 lasts = *time;
                 if let Some(player) = self.process(*number) {
-                    player.stalled_until = Some(now + *time);
+                    player.process.stalled_until = Some(now + *time);
                 }
             }
             Deed::Crash(number, back) => {
                 lasts = back.unwrap_or_default();
                 if let Some(player) = self.process(*number) {
-                    player.alive = false;
+                    player.process.alive = false;
                     let (client, name, generation) = (player.client, player.name.clone(), player.generation);
                     self.net.kill(client);
                     self.restarts.extend(back.map(|back| (now + back, name, generation + 1)));
@@ -239,7 +239,7 @@ impl World {
             Deed::Leave(number) => {
                 let (start, net_now) = (self.start, now);
                 if let Some(player) = self.process(*number) {
-                    player.session.leave(own_time(start, net_now, player.rate));
+                    player.session.leave(own_time(start, net_now, player.process.rate));
                 }
             }
             Deed::Slow(number, latency) => {
@@ -292,18 +292,18 @@ impl World {
                 lasting(&fault)
             }
             Blow::Stall(time) => {
-                player.stalled_until = Some(now + time);
+                player.process.stalled_until = Some(now + time);
                 time
             }
             Blow::Crash(back) => {
-                player.alive = false;
+                player.process.alive = false;
                 self.net.kill(player.client);
                 let (name, generation) = (player.name.clone(), player.generation + 1);
                 self.restarts.extend(back.map(|back| (now + back, name, generation)));
                 back.unwrap_or_default()
             }
             Blow::Leave => {
-                player.session.leave(own_time(self.start, now, player.rate));
+                player.session.leave(own_time(self.start, now, player.process.rate));
                 Duration::ZERO
             }
             Blow::RestartRelay(down) => {
@@ -320,7 +320,7 @@ impl World {
         let what = self.rng.random_range(0..12);
         let other = self.rng.random_range(0..self.plan.players);
         let player = &mut self.players[number];
-        if player.is_joined() && player.stalled_until.is_none() && !self.net.is_frozen(player.client) {
+        if player.is_joined() && player.process.stalled_until.is_none() && !self.net.is_frozen(player.client) {
             match what {
                 0..2 => player.ask(),
                 2..4 => player.say(Target::Everyone, stream::ALL),
@@ -357,19 +357,19 @@ impl World {
 
     fn frame_of(&mut self, place: usize, now: Instant) -> Result<(), String> {
         let events = self.net.take_events(self.players[place].client);
-        if self.players[place].alive {
+        if self.players[place].process.alive {
             self.take_in(place, events, now);
         }
         let past = self.past();
         let player = &mut self.players[place];
-        if !player.alive {
+        if !player.process.alive {
             return Ok(());
         }
-        if self.net.is_frozen(player.client) || player.stalled_until.is_some_and(|until| until > now) {
+        if self.net.is_frozen(player.client) || player.process.stalled_until.is_some_and(|until| until > now) {
             return Ok(());
         }
-        player.stalled_until = None;
-        let (told, verdict) = player.frame(now, own_time(self.start, now, player.rate), past);
+        player.process.stalled_until = None;
+        let (told, verdict) = player.frame(now, own_time(self.start, now, player.process.rate), past);
         let (client, name) = (player.client, format!("{}/{}", player.name, player.generation));
         let commands: Vec<_> = std::iter::from_fn(|| player.session.poll_command()).collect();
         let stamp = player.session.stamp().cloned();
@@ -427,7 +427,7 @@ impl World {
                 if let Some(Boundary { what, .. }) = self.plan.boundary.clone().filter(|at| at.message == number) {
                     hear(self, std::mem::take(&mut coming));
                     self.strike(place, what);
-                    if !self.players[place].alive {
+                    if !self.players[place].process.alive {
                         return;
                     }
                 }

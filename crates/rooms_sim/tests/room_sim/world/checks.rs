@@ -25,7 +25,7 @@ impl World {
         let (since, by) = self.followed.entry(term).or_insert_with(|| (reign.since.clone(), BTreeSet::new()));
         if *since != reign.since {
             // Those who knew of a host may all be gone.
-            let lives = |place: &&usize| self.players[**place].alive && self.players[**place].closed.is_none();
+            let lives = |place: &&usize| self.players[**place].process.alive && self.players[**place].closed.is_none();
             if let Some(other) = by.iter().find(lives) {
                 let (name, other, term) = (&player.name, &self.players[*other].name, reign.term);
                 return Err(format!("{name} follows the claim {:?} in {term:?}, and {other} {since:?}", reign.since));
@@ -53,7 +53,7 @@ impl World {
 
     /// Whether all who are in the room see the same room.
     pub(super) fn agreed(&self) -> Result<(), String> {
-        let alive = || self.players.iter().filter(|player| player.alive);
+        let alive = || self.players.iter().filter(|player| player.process.alive);
         for player in alive() {
             if player.closed.is_none() && !player.is_joined() {
                 return Err(format!("{}/{} is still arriving: {:?}", player.name, player.generation, player.session));
@@ -83,7 +83,7 @@ impl World {
             return Err(format!("the hosts are {hosts:?}"));
         }
         for player in joined() {
-            let (counted, asked) = (player.counted(), player.asked);
+            let (counted, asked) = (player.counted(), player.sent.asked);
             if counted != asked && self.incarnations.len() == 1 {
                 return Err(format!("{counted} of {}'s {asked} requests are counted", player.name));
             }
@@ -96,11 +96,12 @@ impl World {
 
     /// Whoever missed nothing heard what everybody heard who missed nothing, and all that those said.
     pub(super) fn check_end(&self) -> Result<(), String> {
-        if let Some(why) = self.players.iter().filter(|player| player.is_joined()).find_map(|one| one.suspicion.clone())
+        if let Some(why) =
+            self.players.iter().filter(|player| player.is_joined()).find_map(|one| one.heard.suspicion.clone())
         {
             return Err(why);
         }
-        let whole = self.players.iter().filter(|player| player.is_joined() && player.unbroken);
+        let whole = self.players.iter().filter(|player| player.is_joined() && player.heard.unbroken);
         // Not those who came later.
         let whole: Vec<_> = whole.filter(|player| player.generation == 1 && player.name.len() == 2).collect();
         for one in &whole {
@@ -121,7 +122,7 @@ impl World {
             stream::OTHERS => said.sender != one.name && said.sender != other.name,
             _ => false,
         };
-        let of = |player: &Player| -> Vec<Said> { player.heard.iter().filter(both).cloned().collect() };
+        let of = |player: &Player| -> Vec<Said> { player.heard.said.iter().filter(both).cloned().collect() };
         let (heard, theirs) = (of(one), of(other));
         let sources: BTreeSet<_> = heard.iter().chain(&theirs).map(Said::source).collect();
         for source in sources.iter().filter(|source| self.plan.order == Order::Total || !gave_way(source.0, source.1)) {
@@ -141,17 +142,17 @@ impl World {
 
     /// What a host says along with a state that gives way is not heard; everybody else is heard to the last word.
     fn check_heard_all(&self, player: &Player, sender: &Player) -> Result<(), String> {
-        for (name, said) in &sender.said {
+        for (name, said) in &sender.sent.said {
             let for_player = match name.as_str() {
                 stream::OTHERS => sender.name != player.name,
                 stream::ALL | stream::BEAT => true,
                 to => to == stream::to(&player.name),
             };
-            if sender.led || sender.failed || !for_player {
+            if sender.led || sender.sent.failed || !for_player {
                 continue;
             }
             let source = (sender.name.as_str(), sender.generation, name.as_str());
-            let heard = player.heard.iter().filter(|said| said.source() == source).map(|said| said.number);
+            let heard = player.heard.said.iter().filter(|said| said.source() == source).map(|said| said.number);
             if !heard.clone().eq(0..*said) {
                 let heard: Vec<_> = heard.collect();
                 return Err(format!("of {source:?}, who said {said}, {} heard {heard:?}", player.name));
