@@ -39,12 +39,20 @@ pub(super) const MIN_REMAIN_PRESENT: Duration = Duration::from_secs(1);
 /// Longest of the durations in [`Limits`]: beyond it they mean the same, and sums of times cannot overflow.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The largest memory budget that is not asked for: enough for ten thousand players, and small beside a server's memory.
+pub(super) const LARGEST_MEMORY: usize = 2 * 1024 * 1024 * 1024;
+
 /// What the relay accepts before it refuses.
 ///
 /// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 // One field for each limit, since an operator sets each of them alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Bytes that the relay holds for all its clients together: what came in and waits, what channels keep, members, queues to
+    /// sockets, and answers. When they are nearly used up, it refuses what would take the most, with 42910. Defaults to `None`:
+    /// the server takes a quarter of the memory that the machine, or the process's group, gives it, and 2 GiB at most. A hub
+    /// without a server takes 2 GiB.
+    pub memory: Option<usize>,
     /// Sum of message sizes in one publish, in bytes; NACK 40009. Defaults to 64 KiB.
     pub max_message_size: usize,
     /// One frame, in bytes; the socket is closed. Defaults to 512 KiB.
@@ -138,6 +146,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            memory: None,
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_frame_size: DEFAULT_MAX_FRAME_SIZE,
             messages_per_frame: 1_000,

@@ -12,14 +12,18 @@ mod error;
 mod files;
 mod handle;
 mod http;
+mod limit_table;
+mod memory;
 mod queue;
 mod relay;
 mod routes;
+mod size;
 mod socket;
 
 pub use self::{
     config::{ConfigError, RelayConfig},
     error::RelayError,
     handle::{RelayHandle, spawn},
+    limit_table::{LimitError, LimitInfo},
     relay::Relay,
 };

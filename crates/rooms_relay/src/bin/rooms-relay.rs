@@ -10,7 +10,10 @@ use std::{
 
 use clap::Parser;
 use rooms_protocol::DEFAULT_RELAY_PORT;
-use rooms_relay::{ApiKey, ApiKeyError, CloudPlan, ConfigError, Limits, Relay, RelayConfig, RelayError, TokenEndpoint};
+use rooms_relay::{
+    ApiKey, ApiKeyError, CloudPlan, ConfigError, LimitError, LimitInfo, Limits, Relay, RelayConfig, RelayError,
+    TokenEndpoint,
+};
 use tokio::signal;
 
 /// The exit code for a wrong command line, the same as clap's.
@@ -18,11 +21,11 @@ const USAGE: u8 = 2;
 
 /// A relay for bevy_rooms: games on this machine or network meet here, without an account.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_long_help = help_about_limits())]
 struct Options {
     /// A TOML file with the configuration; flags override it. Other users of the machine can see flags, but not the file. It may
     /// have listen, serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits
-    /// (plan, and numbers such as members_per_channel).
+    /// (plan, and the limits that --help lists).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -49,6 +52,15 @@ struct Options {
     #[arg(long, value_name = "PLAN", value_parser = parse_limits)]
     limits: Option<PlanLimits>,
 
+    /// Set one limit; repeat the flag for more. --help lists all limits.
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = parse_limit)]
+    single_limits: Vec<SingleLimit>,
+
+    /// Bytes that the relay holds for all its clients, such as "512 MiB" [default: a quarter of the machine's memory or of its
+    /// cgroup's, 2 GiB at most]. The same as --limit memory=SIZE.
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<SingleLimit>,
+
     /// Let anybody make apps with keys of their own, as the test suites of SDKs do. On loopback only.
     #[arg(long)]
     sandbox: bool,
@@ -73,6 +85,39 @@ impl fmt::Debug for KeyText {
 /// The plan whose limits are enforced, if any. It is a type of its own, since clap reads an `Option` as an absent flag.
 #[derive(Clone, Copy, Debug)]
 struct PlanLimits(Option<CloudPlan>);
+
+/// One limit and its value, which is right for it.
+#[derive(Clone, Debug)]
+struct SingleLimit(&'static LimitInfo, String);
+
+impl SingleLimit {
+    fn new(name: &str, value: &str) -> Result<Self, LimitError> {
+        let limit = LimitInfo::named(name)?;
+        limit.set(&mut Limits::default(), value)?;
+        Ok(Self(limit, value.to_owned()))
+    }
+}
+
+fn parse_limit(text: &str) -> Result<SingleLimit, String> {
+    let (name, value) = text.split_once('=').ok_or("a limit and its value, such as connections=500")?;
+    SingleLimit::new(name, value).map_err(|error| error.to_string())
+}
+
+fn parse_memory(text: &str) -> Result<SingleLimit, LimitError> {
+    SingleLimit::new("memory", text)
+}
+
+/// All limits, for the end of `--help`.
+fn help_about_limits() -> String {
+    let head = "Limits, for the table [limits] of the configuration file and for --limit. Bytes may have a unit (KiB, MiB, GiB), \
+                and none turns a rate off.\n";
+    LimitInfo::all().iter().fold(head.to_owned(), |text, limit| {
+        let (name, unit, default) = (limit.name, limit.unit(), limit.default_value());
+        let default = default.trim_matches('"');
+        let refusal = if limit.code == "-" { String::new() } else { format!("; beyond it: {}", limit.code) };
+        text + &format!("\n  {name} ({unit}) [default: {default}]\n          {}{refusal}\n", limit.what)
+    })
+}
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let alone = || text.trim_matches(['[', ']']).parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DEFAULT_RELAY_PORT));
@@ -104,6 +149,7 @@ async fn main() -> ExitCode {
             error @ (Failure::Config { .. }
             | Failure::ConfigForm { .. }
             | Failure::Key(_)
+            | Failure::Limit(_)
             | Failure::Relay(RelayError::UnknownTokenKey { .. } | RelayError::NoPage { .. })),
         ) => {
             eprintln!("rooms-relay: {error}");
@@ -127,6 +173,8 @@ enum Failure {
     ConfigForm { path: PathBuf, error: ConfigError },
     #[error("--key: {0}")]
     Key(#[from] ApiKeyError),
+    #[error("--limit: {0}")]
+    Limit(#[from] LimitError),
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
     #[error("cannot write to standard output: {0}")]
@@ -148,6 +196,9 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
     }
     if let Some(PlanLimits(plan)) = options.limits {
         config.hub.limits = plan.map_or_else(Limits::default, Limits::of_plan);
+    }
+    for SingleLimit(limit, value) in options.single_limits.iter().chain(&options.memory) {
+        limit.set(&mut config.hub.limits, value)?;
     }
     config.hub.sandbox |= options.sandbox;
     config.serve = options.serve.or(config.serve);

@@ -3,6 +3,7 @@
 //! The program reads the file from disk.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -12,12 +13,16 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 use smol_str::SmolStr;
+use toml::Spanned;
 
-use super::{error::RelayError, files};
-use crate::{ApiKey, Capability, CloudPlan, HubConfig, Limits, TokenEndpoint};
+use super::{error::RelayError, files, limit_table::LimitInfo};
+use crate::{ApiKey, Capability, HubConfig, Limits, TokenEndpoint};
 
 /// The beginning of messages about types that contain the value that was found. It may be a secret.
 const FOUND_VALUE: &str = "invalid type: string";
+
+/// The one name in the table of limits that is no limit.
+const PLAN: &str = "plan";
 
 /// Where the relay listens, and what it accepts.
 ///
@@ -88,15 +93,23 @@ impl ConfigError {
         Self { line: None, why: why.to_string() }
     }
 
+    fn in_line<T>(why: impl fmt::Display, place: &Spanned<T>, text: &str) -> Self {
+        Self { line: line_of(text, place.span().start), why: why.to_string() }
+    }
+
     fn at(error: &toml::de::Error, text: &str) -> Self {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map(|before| before.matches('\n').count() + 1);
+        let line = error.span().and_then(|span| line_of(text, span.start));
         let why = match error.message() {
             message if message.contains(FOUND_VALUE) => "a text does not belong here".to_owned(),
             message => message.to_owned(),
         };
         Self { line, why }
     }
+}
+
+/// The line in which a byte of the text is, from 1.
+fn line_of(text: &str, byte: usize) -> Option<usize> {
+    Some(text.get(..byte)?.matches('\n').count() + 1)
 }
 
 #[derive(Deserialize)]
@@ -106,7 +119,7 @@ struct File {
     #[serde(default)]
     keys: Vec<Key>,
     #[serde(default)]
-    limits: FileLimits,
+    limits: BTreeMap<String, Spanned<toml::Value>>,
     token_endpoint: Option<Endpoint>,
     serve: Option<PathBuf>,
 }
@@ -127,49 +140,31 @@ struct Endpoint {
     every_channel: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileLimits {
-    plan: Option<String>,
-    max_message_size: Option<usize>,
-    connection_rate: Option<u32>,
-    channel_rate: Option<u32>,
-    delivery_rate: Option<u32>,
-    account_rate: Option<u32>,
-    channels_per_connection: Option<usize>,
-    members_per_channel: Option<usize>,
-    connections: Option<usize>,
-    channels: Option<usize>,
-    resume_window_seconds: Option<u64>,
-}
-
-impl FileLimits {
-    /// The limits before with those of the file over them. A plan replaces all of them.
-    fn over(&self, before: Limits) -> Result<Limits, ConfigError> {
-        let mut limits = match self.plan.as_deref() {
-            None => before,
+/// The limits before with those of the file over them. A plan replaces all of them.
+fn read_limits(
+    file: &BTreeMap<String, Spanned<toml::Value>>,
+    before: Limits,
+    text: &str,
+) -> Result<Limits, ConfigError> {
+    let mut limits = before;
+    if let Some(plan) = file.get(PLAN) {
+        limits = match plan.get_ref().as_str() {
             Some("none") => Limits::default(),
-            Some(plan) => {
-                let plan = plan.parse::<CloudPlan>();
-                Limits::of_plan(plan.map_err(|_| ConfigError::whole("plan is none, free, standard or pro"))?)
-            }
+            Some(plan) if let Ok(plan) = plan.parse() => Limits::of_plan(plan),
+            _ => return Err(ConfigError::in_line("plan is none, free, standard or pro", plan, text)),
         };
-        limits.connection_rate = self.connection_rate.or(limits.connection_rate);
-        limits.channel_rate = self.channel_rate.or(limits.channel_rate);
-        limits.delivery_rate = self.delivery_rate.or(limits.delivery_rate);
-        limits.account_rate = self.account_rate.or(limits.account_rate);
-        limits.resume_window = self.resume_window_seconds.map_or(limits.resume_window, Duration::from_secs);
-        for (limit, asked) in [
-            (&mut limits.max_message_size, self.max_message_size),
-            (&mut limits.channels_per_connection, self.channels_per_connection),
-            (&mut limits.members_per_channel, self.members_per_channel),
-            (&mut limits.connections, self.connections),
-            (&mut limits.channels, self.channels),
-        ] {
-            *limit = asked.unwrap_or(*limit);
-        }
-        Ok(limits)
     }
+    for (name, value) in file.iter().filter(|(name, _)| *name != PLAN) {
+        let text_of_value = match value.get_ref() {
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::String(text) => text.clone(),
+            _ => return Err(ConfigError::in_line("a limit is a number or a text", value, text)),
+        };
+        let set = LimitInfo::named(name).and_then(|limit| limit.set(&mut limits, &text_of_value));
+        set.map_err(|error| ConfigError::in_line(error, value, text))?;
+    }
+    Ok(limits)
 }
 
 impl RelayConfig {
@@ -188,7 +183,7 @@ impl RelayConfig {
     ///
     ///     [[keys]]
     ///     key = "game.players:another-secret"
-    ///     capability = { "room:*" = ["presence", "publish", "subscribe"] }
+    ///     capability = { "room:*" = ["presence", "publish", "subscribe"], rooms = ["presence", "subscribe"] }
     ///
     ///     ## Gives tokens at /token?room=…&player=… to whoever reaches the relay. Off unless it is here.
     ///     [token_endpoint]
@@ -197,10 +192,12 @@ impl RelayConfig {
     ///     ## Whether a request without a room gets a token for everything that the key allows, as a page of the relay needs.
     ///     every_channel = false
     ///
-    ///     ## A plan of Ably's cloud (none, free, standard, pro), and numbers that differ from it.
+    ///     ## A plan of Ably's cloud (none, free, standard, pro), and limits that differ from it. The program's --help lists all.
     ///     [limits]
     ///     plan = "free"
     ///     members_per_channel = 50
+    ///     memory = "512 MiB"
+    ///     resume_window_seconds = 60
     ///     "#,
     /// )?;
     /// assert_eq!(config.hub.keys.len(), 2);
@@ -213,7 +210,7 @@ impl RelayConfig {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::at(&error, text))?;
         self.listen = file.listen.unwrap_or(self.listen);
         self.serve = file.serve.or(self.serve);
-        self.hub.limits = file.limits.over(self.hub.limits)?;
+        self.hub.limits = read_limits(&file.limits, self.hub.limits, text)?;
         if !file.keys.is_empty() {
             self.hub.keys = file.keys.into_iter().enumerate().map(read_key).collect::<Result<_, _>>()?;
         }
@@ -269,6 +266,9 @@ mod tests {
         assert_eq!((limits.channel_rate, limits.connection_rate), (Some(7), Some(50)));
         assert_eq!((limits.connections, limits.channels, limits.resume_window), (3, 200, Duration::from_secs(5)));
         assert!(error("[limits]\nplan = 'large'").why.contains("free"));
+        let wrong = error("[limits]\nchannels = 5\nspeed = 7");
+        assert!(wrong.line == Some(3) && wrong.why.contains("--help"), "{wrong}");
+        assert_eq!(error("[limits]\n\nchannels = true").line, Some(3));
     }
 
     #[test]

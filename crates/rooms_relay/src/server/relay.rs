@@ -20,7 +20,7 @@ use super::{
     config::RelayConfig,
     error::RelayError,
     files::StaticFiles,
-    routes,
+    memory, routes,
     socket::SocketContext,
 };
 use crate::{ApiKey, Hub, HubConfig, TokenEndpoint};
@@ -46,7 +46,8 @@ impl Relay {
     /// # Errors
     /// When the relay cannot listen on the address, or must not with these keys.
     pub async fn bind(config: RelayConfig) -> Result<Self, RelayError> {
-        let RelayConfig { listen, hub, serve } = config.with_what_a_page_needs()?;
+        let RelayConfig { listen, mut hub, serve } = config.with_what_a_page_needs()?;
+        hub.limits.memory.get_or_insert_with(memory::default_budget);
         if hub.keys.is_empty() {
             return Err(RelayError::NoKey);
         }
