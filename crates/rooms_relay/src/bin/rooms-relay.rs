@@ -195,7 +195,8 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
         config.hub.keys = keys.collect::<Result<_, _>>()?;
     }
     if let Some(PlanLimits(plan)) = options.limits {
-        config.hub.limits = plan.map_or_else(Limits::default, Limits::of_plan);
+        let memory = config.hub.limits.memory;
+        config.hub.limits = Limits { memory, ..plan.map_or_else(Limits::default, Limits::of_plan) };
     }
     for SingleLimit(limit, value) in options.single_limits.iter().chain(&options.memory) {
         limit.set(&mut config.hub.limits, value)?;

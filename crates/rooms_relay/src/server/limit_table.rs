@@ -18,6 +18,8 @@ enum Field {
     Bytes(fn(&mut Limits) -> &mut usize),
     /// Bytes, or what the server finds.
     OptionalBytes(fn(&mut Limits) -> &mut Option<usize>),
+    /// A number, or one that follows from another limit.
+    OptionalCount(fn(&mut Limits) -> &mut Option<usize>),
     /// A number for each second, or no limit.
     Rate(fn(&mut Limits) -> &mut Option<u32>),
     /// A number of bytes for each second, or no limit.
@@ -72,7 +74,7 @@ impl LimitInfo {
     /// Its unit.
     pub fn unit(&self) -> &'static str {
         match self.field {
-            Field::Count(_) => "a number",
+            Field::Count(_) | Field::OptionalCount(_) => "a number",
             Field::Bytes(_) | Field::OptionalBytes(_) => "bytes",
             Field::Rate(_) => "a second",
             Field::Bandwidth(_) => "bytes a second",
@@ -93,6 +95,10 @@ impl LimitInfo {
             Field::OptionalBytes(field) => {
                 let bytes = (text != NONE).then(|| size::parse(text).ok_or_else(|| wrong(size::FORM)));
                 *field(limits) = bytes.transpose()?;
+            }
+            Field::OptionalCount(field) => {
+                let count = (text != NONE).then(|| number.parse());
+                *field(limits) = count.transpose().map_err(|_| wrong("a number, such as 500, or none"))?;
             }
             Field::Rate(field) => {
                 let rate = (text != NONE).then(|| number.parse());
@@ -119,6 +125,7 @@ impl LimitInfo {
             Field::Count(field) => field(&mut limits).to_string(),
             Field::Bytes(field) => size::write(*field(&mut limits)),
             Field::OptionalBytes(field) => or_none(field(&mut limits).map(size::write)),
+            Field::OptionalCount(field) => or_none(field(&mut limits).map(|count| count.to_string())),
             Field::Rate(field) => or_none(field(&mut limits).map(|rate| rate.to_string())),
             Field::Bandwidth(field) => or_none(field(&mut limits).map(|rate| size::write(rate as usize))),
             Field::Time(field) => field(&mut limits).as_secs_f64().to_string(),
@@ -211,7 +218,12 @@ const TABLE: &[LimitInfo] = &[
         "messages that all connections send and receive",
         "NACK 42917",
     ),
-    limit("request_rate", Field::Rate(|limits| &mut limits.request_rate), "requests over HTTP", "429 with 42918"),
+    limit(
+        "request_rate",
+        Field::Rate(|limits| &mut limits.request_rate),
+        "requests over HTTP with right credentials",
+        "429 with 42918",
+    ),
     limit(
         "new_connection_rate",
         Field::Rate(|limits| &mut limits.new_connection_rate),
@@ -280,6 +292,66 @@ const TABLE: &[LimitInfo] = &[
         Field::Time(|limits| &mut limits.handshake_timeout),
         "how long a socket may take to become a WebSocket, or to make its next request",
         "the socket is closed",
+    ),
+    limit(
+        "http_sockets",
+        Field::Count(|limits| &mut limits.http_sockets),
+        "sockets that are not WebSockets, or not yet",
+        "the one that was idle longest is closed",
+    ),
+    limit(
+        "sockets_per_address",
+        Field::OptionalCount(|limits| &mut limits.sockets_per_address),
+        "connections from one address; none: half of connections, 100 at least",
+        "ERROR 40111",
+    ),
+    limit(
+        "connections_per_client",
+        Field::Count(|limits| &mut limits.connections_per_client),
+        "connections of one client id",
+        "ERROR 40111",
+    ),
+    limit(
+        "connections_per_key",
+        Field::OptionalCount(|limits| &mut limits.connections_per_key),
+        "connections of one key and its tokens; none: nine tenths of connections where there are several keys",
+        "ERROR 40111",
+    ),
+    limit(
+        "channels_per_client",
+        Field::Count(|limits| &mut limits.channels_per_client),
+        "channels that came into being for one client id",
+        "ERROR or NACK 40113",
+    ),
+    limit(
+        "channels_per_address",
+        Field::OptionalCount(|limits| &mut limits.channels_per_address),
+        "channels that came into being for one address; none: half of channels, 500 at least",
+        "ERROR or NACK 40113",
+    ),
+    limit(
+        "client_connection_rate",
+        Field::Rate(|limits| &mut limits.client_connection_rate),
+        "new connections of one client id",
+        "ERROR 42910",
+    ),
+    limit(
+        "client_channel_rate",
+        Field::Rate(|limits| &mut limits.client_channel_rate),
+        "new channels of one client id",
+        "ERROR or NACK 42910",
+    ),
+    limit(
+        "stranger_rate_per_address",
+        Field::Rate(|limits| &mut limits.stranger_rate_per_address),
+        "requests over HTTP from one address that show no right credentials",
+        "429 with 42918",
+    ),
+    limit(
+        "stranger_rate",
+        Field::Rate(|limits| &mut limits.stranger_rate),
+        "requests over HTTP from all addresses that show no right credentials",
+        "429 with 42918",
     ),
 ];
 
