@@ -3,6 +3,8 @@
 //! Owns the bridge, the session, the public list and the requests to channels. Starts and steps them, and hands their
 //! commands to the bridge. What arrives waits in [`Received`] for the systems that apply it to the world.
 
+use std::collections::VecDeque;
+
 use bevy::prelude::*;
 use web_time::Instant;
 
@@ -26,6 +28,9 @@ use crate::{
     },
 };
 
+/// The last commands of closed rooms that may wait. With more, no room can be entered: the background task stands still.
+const MAX_PARTING: usize = 4096;
+
 /// The connection of this app and the session in its room. One of each at most.
 #[derive(Resource, Debug)]
 pub(super) struct RoomsEngine {
@@ -34,6 +39,8 @@ pub(super) struct RoomsEngine {
     pub(super) session: Option<Session>,
     /// Whether we leave the room once this frame's messages and changes are sent.
     leaving: bool,
+    /// The last commands of rooms that closed.
+    parting: VecDeque<Command>,
     /// The room to enter after the one that we leave.
     pub(super) next: Option<NextRoom>,
     /// The public list of rooms.
@@ -92,6 +99,7 @@ impl RoomsEngine {
             bridge: None,
             session: None,
             leaving: false,
+            parting: VecDeque::new(),
             next: None,
             directory: RoomDirectory::default(),
             channels: ChannelRequests::default(),
@@ -112,7 +120,7 @@ impl RoomsEngine {
         self.bridge.as_ref().map(Bridge::traffic)
     }
 
-    /// Starts or stops to copy frames. Takes the copies that wait, and the number of those that found no place.
+    /// Switches the copying of frames on or off. Takes the copies that wait, and the number of those that found no place.
     pub(super) fn take_frames(&mut self, watch: bool) -> Option<(impl Iterator<Item = TappedFrame> + use<>, u64)> {
         self.watches_frames = watch;
         let bridge = self.bridge.as_ref()?;
@@ -120,7 +128,8 @@ impl RoomsEngine {
         Some(bridge.take_frames())
     }
 
-    /// Enters a room. Connects if there is no connection yet.
+    /// Enters a room. Connects if there is no connection yet. What the session asks of the client goes out with the
+    /// frame.
     ///
     /// `fingerprint` names the game's messages and shared resources.
     pub(super) fn enter(
@@ -134,6 +143,10 @@ impl RoomsEngine {
             return Err(RoomError::AlreadyInRoom { room: session.room().to_string() });
         }
         self.connect()?;
+        if self.parting.len() >= MAX_PARTING {
+            let why = "it does not take the last commands of earlier rooms; restart the game";
+            return Err(RoomError::NoBackgroundTask { why: why.to_owned() });
+        }
         let config = SessionConfig {
             room,
             player: self.settings.player.clone(),
@@ -151,7 +164,6 @@ impl RoomsEngine {
             session.handle_event(Event::Connection(change), now);
         }
         self.session = Some(session);
-        self.hand_over_commands();
         Ok(())
     }
 
@@ -170,13 +182,14 @@ impl RoomsEngine {
         self.leaving || self.session.as_ref().is_some_and(is_closed)
     }
 
-    /// Drops the session of a room that closed, once its goodbye is handed over and the room is off the list. Gives the
-    /// room to enter next.
+    /// Drops the session of a room that closed. Its last commands, such as the goodbye, go out with the frame, before
+    /// those of the next room. Gives the room to enter next.
     pub(super) fn end_session(&mut self) -> Option<NextRoom> {
         self.leaving = false;
-        self.directory.step(self.session.as_ref(), self.settings.clock.now());
-        self.hand_over_commands();
-        self.session = None;
+        let session = self.session.take().filter(|_| self.bridge.is_some());
+        if let Some(mut session) = session {
+            self.parting.extend(std::iter::from_fn(|| session.poll_command()));
+        }
         self.next.take()
     }
 
@@ -305,13 +318,13 @@ impl RoomsEngine {
         self.hand_over_commands();
     }
 
-    /// Hands commands to the background task as far as its queue has places. The rest waits in the session.
+    /// Hands commands to the background task as far as its queue has places. The rest waits.
     fn hand_over_commands(&mut self) {
         self.send_offline();
-        let Self { bridge: Some(bridge), session, directory, channels, .. } = self else { return };
+        let Self { bridge: Some(bridge), parting, session, directory, channels, .. } = self else { return };
         let mut next = || {
-            let of_room = session.as_mut().and_then(Session::poll_command).or_else(|| directory.poll_command());
-            of_room.or_else(|| channels.poll_command())
+            let of_room = parting.pop_front().or_else(|| session.as_mut().and_then(Session::poll_command));
+            of_room.or_else(|| directory.poll_command()).or_else(|| channels.poll_command())
         };
         while bridge.capacity() > 0 {
             let Some(command) = next() else { break };
@@ -320,6 +333,7 @@ impl RoomsEngine {
                 self.received.errors.push(RoomError::NoBackgroundTask { why: why.to_owned() });
                 self.received.channels.extend(self.channels.end(why));
                 self.bridge = None;
+                self.parting.clear();
                 self.directory = RoomDirectory::default();
                 return;
             }
@@ -336,5 +350,83 @@ impl RoomsEngine {
     /// Whether this app runs the relay of this machine.
     pub(super) fn runs_relay(&self) -> bool {
         self.local_relay.is_running()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::{
+        bridge::{BridgeBackend, COMMAND_CAPACITY},
+        plugin::{RoomsPlugin, settings::Connect},
+        session::{CloseReason, PlayerId},
+    };
+
+    fn enter(engine: &mut RoomsEngine) -> Result<(), RoomError> {
+        engine.enter(RoomName::new("den").unwrap(), Profile::default(), Wish::Join, Fingerprint::default())
+    }
+
+    /// An engine on its way into a room, and the other end of its bridge.
+    fn arriving() -> (RoomsEngine, BridgeBackend) {
+        let made = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&made);
+        let transport = Transport::driven(move |_| {
+            let (bridge, backend) = Bridge::pair();
+            *kept.lock().unwrap() = Some(backend);
+            bridge
+        });
+        let (connect, player) = (Connect::relay("ws://127.0.0.1:9"), PlayerId::new("ada").ok());
+        let plugin = RoomsPlugin { connect, player, transport, ..RoomsPlugin::default() };
+        let mut engine = RoomsEngine::new(plugin.settings());
+        enter(&mut engine).unwrap();
+        let backend = made.lock().unwrap().take().unwrap();
+        (engine, backend)
+    }
+
+    fn taken(backend: &mut BridgeBackend) -> Vec<Command> {
+        std::iter::from_fn(|| backend.poll_command()).collect()
+    }
+
+    fn releases(command: &Command) -> bool {
+        matches!(command, Command::Release { channel } if channel.as_str() == "room:den")
+    }
+
+    #[test]
+    fn a_closed_room_is_released_when_the_background_task_takes_commands_again() {
+        let (mut engine, mut backend) = arriving();
+        engine.flush();
+        taken(&mut backend);
+        (0..COMMAND_CAPACITY).for_each(|_| engine.send(Command::Ping));
+        engine.leave();
+        engine.flush();
+        engine.receive();
+        assert_eq!(engine.received.events, [SessionEvent::Closed(CloseReason::Left)]);
+        assert!(engine.end_session().is_none() && engine.session.is_none());
+        assert!(!taken(&mut backend).iter().any(releases), "the queue was full");
+        engine.flush();
+        assert!(taken(&mut backend).iter().any(releases));
+    }
+
+    #[test]
+    fn what_arrives_sends_nothing_before_the_end_of_the_frame() {
+        let (mut engine, mut backend) = arriving();
+        engine.flush();
+        taken(&mut backend);
+        engine.session.as_mut().unwrap().leave(engine.settings.clock.now());
+        engine.receive();
+        engine.end_session();
+        assert_eq!(taken(&mut backend), []);
+        engine.flush();
+        assert!(taken(&mut backend).iter().any(releases));
+    }
+
+    #[test]
+    fn no_room_can_be_entered_while_too_many_last_commands_wait() {
+        let (mut engine, _backend) = arriving();
+        engine.session = None;
+        engine.parting.extend(std::iter::repeat_n(Command::Ping, MAX_PARTING));
+        assert!(matches!(enter(&mut engine), Err(RoomError::NoBackgroundTask { .. })));
     }
 }
