@@ -1,6 +1,6 @@
 //! The plugin: its messages, resources, components, commands, run conditions and system sets.
 //!
-//! It steps a [`Session`](crate::session::Session) once a frame, and a [`Bridge`](crate::bridge::Bridge) carries the
+//! It steps a [`Session`](crate::session::Session) once a frame, and a [`Bridge`] carries the
 //! session's commands and events. The protocol itself is theirs. Bevy's schedules drive it.
 
 pub mod channels;
@@ -43,10 +43,23 @@ pub use self::{
     web_page::{WhileHidden, arguments, end_page, page_address, show_page_address},
 };
 use self::{engine::RoomsEngine, identity::OwnIdentity, registry::Registry, settings::Settings};
-use crate::{
-    bridge::Runtime,
-    protocol::Format,
-    session::{Generation, Migration, PlayerId, Profile, SessionTiming},
+// Types of the layers that stand in a signature here. `protocol::Message` stays there: Bevy has a trait of that name.
+pub use crate::{
+    bridge::{Bridge, Runtime},
+    client::{
+        ChannelOptions, ChannelState, CipherParams, ClientOptions, ConnectionChange, ConnectionState, Credentials,
+        Endpoint, HistoryPage, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand,
+    },
+    protocol::{
+        Action, ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags, Format, MessageSerial, PresenceAction,
+        Timestamp,
+    },
+    session::{
+        Admission, CloseReason, Continuity, Generation, InterruptReason, InvalidName, InviteError, LeaveReason,
+        ListedRoom, Listing, Migration, Newcomers, PlayerId, Profile, RoomName, RoomRules, SessionError, SessionTiming,
+        Target, Term,
+    },
+    transport::Connector,
 };
 
 /// Multiplayer rooms. Add it after `DefaultPlugins` or `MinimalPlugins`.
