@@ -103,7 +103,7 @@
 #![cfg_attr(not(feature = "ui-bare"), doc = "[`ui`]: https://docs.rs/bevy_rooms/latest/bevy_rooms/ui/")]
 #![cfg_attr(
     not(any(feature = "testing", all(feature = "relay", not(target_arch = "wasm32")))),
-    doc = "[`relay`]: https://docs.rs/bevy_rooms/latest/bevy_rooms/relay/"
+    doc = "[`relay`]: https://docs.rs/rooms_relay/latest/rooms_relay/"
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
