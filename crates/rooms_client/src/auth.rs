@@ -43,7 +43,7 @@ pub(crate) enum TokenStep {
     Use,
     /// No token was obtained, and why.
     NotObtained(ErrorInfo),
-    /// The token is somebody else's: end the connection.
+    /// The token belongs to another client: end the connection.
     Fail(ErrorInfo),
 }
 
@@ -53,12 +53,12 @@ pub(crate) enum TokenStep {
 pub(crate) enum RefusalStep {
     /// There is no way to another token: end the connection.
     Fail(ErrorInfo),
-    /// Give up the line and connect again, with a new token.
-    LoseLine(ErrorInfo),
+    /// Give up the socket and connect again, with a new token.
+    LoseSocket(ErrorInfo),
     /// Go on with the attempt once there is a new token.
     AskAgain,
-    /// It was renewed already: the line is over.
-    EndLine(ErrorInfo),
+    /// It was renewed already: end this attempt.
+    EndSocket(ErrorInfo),
 }
 
 /// The client's token, and the request for the next one.
@@ -72,7 +72,7 @@ pub(crate) struct Auth {
     exchange: Option<Exchange>,
     /// Whether this round of attempts had a token renewed: it does so once (`RTN14b`).
     renewed: bool,
-    /// Who wants to know when the next token is in use.
+    /// The operation that waits until the next token is in use.
     authorize: Option<OperationId>,
     /// The server's clock, for requests that the client signs.
     clock: ServerClock,
@@ -96,7 +96,7 @@ impl Auth {
         if current.is_some() && !options.can_renew() {
             let code = ErrorCode::NO_RENEWAL;
             log::info!(
-                "the options give no way to renew the token; when it ends, so does the connection (code {code})"
+                "the options give no way to renew the token; the connection ends when the token ends (code {code})"
             );
         }
         Self { current, ..Self::default() }
@@ -120,7 +120,7 @@ impl Auth {
         }
     }
 
-    /// Whether a token is to be had before a socket is opened (`RTN27b`).
+    /// Whether the client must get a token before it opens a socket (`RTN27b`).
     pub(crate) fn needs_token(&self, options: &ClientOptions) -> bool {
         self.current.is_none() && options.can_renew()
     }
@@ -164,8 +164,8 @@ impl Auth {
         }
     }
 
-    /// The answer to [`Output::NeedToken`] or [`Output::ExchangeToken`]. `connected_host` is where the line stands, if that
-    /// is a fallback host.
+    /// The answer to [`Output::NeedToken`] or [`Output::ExchangeToken`]. `connected_host` is the fallback
+    /// host that the client is connected to, if it is.
     pub(crate) fn on_answer(
         &mut self,
         request: RequestId,
@@ -257,7 +257,7 @@ impl Auth {
             && theirs.as_str() != "*"
             && own != theirs
         {
-            let message = format!("the token is of {theirs}, but the client is to be {own} (RSA15c)");
+            let message = format!("the token belongs to {theirs}, but ClientOptions::client_id says {own} (RSA15c)");
             return TokenStep::Fail(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, message));
         }
         match details.lifetime() {
@@ -283,17 +283,17 @@ impl Auth {
         match state {
             ConnectionState::Connected => {
                 self.renewed = true;
-                RefusalStep::LoseLine(cause)
+                RefusalStep::LoseSocket(cause)
             }
             ConnectionState::Connecting if !self.renewed => {
                 self.renewed = true;
                 RefusalStep::AskAgain
             }
-            _ => RefusalStep::EndLine(cause),
+            _ => RefusalStep::EndSocket(cause),
         }
     }
 
-    /// The present token is worth nothing any more.
+    /// The present token must not be used any more.
     pub(crate) fn forget_token(&mut self) {
         self.current = None;
     }
@@ -323,13 +323,13 @@ impl Auth {
         }
     }
 
-    /// Nobody waits for a token any more.
+    /// Ends the request for a token, and the operation that waits for it.
     pub(crate) fn end(&mut self, reason: &ErrorInfo, cx: &mut Context<'_>) {
         self.end_request(cx);
         self.end_authorize(reason, cx.effects);
     }
 
-    /// Tells whoever waits for a new token that there is none.
+    /// Fails the operation that waits for a new token, if there is one.
     pub(crate) fn end_authorize(&mut self, reason: &ErrorInfo, effects: &mut Effects) {
         if let Some(operation) = self.authorize.take() {
             effects.emit(Event::Authorized { operation, outcome: Err(reason.clone()) });
@@ -346,7 +346,7 @@ pub(crate) fn token_not_obtained(cause: ErrorInfo) -> ErrorInfo {
     reason
 }
 
-/// Whether `name` can be part of a path as it is.
+/// Whether `name` can be part of a URL's path without any escapes.
 fn is_key_name(name: &str) -> bool {
     name.contains('.') && !name.contains("..") && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
@@ -406,8 +406,8 @@ mod tests {
         let cause = || ErrorInfo::new(ErrorCode(40142), 401, "expired");
         let mut refuse = |state| auth.on_refused(cause(), state, &base.options);
         assert!(matches!(refuse(ConnectionState::Connecting), RefusalStep::AskAgain));
-        assert!(matches!(refuse(ConnectionState::Connecting), RefusalStep::EndLine(_)));
-        assert!(matches!(refuse(ConnectionState::Connected), RefusalStep::LoseLine(_)));
+        assert!(matches!(refuse(ConnectionState::Connecting), RefusalStep::EndSocket(_)));
+        assert!(matches!(refuse(ConnectionState::Connected), RefusalStep::LoseSocket(_)));
         auth.on_attempt_failed();
         assert!(matches!(auth.on_refused(cause(), ConnectionState::Connecting, &base.options), RefusalStep::AskAgain));
         let fixed = Base::for_test(|options| options.credentials = Credentials::Token("abc".to_owned()));

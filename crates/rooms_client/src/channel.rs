@@ -1,8 +1,7 @@
-//! The channels: all that were ever attached, until they are released, and how their payloads are encrypted.
+//! The channels that the client knows, and how their payloads are encrypted.
 //!
-//! [`Channels`] owns them. What happens to a channel stands beside what it concerns: `state` has attaching and detaching,
-//! `messages` publishing and receiving, `presence` the members. None of them knows the connection itself; each is given
-//! its [`Connectivity`].
+//! [`Channels`] owns them. `state` attaches and detaches channels, `messages` publishes and receives, and `presence` keeps the
+//! members. None of them knows the connection itself; each is given its [`Connectivity`].
 
 pub(crate) mod cipher;
 pub(crate) mod filter;
@@ -38,14 +37,14 @@ pub(crate) struct ChannelContext<'a> {
 /// All channels.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    /// The channels that are known: all that were ever attached, until they are released.
+    /// The channels that the game attached and has not released.
     known: BTreeMap<ChannelName, Channel>,
-    /// How channels are encrypted, from when they are first attached with a cipher until they are released: also while a
-    /// channel is not known otherwise, so that nothing for it goes out in the clear. Nothing else holds a cipher.
+    /// The ciphers of channels. A cipher stays from the first attach that names it until the channel is released, so that
+    /// nothing goes out unencrypted in between. Nothing else holds a cipher.
     ciphers: BTreeMap<ChannelName, CipherParams>,
 }
 
-/// A channel that was attached at some time, or is to be.
+/// A channel that the game attached at some time, or asked to attach.
 #[derive(Debug, Default)]
 struct Channel {
     state: ChannelState,

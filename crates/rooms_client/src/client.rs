@@ -1,6 +1,6 @@
 //! The client: owns its parts and dispatches to them.
 //!
-//! Each input goes to the part that it concerns. What a part then wants of others is done in `steps`.
+//! Each input goes to the part that it concerns. `steps` does what a part then wants of others.
 
 mod accessors;
 mod parts;
@@ -207,7 +207,7 @@ impl Client {
         }
     }
 
-    /// Something came that is no frame, such as a WebSocket ping: the line lives.
+    /// Something came that is not a frame, such as a WebSocket ping. It shows that the server is still there.
     pub fn handle_activity(&mut self, transport: TransportId, now: Instant) {
         if self.base.effects.is_current(transport) && self.connection.state() == ConnectionState::Connected {
             self.connection.liveness_mut().watch_silence(&mut self.base.at(now));
@@ -216,8 +216,8 @@ impl Client {
 
     /// Something came that should have been a frame and cannot be read.
     ///
-    /// What it said is lost. So the client drops the line and resumes the connection, which makes the server send it again.
-    /// Where the client did that a short while ago, it did not help. Then the client goes on and tells every channel that
+    /// Its content is lost. So the client drops the socket and resumes the connection, which makes the server send it again.
+    /// If the client did that a short while ago, it did not help. Then the client goes on and tells every channel that
     /// messages may be missing.
     pub fn handle_malformed(&mut self, transport: TransportId, error: &DecodeError, now: Instant) {
         if !self.base.effects.is_current(transport) {
@@ -300,19 +300,19 @@ impl Client {
         self.follow(step, now);
     }
 
-    /// The program is about to stand still for an unknown time, as a page in the browser's back and forward cache does.
-    /// Drops the line, and takes no new one before [`check_line`](Self::check_line).
+    /// The program is about to pause for an unknown time, as a page in the browser's back and forward cache does. Drops the
+    /// socket, and opens no new one before [`check_socket`](Self::check_socket).
     pub fn shelve(&mut self, now: Instant) {
         let step = self.connection.shelve(&mut self.base.at(now));
         self.follow(step, now);
     }
 
-    /// The program was frozen, hidden or shelved and goes on. Finds out within 2 seconds whether the line still stands, and
-    /// ends a wait for the next attempt.
-    pub fn check_line(&mut self, now: Instant) {
+    /// The program was frozen, hidden or shelved, and goes on. Finds out within 2 seconds whether the socket still works. If
+    /// there is no socket, the next attempt to connect begins now.
+    pub fn check_socket(&mut self, now: Instant) {
         self.connection.wake();
         self.handle_timeout(now);
-        let step = self.connection.check_line(&mut self.base.at(now));
+        let step = self.connection.check_socket(&mut self.base.at(now));
         self.follow(step, now);
     }
 

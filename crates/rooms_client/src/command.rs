@@ -12,8 +12,8 @@ use rooms_protocol::{ChannelName, ClientId, ConnectionId, Data, Flags, Message, 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId(pub u64);
 
-/// Who asks, where several share a client. Each has numbers of its own, told apart by their two highest bits, so that nobody
-/// takes the outcome of another's operation for its own.
+/// Who asks, where several share a client. The two highest bits of an operation's number say whose it is, so that nobody takes
+/// the outcome of another's operation for its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// A session.
@@ -28,7 +28,7 @@ impl OperationId {
     /// How many bits the number has.
     const BITS: u32 = 62;
 
-    /// The operation with this number, which may be counted on for ever.
+    /// The operation with this number. A number that is too large for its bits starts again at 0.
     pub fn of(asker: Asker, number: u64) -> Self {
         Self((asker as u64) << Self::BITS | number & ((1 << Self::BITS) - 1))
     }
@@ -73,7 +73,7 @@ pub enum Command {
         channel: ChannelName,
         /// The messages, in order.
         messages: Vec<Message>,
-        /// What becomes of the publish where the line is lost.
+        /// What happens to the publish when the socket is lost.
         lifetime: Lifetime,
     },
     /// Enter, update or leave presence (`RTP8`, `RTP9`, `RTP10`).
@@ -100,7 +100,8 @@ pub enum Command {
         /// The member's data.
         data: Option<Data>,
     },
-    /// Ask who is on a channel (`RTP11`); the answer is an [`Event::Members`](crate::Event::Members). The channel is attached first if need be.
+    /// Ask who is on a channel (`RTP11`); the answer is an [`Event::Members`](crate::Event::Members). The channel is attached
+    /// first if need be.
     Members {
         /// Names the answer.
         operation: OperationId,
@@ -109,13 +110,14 @@ pub enum Command {
         /// Which members, and whether to wait until all are known.
         query: MemberQuery,
     },
-    /// Get a new token and use it from now on, over the standing line where there is one (`RTC8`). Needs credentials that
-    /// give new tokens.
+    /// Get a new token and use it from now on (`RTC8`). A client that is connected stays connected meanwhile. Needs credentials
+    /// that give new tokens.
     Authorize {
         /// Names the outcome, an [`Event::Authorized`](crate::Event::Authorized).
         operation: OperationId,
     },
-    /// Ask what a channel carried before (`RTL10`, `RTP12`), over HTTP; the answer is an [`Event::History`](crate::Event::History).
+    /// Ask what a channel carried before (`RTL10`, `RTP12`), over HTTP; the answer is an
+    /// [`Event::History`](crate::Event::History).
     History {
         /// Names the answer.
         operation: OperationId,
@@ -147,13 +149,14 @@ pub enum Command {
         /// Names the answer.
         operation: OperationId,
     },
-    /// Treat the network as gone, or as back again: the line breaks without a goodbye, and attempts fail until the network is
-    /// back.
+    /// Treat the network as gone, or as back again. While it is gone, the client drops its socket without a goodbye, and all
+    /// attempts to connect fail.
     Network {
         /// Whether it is there.
         up: bool,
     },
-    /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`](crate::Event::RoundTrip) or an [`Event::PingFailed`](crate::Event::PingFailed).
+    /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`](crate::Event::RoundTrip) or an
+    /// [`Event::PingFailed`](crate::Event::PingFailed).
     Ping,
 }
 
@@ -187,7 +190,7 @@ impl Default for MemberQuery {
     }
 }
 
-/// What becomes of a publish where the line is lost.
+/// What happens to a publish when the socket is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lifetime {
     /// Queued while there is no connection, sent again until acknowledged, on a new connection too (`RTN7d`, `RTN19a`).
@@ -195,7 +198,7 @@ pub enum Lifetime {
     Durable,
     /// Queued and sent again while the connection is resumed; fails when a new connection takes its place.
     Connection,
-    /// Sent now on the present transport or not at all; never sent again.
+    /// Sent now on the present socket or not at all; never sent again.
     Volatile,
 }
 
@@ -208,9 +211,9 @@ pub struct ChannelOptions {
     pub params: BTreeMap<SmolStr, String>,
     /// Modes to ask for; empty: what the server grants by default.
     pub modes: Flags,
-    /// How payloads are encrypted before they go out, and decrypted as they come (`TB2b`). Defaults to `None`: the channel
-    /// keeps the cipher that an earlier attachment gave it, and has none otherwise. Only [`Command::Release`] removes a
-    /// cipher. What is published on a channel before it was attached with one goes out in the clear.
+    /// How payloads are encrypted and decrypted (`TB2b`). Defaults to `None`: the channel keeps the cipher of an earlier
+    /// attachment, if there was one. Only [`Command::Release`] removes a cipher. Messages that are published before the channel
+    /// is attached with a cipher are not encrypted.
     pub cipher: Option<CipherParams>,
 }
 

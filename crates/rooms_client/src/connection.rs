@@ -7,9 +7,9 @@ pub(crate) mod backoff;
 mod closing;
 pub(crate) mod connectivity;
 mod hosts;
-mod line;
 mod liveness;
 pub(crate) mod recovery;
+mod socket;
 pub(crate) mod target;
 
 use std::time::Duration;
@@ -48,8 +48,8 @@ pub(crate) enum Step {
     TokenRefused(ErrorInfo),
     /// Messages may have been missed on every channel.
     ContinuityLost(ErrorInfo),
-    /// Give up the line and connect again.
-    LoseLine(ErrorInfo),
+    /// Give up the socket and connect again.
+    LoseSocket(ErrorInfo),
     /// The connection is suspended; suspend what depends on it.
     Suspended {
         reason: ErrorInfo,
@@ -83,9 +83,9 @@ pub(crate) struct Welcome {
     pub(crate) is_first: bool,
     /// Whether the connection of an earlier client goes on.
     pub(crate) recovered: bool,
-    /// Whether the connection of before goes on.
+    /// Whether the connection that the client had before goes on.
     pub(crate) resumed: bool,
-    /// Whether channels are to be attached and waiting frames sent: always, but for new details of a standing connection.
+    /// Whether to attach channels and send waiting frames. Only new details of a connection that is there need neither.
     pub(crate) renewed: bool,
 }
 
@@ -93,16 +93,16 @@ pub(crate) struct Welcome {
 #[derive(Debug)]
 pub(crate) struct Connection {
     state: ConnectionState,
-    /// Whether the game takes the network for gone.
+    /// Whether the game said that the network is gone.
     offline: bool,
-    /// Whether the program is about to stand still.
+    /// Whether the program is about to pause.
     shelved: bool,
     id: Option<ConnectionId>,
     /// What resumes the connection; the newest that the server gave (`RTN15e`).
     key: Option<ConnectionKey>,
     /// What goes on with the connection of an earlier client, until there is one of this client's own (`RTN16k`).
     recover: Option<ConnectionKey>,
-    /// What went wrong, until the line stands again (`RTN25`).
+    /// What went wrong, until the client is connected again (`RTN25`).
     error: Option<ErrorInfo>,
     hosts: Hosts,
     /// Who the server says the client is, while connected.
@@ -164,12 +164,12 @@ impl Connection {
         self.max_message_size
     }
 
-    /// Whether the line lives.
+    /// Whether the socket still works.
     pub(crate) fn liveness(&self) -> &Liveness {
         &self.liveness
     }
 
-    /// Whether the line lives, to watch it and to measure its round trips.
+    /// Whether the socket still works, to watch it and to measure its round trips.
     pub(crate) fn liveness_mut(&mut self) -> &mut Liveness {
         &mut self.liveness
     }
@@ -179,12 +179,12 @@ impl Connection {
         self.connects.saturating_sub(1)
     }
 
-    /// The fallback host that the line stands at, if it does (`RTN17e`).
+    /// The fallback host that the client is connected to, if it is (`RTN17e`).
     pub(crate) fn connected_host(&self) -> Option<&str> {
         self.hosts.current().filter(|_| self.state == ConnectionState::Connected)
     }
 
-    /// Whether the present attempt goes on with the next token.
+    /// Whether the present attempt waits for a token.
     pub(crate) fn awaits_token(&self, effects: &Effects) -> bool {
         self.state == ConnectionState::Connecting && !effects.has_socket() && !self.hosts.is_checking()
     }
@@ -223,7 +223,7 @@ impl Connection {
         self.hosts.begin(cx);
         self.change(ConnectionState::Connecting, None, None, cx);
         if self.offline {
-            return self.attempt_failed(disconnected("the game took the network for gone"), cx);
+            return self.attempt_failed(disconnected("the game said that the network is gone"), cx);
         }
         if self.shelved {
             return self.attempt_failed(disconnected("the page is shelved"), cx);

@@ -1,4 +1,4 @@
-//! What every part works with: the options, chance, timers and the way out.
+//! What every part works with: the options, random numbers, timers, and the queues to the driver and to the game.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ impl Base {
     }
 }
 
-/// What a part is given to do its work with: the time, the options, chance, timers and the way out. It holds the state of no
-/// other part.
+/// What a part is given to do its work with: the time, the options, random numbers, timers, and the queues to the driver and to
+/// the game. It holds the state of no other part.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
@@ -57,7 +57,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Starts `timer`, or starts it anew.
+    /// Starts `timer`, or starts it again.
     pub(crate) fn start(&mut self, timer: Timer, after: Duration) {
         self.timers.start(timer, self.now, after);
     }

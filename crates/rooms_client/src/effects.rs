@@ -10,7 +10,7 @@ use crate::{
 };
 use rooms_protocol::Frame;
 
-/// The current socket, and both queues.
+/// The current socket, and the queues to the driver and to the game.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// The current socket, opening or open.
@@ -62,7 +62,7 @@ impl Effects {
         }
     }
 
-    /// The current socket closed by itself.
+    /// The current socket closed without a request of this client.
     pub(crate) fn forget_socket(&mut self) {
         self.transport = None;
     }

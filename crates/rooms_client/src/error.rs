@@ -3,13 +3,13 @@
 use crate::event::{ChannelState, ConnectionState};
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
-/// The line broke, and the client connects again.
+/// The socket broke, and the client connects again.
 pub(crate) fn disconnected(message: &str) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::DISCONNECTED, 400, format!("{message}; connecting again"))
 }
 
-/// There is no line, and the operation is not to wait for one.
-pub(crate) fn no_line(message: &str) -> ErrorInfo {
+/// There is no socket, and the operation does not wait for one.
+pub(crate) fn no_socket(message: &str) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::DISCONNECTED, 400, message)
 }
 

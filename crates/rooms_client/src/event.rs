@@ -15,11 +15,11 @@ pub enum ConnectionState {
     Initialized,
     /// An attempt is under way.
     Connecting,
-    /// The line is open.
+    /// The server took the connection, and its socket is open.
     Connected,
-    /// The line broke, or no attempt succeeded; the client tries again soon.
+    /// The socket broke, or no attempt succeeded; the client tries again soon.
     Disconnected,
-    /// There was no line for longer than the server keeps the connection; the client tries again at longer intervals.
+    /// There was no socket for longer than the server keeps the connection; the client tries again at longer intervals.
     Suspended,
     /// The client said goodbye and waits for the server's.
     Closing,
@@ -43,7 +43,7 @@ pub enum ChannelState {
     Detaching,
     /// Not attached, on request or since the connection was closed.
     Detached,
-    /// Not attached, since the connection or the server's answer is missing; the client attaches it again by itself.
+    /// Not attached, since there is no connection or the server did not answer. The client attaches it again without a command.
     Suspended,
     /// Ended by an error that another attempt would not change.
     Failed,
@@ -76,8 +76,8 @@ pub struct ChannelChange {
     pub channel: ChannelName,
     /// The state before.
     pub previous: ChannelState,
-    /// The state now; the same as before where an attached channel was attached anew with messages missed (`RTL12`), and
-    /// where `reason` tells something that changed no state, such as that presence could not be entered again.
+    /// The state now. It is the same as before in two cases: an attached channel was attached again and missed messages
+    /// (`RTL12`), or `reason` tells something that changed no state, such as that presence could not be entered again.
     pub current: ChannelState,
     /// For [`Attached`](ChannelState::Attached): nothing was missed since the channel was last attached.
     pub resumed: bool,
@@ -136,7 +136,8 @@ pub enum Event {
         /// The members, by connection and name, or why there is no answer.
         outcome: Result<Vec<PresenceMessage>, ErrorInfo>,
     },
-    /// What became of a [`Command::Publish`](crate::Command::Publish), [`Command::Presence`](crate::Command::Presence) or [`Command::PresenceFor`](crate::Command::PresenceFor).
+    /// What became of a [`Command::Publish`](crate::Command::Publish), [`Command::Presence`](crate::Command::Presence) or
+    /// [`Command::PresenceFor`](crate::Command::PresenceFor).
     Published {
         /// The operation.
         operation: OperationId,

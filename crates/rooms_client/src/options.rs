@@ -29,9 +29,9 @@ pub enum Credentials {
     /// An API key, `APP.KEYID:SECRET`. In a web page, where everybody can read it, it is refused unless the server is on
     /// this machine or in a private network.
     Key(String),
-    /// A token. When it ends, so does the connection: nothing here can renew it.
+    /// A token. The connection ends when the token ends, since nothing can renew it.
     Token(String),
-    /// A token with what is known of it. When it ends, so does the connection.
+    /// A token with what is known about it. The connection ends when the token ends.
     TokenDetails(TokenDetails),
     /// A function of the game gets tokens, whenever one is needed.
     Callback(TokenCallback),
@@ -67,7 +67,7 @@ pub struct ClientOptions {
     /// A token to begin with, for credentials that get further ones by themselves. Defaults to none.
     pub token: Option<TokenDetails>,
     /// Whether a client with an API key signs requests for tokens with it and shows the server those (`RSA4`), so that
-    /// the key itself never goes over the line. The machine's clock must be right to two minutes, unless
+    /// the key itself is never sent. The machine's clock must be right to two minutes, unless
     /// [`query_time`](Self::query_time) is set. Defaults to false; all other credentials are tokens anyway.
     pub use_token_auth: bool,
     /// Whether a client that signs requests for tokens goes by the server's clock: it asks the server's time before the
@@ -81,10 +81,9 @@ pub struct ClientOptions {
     pub echo: bool,
     /// Whether publishes wait while there is no connection. Defaults to true (`TO3g`).
     pub queue_messages: bool,
-    /// Whether an API key may go over an unencrypted line to a host that is neither loopback nor private. Defaults to
-    /// false (`RSA1`).
+    /// Whether an API key may be sent unencrypted to a host that is neither loopback nor private. Defaults to false (`RSA1`).
     pub allow_plain_key: bool,
-    /// Most publishes and presence operations that wait for the line or an acknowledgement. Defaults to 1,000; more
+    /// Most publishes and presence operations that wait for a connection or an acknowledgement. Defaults to 1,000; more
     /// are refused.
     pub outbox_limit: usize,
     /// Other hosts to try when the first cannot be reached, by name (`REC2a`). Defaults to those of Ably's cloud for its
@@ -106,7 +105,7 @@ pub struct ClientOptions {
 
 impl fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whoever has the recovery key has the connection, and parameters may be credentials.
+        // The recovery key is enough to take the connection over, and parameters may be credentials.
         let transport_params: Vec<&SmolStr> = self.transport_params.keys().collect();
         f.debug_struct("ClientOptions")
             .field("endpoint", &self.endpoint)
@@ -177,7 +176,7 @@ pub struct Timing {
     pub suspended_retry: Duration,
     /// Wait before a suspended channel is attached again, before back-off and jitter. Defaults to 15 s (`TO3l7`).
     pub channel_retry: Duration,
-    /// How long the server keeps a connection that has no transport, until it says otherwise. Defaults to 120 s.
+    /// How long the server keeps a connection that has no socket. What the server says takes its place. Defaults to 120 s.
     pub connection_state_ttl: Duration,
     /// How long after its beginning a request over HTTP may still go to another host. Defaults to 15 s (`TO3l6`).
     pub http_retry_duration: Duration,

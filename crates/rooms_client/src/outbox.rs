@@ -9,7 +9,7 @@ use crate::{
     command::{Lifetime, OperationId},
     connection::connectivity::Connectivity,
     effects::Effects,
-    error::{no_line, unusable_connection},
+    error::{no_socket, unusable_connection},
     event::{ConnectionState, Event},
     options::ClientOptions,
 };
@@ -25,7 +25,7 @@ pub(crate) enum EntryPurpose {
 }
 
 impl EntryPurpose {
-    /// Tells the outcome to whoever asked. Nobody asked for a re-entry; where it is refused, the channel tells the game.
+    /// Tells the game the outcome of an operation. A re-entry is no operation; when it is refused, the channel tells the game.
     pub(crate) fn end(self, outcome: Result<Vec<Option<MessageSerial>>, ErrorInfo>, effects: &mut Effects) {
         if let Self::Operation(operation) = self {
             effects.emit(Event::Published { operation, outcome });
@@ -38,7 +38,7 @@ impl EntryPurpose {
 pub(crate) struct Entry {
     /// Why it is sent.
     pub(crate) purpose: EntryPurpose,
-    /// What becomes of it where the line is lost.
+    /// What happens to it when the socket is lost.
     pub(crate) lifetime: Lifetime,
     /// The frame. Its `msg_serial` is set while it is pending.
     pub(crate) frame: Frame,
@@ -104,8 +104,8 @@ impl Outbox {
             ConnectionState::Connected => {}
             ConnectionState::Initialized | ConnectionState::Connecting | ConnectionState::Disconnected => {
                 if lifetime == Lifetime::Volatile || !options.queue_messages {
-                    return Err(no_line(
-                        "there is no connection at the moment, and the message is not to wait for one",
+                    return Err(no_socket(
+                        "there is no connection at the moment, and the message does not wait for one",
                     ));
                 }
             }
@@ -144,16 +144,17 @@ impl Outbox {
         fail(self.drain(), reason, effects);
     }
 
-    /// The line is gone, and nothing is to wait for another one: what is on its way has failed (`RTN7d`).
+    /// The socket is gone. If the options say that nothing waits for another one, what is on its way has failed (`RTN7d`).
     pub(crate) fn fail_unqueued(&mut self, options: &ClientOptions, effects: &mut Effects) {
         if !options.queue_messages {
-            self.fail_all(&no_line("the line broke, and messages are not to wait for another one"), effects);
+            let reason = no_socket("the socket broke, and the options say that messages do not wait for another one");
+            self.fail_all(&reason, effects);
         }
     }
 
     /// The socket is gone: what was meant for it alone has failed.
     pub(crate) fn fail_volatile(&mut self, effects: &mut Effects) {
-        fail(self.take_volatile(), &no_line("the line broke before the server answered"), effects);
+        fail(self.take_volatile(), &no_socket("the socket broke before the server answered"), effects);
     }
 
     /// The channel will not be attached: what was held for it has failed (`RTL11`).
@@ -218,7 +219,7 @@ impl Outbox {
         self.pending.drain(..number).collect()
     }
 
-    /// The line is gone: takes out what was meant for that line only.
+    /// The socket is gone: takes out what was meant for that socket only.
     fn take_volatile(&mut self) -> Vec<Entry> {
         take_if(&mut self.pending, |entry| entry.lifetime == Lifetime::Volatile)
     }
@@ -228,7 +229,7 @@ impl Outbox {
         self.pending.iter().map(|entry| entry.frame.clone()).collect()
     }
 
-    /// A new connection takes the place of the old one: numbers start anew, and what is pending is to be sent again
+    /// A new connection takes the place of the old one: numbers start at 0 again, and what is pending is sent again
     /// (`RTN15c7`, `RTN19a2`). Takes out what was meant for the old connection only.
     fn start_over(&mut self) -> Vec<Entry> {
         self.next = MsgSerial::default();
@@ -238,7 +239,7 @@ impl Outbox {
         for mut entry in self.pending.drain(..) {
             entry.frame.msg_serial = None;
             match (&entry.purpose, entry.lifetime) {
-                // Attaching enters it again by itself.
+                // It is entered again when the channel is attached.
                 (EntryPurpose::Reentry, _) => {}
                 (_, Lifetime::Durable) if entry.is_presence() => presence.push_back(entry),
                 (_, Lifetime::Durable) => again.push_back(entry),
@@ -263,7 +264,7 @@ impl Outbox {
         self.next = next;
     }
 
-    /// Numbers start anew, as for a client that never connected.
+    /// Numbers start at 0 again, as for a client that never connected.
     pub(crate) fn reset_serial(&mut self) {
         self.next = MsgSerial::default();
     }
@@ -297,7 +298,7 @@ impl Outbox {
     }
 }
 
-/// Tells whoever asked for these entries that they failed.
+/// Tells the game that these entries failed.
 fn fail(entries: Vec<Entry>, reason: &ErrorInfo, effects: &mut Effects) {
     for entry in entries {
         entry.purpose.end(Err(reason.clone()), effects);

@@ -37,7 +37,7 @@ pub enum Output {
     NeedToken {
         /// Names the answer.
         request: RequestId,
-        /// What the token is to be.
+        /// What the token must be.
         params: TokenParams,
     },
     /// POST a signed token request as JSON, without credentials. The token details that come back go to

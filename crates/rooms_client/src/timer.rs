@@ -9,19 +9,20 @@ use web_time::Instant;
 
 use rooms_protocol::ChannelName;
 
-/// Longest time that a timer is set for. It keeps sums with an [`Instant`] from overflowing, whatever a server announces.
+/// Longest time that a timer is set for. A server may announce any time; this keeps sums with an
+/// [`Instant`] from overflowing.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// What happens by itself, and when.
+/// What the client does when a time has come.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// When to give up an attempt to connect (`RTN14c`).
     Attempt,
     /// When to try to connect again (`RTN14d`, `RTN14f`).
     Retry,
-    /// When a connection without a line is suspended (`RTN14e`).
+    /// When to suspend a connection that has no socket (`RTN14e`).
     Suspend,
-    /// When silence means that the line is dead (`RTN23a`).
+    /// When silence means that the socket is dead (`RTN23a`).
     Idle,
     /// When to stop waiting for the server's goodbye (`RTN12b`).
     Close,
@@ -47,7 +48,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Starts `timer`, or starts it anew.
+    /// Starts `timer`, or starts it again.
     pub(crate) fn start(&mut self, timer: Timer, now: Instant, after: Duration) {
         self.stop(&timer);
         let at = now + after.min(LONGEST);
@@ -81,7 +82,7 @@ impl Timers {
         self.stop(&Timer::ChannelRetry(channel.clone()));
     }
 
-    /// Stops the timers of all channels; without a line they have no meaning (`RTL13c`).
+    /// Stops the timers of all channels; without a socket they have no meaning (`RTL13c`).
     pub(crate) fn stop_channels(&mut self) {
         let is_channel = |timer: &Timer| matches!(timer, Timer::ChannelAnswer(_) | Timer::ChannelRetry(_));
         self.due.retain(|timer, _| !is_channel(timer));

@@ -13,17 +13,17 @@
 //! * The background task owns the [`Client`], so heartbeats, acknowledgements and resume go on
 //!   while a frame stalls.
 //! * Events that the ECS does not take wait in a backlog of bounded length. Beyond it, messages and presence are
-//!   dropped and counted, and an [`Event::Overflow`] stands in their place.
+//!   dropped and counted, and the ECS gets an [`Event::Overflow`] instead.
 //! * Dropping the bridge closes the connection, which lets the others see it at once, and ends the task.
 //!
 //! [`watch_frames`](Bridge::watch_frames) opens the bridge's tap, which then copies frames without what is secret in them. The
 //! tap is closed at first, and then nothing is copied.
 //!
 //! In a browser the background task runs on the page's event loop and follows the page's state: it reconnects at once when the
-//! network is back or the page awakes with a dead line, and says goodbye to the server when the page ends.
+//! network is back or the page wakes up with a dead socket, and says goodbye to the server when the page ends.
 //!
-//! The background task holds a [`BridgeBackend`]. Whoever takes one with [`Bridge::pair`] does the task's work by hand, with
-//! the same queues and the same bounds. So a simulation replaces the thread, the socket and the clock, and nothing else.
+//! The background task holds a [`BridgeBackend`]. A simulation takes one with [`Bridge::pair`] and does the task's work itself,
+//! with the same queues and the same bounds. So it replaces the thread, the socket and the clock, and nothing else.
 
 mod backend;
 mod driver;
@@ -68,7 +68,7 @@ pub struct Bridge {
     events: EventReceiver,
     traffic: Arc<Traffic>,
     tap: FrameTap,
-    /// `None` where somebody drives the backend by hand.
+    /// `None` where the caller drives the backend itself.
     _task: Option<Task>,
 }
 
@@ -76,7 +76,7 @@ impl Bridge {
     /// Starts the background task. It connects when it gets a [`Command::Connect`].
     ///
     /// # Errors
-    /// [`BridgeError::Start`] where the system gives no thread.
+    /// [`BridgeError::Start`] if the system cannot start a thread.
     pub fn start(
         options: ClientOptions,
         connector: impl Connector,
@@ -88,7 +88,7 @@ impl Bridge {
         Ok(Self { _task: Some(task), ..bridge })
     }
 
-    /// A bridge without a background task, and the backend that the task would hold.
+    /// A bridge without a background task, and the backend that the task would hold. The caller drives the backend.
     pub fn pair() -> (Self, BridgeBackend) {
         let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
         let (outbox, events) = queue::pair();
@@ -119,7 +119,7 @@ impl Bridge {
         self.events.drain(take);
     }
 
-    /// What went over the line so far.
+    /// What was sent and received so far.
     pub fn traffic(&self) -> TrafficSnapshot {
         self.traffic.snapshot(self.events.waiting())
     }

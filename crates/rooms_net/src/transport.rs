@@ -29,7 +29,7 @@ pub enum Incoming {
     Opened,
     /// One frame.
     Frame(WireFrame),
-    /// Something came that is not a frame, such as a WebSocket ping: the line lives.
+    /// Something came that is not a frame, such as a WebSocket ping. It shows that the server is still there.
     Activity,
     /// The socket is gone, or could not be opened; nothing follows.
     Closed(Option<ErrorInfo>),

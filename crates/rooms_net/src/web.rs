@@ -1,4 +1,4 @@
-//! What the layers share to live in a browser: timers and listeners that own their closures.
+//! What the layers share in a browser: timers and listeners that own their closures.
 //!
 //! Everything here removes itself when it is dropped, so that nothing is left behind in the page.
 

@@ -128,7 +128,7 @@ impl SimNet {
         (0..self.nodes.len()).map(ClientIndex)
     }
 
-    /// What went over a client's line so far.
+    /// What a client sent and received so far.
     pub fn traffic(&self, client: ClientIndex) -> TrafficSnapshot {
         self.nodes[client.0].pump.traffic()
     }

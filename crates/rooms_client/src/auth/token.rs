@@ -58,7 +58,7 @@ impl fmt::Debug for TokenDetails {
 /// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenParams {
-    /// Whose the token is to be, where the options name somebody (`RSA7d`).
+    /// The client id that the token must have, where the options name one (`RSA7d`).
     pub client_id: Option<ClientId>,
     /// When the request for it is signed, where that goes by the server's clock (`TK2d`); none: now, by the machine's.
     pub timestamp: Option<Timestamp>,

@@ -1,8 +1,8 @@
-//! Encryption of a channel's payloads, which the server never sees in the clear (`RSL5`, `RSL6`).
+//! Encryption of a channel's payloads, so that the server cannot read them (`RSL5`, `RSL6`).
 //!
-//! Owns keys and the two encoding steps that encryption adds. A payload is AES in CBC mode with PKCS#7 padding, behind
-//! the random vector that it was begun with, so equal payloads look different. That hides a payload, and does not prove
-//! who wrote it: the server decides who may publish.
+//! Owns keys and the two encoding steps that encryption adds. A payload is encrypted with AES in CBC mode with PKCS#7 padding.
+//! A random vector stands in front of it, so equal payloads look different. Encryption hides a payload. It does not prove who
+//! wrote it: the server decides who may publish.
 
 use std::fmt;
 
@@ -153,7 +153,7 @@ impl CipherParams {
         Self { key }
     }
 
-    /// Encrypts a payload and notes it in the encoding. One that is encrypted already stays as it is.
+    /// Encrypts a payload and notes that in its encoding. A payload that is encrypted already stays as it is.
     fn encrypt(&self, payload: &mut Payload<'_>, random: &mut impl CryptoRng) {
         if payload.encoding.as_ref().is_some_and(|steps| steps.contains(STEP)) {
             return;
@@ -192,17 +192,17 @@ impl<'a> From<&'a mut PresenceMessage> for Payload<'a> {
     }
 }
 
-/// Encrypts a payload where the channel is to be encrypted.
+/// Encrypts a payload, if the channel has a cipher.
 pub(crate) fn encrypt<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payload<'a>>, random: &mut impl CryptoRng) {
     if let Some(cipher) = cipher {
         cipher.encrypt(&mut payload.into(), random);
     }
 }
 
-/// Undoes the encoding of a payload, with its encryption where the key is there.
+/// Undoes the encoding of a payload, and its encryption if the channel has the key.
 ///
 /// # Errors
-/// Tells the step that could not be undone; data and encoding then stand at that step (`RSL6b`).
+/// Tells which step could not be undone. Data and encoding are then left as they were before that step (`RSL6b`).
 pub(crate) fn decode<'a>(cipher: Option<&CipherParams>, payload: impl Into<Payload<'a>>) -> Result<(), DataError> {
     let Payload { data, encoding } = payload.into();
     loop {

@@ -1,4 +1,4 @@
-//! The members that this client entered, which are entered again whenever the channel is attached anew (`RTP17`).
+//! The members that this client entered. They are entered again each time the channel is attached again (`RTP17`).
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ impl OwnMembers {
             {
                 self.0.insert(name.clone(), PresenceMessage { action: PresenceAction::Present, ..message.clone() });
             }
-            // The server makes up a leave without an id where it saw no line for a while. The game did not ask for that.
+            // A leave without an id comes from the server, when the client was gone for a while. The game did not ask for it.
             PresenceAction::Leave if is_news && message.parsed_id().is_some() => {
                 self.0.remove(name);
             }

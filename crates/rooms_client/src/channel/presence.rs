@@ -12,13 +12,13 @@ use rooms_protocol::{
     Action, ChannelName, ErrorCode, ErrorInfo, Flags, Frame, PresenceAction, PresenceMessage, Timestamp,
 };
 
-/// What is to be done for a presence operation or a question for members.
+/// What a presence operation or a question for members needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Needs {
     /// Nothing more.
     Nothing,
-    /// The channel is to be attached, with the options that it has.
+    /// Attach the channel, with the options that it has.
     Attach,
 }
 
@@ -88,7 +88,7 @@ impl Channels {
         }
         let channel = self.known.entry(name.clone()).or_default();
         match channel.state {
-            // The members are those of before.
+            // The members are the ones that were known before the channel was suspended.
             ChannelState::Suspended => {
                 query.answer(operation, &channel.members, cx.base.effects);
                 Needs::Nothing
@@ -134,7 +134,7 @@ impl Channels {
         }
     }
 
-    /// The channel was attached anew: begins to learn who is there, enters again, and sends what waited for this
+    /// The channel was attached: asks who is there, enters the own members again, and sends the presence messages that waited
     /// (`RTP1`, `RTP17i`, `RTP5b`).
     pub(super) fn begin_presence(
         &mut self,
@@ -164,7 +164,7 @@ impl Channels {
         let implied = cx.connectivity.client_id;
         let outbox = &*cx.outbox;
         let messages = channel.own.to_enter_again(cx.connectivity.connection_id, |member| {
-            // What is on its way is newer, and makes a member of its own or ends the membership.
+            // A presence message that is on its way is newer, so it decides about this member.
             outbox.has_presence(name, |named| named.or(implied) == Some(member))
         });
         for mut message in messages {
@@ -174,7 +174,7 @@ impl Channels {
         }
     }
 
-    /// The server took a presence message of this client. Its echo says the same, but may be lost with the line.
+    /// The server took a presence message of this client. Its echo says the same, but may be lost with the socket.
     pub(super) fn on_presence_acknowledged(&mut self, entry: &Entry, cx: &ChannelContext<'_>) {
         let (Some(name), Some(message)) = (&entry.frame.channel, entry.frame.presence.first()) else { return };
         let (current, implied) = (cx.connectivity.connection_id, cx.connectivity.client_id);

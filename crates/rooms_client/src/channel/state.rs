@@ -107,7 +107,7 @@ impl Channels {
         self.attach(name, options, cx);
     }
 
-    /// There is a new line, which has no channel attached yet: asks for all of them (`RTL3d`, `RTN19b`).
+    /// The client connected on a new socket, where no channel is attached yet: asks for all of them (`RTL3d`, `RTN19b`).
     pub(crate) fn attach_all(&mut self, cx: &mut ChannelContext<'_>) {
         for name in self.known.keys().cloned().collect::<Vec<_>>() {
             match self.state(&name) {
@@ -158,7 +158,7 @@ impl Channels {
         send_detach(name, cx);
     }
 
-    /// The server attached a channel, or says that it did so anew.
+    /// The server attached a channel, or attached it again.
     pub(crate) fn on_attached(&mut self, frame: Frame, cx: &mut ChannelContext<'_>) {
         let Some(name) = frame.channel.clone() else { return };
         match self.state(&name) {
@@ -304,7 +304,7 @@ impl Channels {
         );
     }
 
-    /// The connection begins anew: no channel is attached, failed or remembered (`RTN11b`, `RTN11d`).
+    /// A new connection begins: no channel is attached, failed or remembered (`RTN11b`, `RTN11d`).
     pub(crate) fn forget_all(&mut self, cx: &mut ChannelContext<'_>) {
         self.detach_all(None, cx);
         self.change_all(|_| Some((ChannelState::Initialized, None)), cx);
@@ -322,7 +322,7 @@ impl Channels {
         }
     }
 
-    /// Messages may have been missed on every channel; the game is told as if each had been attached anew (`RTL12`).
+    /// Messages may have been missed on every channel; the game is told as if each had been attached again (`RTL12`).
     pub(crate) fn lose_continuity(&self, reason: &ErrorInfo, cx: &mut ChannelContext<'_>) {
         for (name, _) in self.known.iter().filter(|(_, channel)| channel.is_attached()) {
             let change = unchanged(name.clone(), ChannelState::Attached, reason.clone());

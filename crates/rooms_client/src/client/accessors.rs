@@ -35,7 +35,7 @@ impl Client {
         self.connection.key()
     }
 
-    /// What went wrong with the connection, until it stands again (`RTN25`).
+    /// What went wrong with the connection, until the client is connected again (`RTN25`).
     pub fn error_reason(&self) -> Option<&ErrorInfo> {
         self.connection.error()
     }
@@ -74,7 +74,7 @@ impl Client {
         }
     }
 
-    /// The channels that are known: all that were ever attached and not released since (`RTS2`).
+    /// The channels that the game attached and has not released (`RTS2`).
     pub fn channels(&self) -> impl Iterator<Item = &ChannelName> {
         self.channels.names()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct ClientStats {
     /// How often the client was connected, after the first time.
     pub reconnects: u64,
-    /// Publishes and presence operations that wait for the line or their channel.
+    /// Publishes and presence operations that wait for a connection or their channel.
     pub queued: usize,
     /// Publishes and presence operations that wait for an acknowledgement.
     pub pending: usize,

@@ -1,4 +1,4 @@
-//! What follows for other parts from what one part did.
+//! What one part's verdict means for the other parts.
 //!
 //! A part returns a [`Step`], a [`TokenStep`] or another verdict. Here the client follows it: it hands it on to the parts that
 //! it concerns, in the order that the specification wants.
@@ -69,7 +69,7 @@ impl Client {
                 let (channels, mut cx) = self.channels_at(now);
                 channels.lose_continuity(&reason, &mut cx);
             }
-            Step::LoseLine(reason) => self.lose_line(reason, now),
+            Step::LoseSocket(reason) => self.lose_socket(reason, now),
             Step::Suspended { reason, attempt_failed } => {
                 if attempt_failed {
                     self.auth.on_attempt_failed();
@@ -97,11 +97,11 @@ impl Client {
     /// The server took the connection.
     fn welcome(&mut self, welcome: &Welcome, now: Instant) {
         if welcome.is_first && !welcome.recovered {
-            // A key of an earlier client that did not help leaves its numbers behind (`RTN16f`).
+            // The recovery key of an earlier client did not help, so its numbers do not count (`RTN16f`).
             self.outbox.reset_serial();
         }
         if welcome.renewed {
-            // Channels go first: they are seen attaching before the connection is seen to stand (`RTL3d1`).
+            // Channels go first: the game sees them attaching before it sees the client connected (`RTL3d1`).
             let (channels, mut cx) = self.channels_at(now);
             channels.attach_all(&mut cx);
         }
@@ -114,9 +114,9 @@ impl Client {
         self.connection.liveness_mut().send_wanted_pings(&mut self.base.at(now));
     }
 
-    /// The line is gone while connected: begins to connect again at once (`RTN15a`).
-    fn lose_line(&mut self, reason: ErrorInfo, now: Instant) {
-        self.leave_line(now);
+    /// The socket is gone while connected: begins to connect again at once (`RTN15a`).
+    fn lose_socket(&mut self, reason: ErrorInfo, now: Instant) {
+        self.leave_socket(now);
         let next_attempt = self.connection.reconnect(reason, &mut self.base.at(now));
         self.outbox.fail_unqueued(&self.base.options, &mut self.base.effects);
         match next_attempt {
@@ -128,9 +128,9 @@ impl Client {
         }
     }
 
-    /// What ends with a socket, whatever comes next.
-    fn leave_line(&mut self, now: Instant) {
-        self.connection.leave_line(&mut self.base.at(now));
+    /// Gives up the socket, and ends what depends on it.
+    fn leave_socket(&mut self, now: Instant) {
+        self.connection.leave_socket(&mut self.base.at(now));
         self.outbox.fail_volatile(&mut self.base.effects);
     }
 
@@ -143,7 +143,7 @@ impl Client {
     }
 
     fn fail(&mut self, reason: ErrorInfo, now: Instant) {
-        self.leave_line(now);
+        self.leave_socket(now);
         self.connection.fail(reason.clone(), &mut self.base.at(now));
         if self.base.options.can_renew() {
             // Perhaps the token was at fault: the next connection begins with a new one.
@@ -155,21 +155,21 @@ impl Client {
     }
 
     fn close(&mut self, reason: Option<ErrorInfo>, now: Instant) {
-        self.leave_line(now);
+        self.leave_socket(now);
         self.connection.finish_close(reason.clone(), &mut self.base.at(now));
         let (channels, mut cx) = self.channels_at(now);
         channels.detach_all(reason.as_ref(), &mut cx);
         self.end_operations(&reason.unwrap_or_else(closed_error), now);
     }
 
-    /// Whatever waits for the connection has failed.
+    /// Everything that waits for the connection has failed.
     fn end_operations(&mut self, reason: &ErrorInfo, now: Instant) {
         self.end_auth(reason, now);
         self.connection.liveness_mut().fail_pings(reason, &mut self.base.at(now));
         self.outbox.fail_all(reason, &mut self.base.effects);
     }
 
-    /// Nobody waits for a token any more.
+    /// Ends the request for a token, and the requests over HTTP that wait for it.
     fn end_auth(&mut self, reason: &ErrorInfo, now: Instant) {
         self.auth.end(reason, &mut self.base.at(now));
         self.http.fail_waiting(reason, &mut self.base.effects);
@@ -199,7 +199,7 @@ impl Client {
 
     fn use_token(&mut self, now: Instant) {
         if self.connection.state() == ConnectionState::Connected {
-            // The line stays open meanwhile (`RTC8a`).
+            // The socket stays open meanwhile (`RTC8a`).
             let access_token = self.auth.token().map(str::to_owned);
             let auth = Some(Box::new(AuthFrame { access_token }));
             self.base.effects.send(Frame { auth, ..Frame::new(Action::Auth) });
@@ -211,13 +211,13 @@ impl Client {
         }
     }
 
-    /// No token was obtained. An issuer that forbids it ends the connection (`RSA4d`); otherwise an attempt fails, and a
-    /// line that stands goes on with the token that it has (`RSA4c`).
+    /// No token was obtained. If the issuer forbids it, the connection ends (`RSA4d`). Otherwise an attempt fails, and an open
+    /// connection goes on with the token that it has (`RSA4c`).
     fn on_token_not_obtained(&mut self, cause: ErrorInfo, now: Instant) {
         self.http.fail_waiting(&cause, &mut self.base.effects);
         let reason = token_not_obtained(cause);
         self.auth.end_authorize(&reason, &mut self.base.effects);
-        // Where nobody wants a connection, the request that wanted the token has failed, and no more than that.
+        // If nobody wants a connection, only the request that wanted the token has failed.
         let state = self.connection.state();
         let wanted = matches!(state, ConnectionState::Connecting | ConnectionState::Connected);
         if reason.status_code == 403 && wanted {
@@ -233,19 +233,19 @@ impl Client {
     fn on_token_refused(&mut self, cause: ErrorInfo, now: Instant) {
         match self.auth.on_refused(cause, self.connection.state(), &self.base.options) {
             RefusalStep::Fail(reason) => self.fail(reason, now),
-            RefusalStep::LoseLine(cause) => self.lose_line(cause, now),
+            RefusalStep::LoseSocket(cause) => self.lose_socket(cause, now),
             RefusalStep::AskAgain => {
                 self.connection.pause_attempt(&mut self.base.at(now));
                 self.ask_token(now);
             }
-            RefusalStep::EndLine(cause) => {
-                let step = self.connection.line_ended(cause, &mut self.base.at(now));
+            RefusalStep::EndSocket(cause) => {
+                let step = self.connection.socket_ended(cause, &mut self.base.at(now));
                 self.follow(step, now);
             }
         }
     }
 
-    /// The token ends soon: renews it while the line stands, or before the next line.
+    /// The token ends soon: renews it now if the client is connected, or else before the next socket.
     pub(super) fn renew_token(&mut self, now: Instant) {
         if self.connection.state() == ConnectionState::Connected {
             self.ask_token(now);
@@ -263,7 +263,7 @@ impl Client {
         }
     }
 
-    /// Gets a new token now, whatever the present one is worth (`RTC8`). A client with a key uses tokens from here on
+    /// Gets a new token now, even if the present one is still good (`RTC8`). A client with a key uses tokens from here on
     /// (`RSA10a`).
     pub(super) fn authorize(&mut self, operation: OperationId, now: Instant) {
         let options = &mut self.base.options;

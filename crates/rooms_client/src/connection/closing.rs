@@ -15,12 +15,12 @@ impl Connection {
         self.suspend(ErrorInfo::new(ErrorCode::CONNECTION_SUSPENDED, 400, message), false, cx)
     }
 
-    /// Ends the connection with an error. The line is left before.
+    /// Ends the connection with an error. The client gives the socket up before.
     pub(crate) fn fail(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) {
         self.end(ConnectionState::Failed, Some(reason), cx);
     }
 
-    /// Ends the connection on request. The line is left before.
+    /// Ends the connection on request. The client gives the socket up before.
     pub(crate) fn finish_close(&mut self, reason: Option<ErrorInfo>, cx: &mut Context<'_>) {
         self.end(ConnectionState::Closed, reason, cx);
     }
@@ -64,7 +64,7 @@ impl Connection {
     pub(crate) fn on_closed(&mut self, error: Option<Box<ErrorInfo>>, cx: &mut Context<'_>) -> Step {
         match self.state {
             ConnectionState::Connected | ConnectionState::Closing => Step::Close(error.map(|error| *error)),
-            _ => self.line_ended(disconnected("the server ended the line"), cx),
+            _ => self.socket_ended(disconnected("the server closed the socket"), cx),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Connectivity<'a> {
 }
 
 impl Connectivity<'_> {
-    /// Whether the line stands.
+    /// Whether the client is connected.
     pub(crate) fn is_connected(&self) -> bool {
         self.state == ConnectionState::Connected
     }
@@ -37,7 +37,7 @@ impl Connectivity<'_> {
         Ok(())
     }
 
-    /// Whether the server takes so many bytes at once.
+    /// Whether the server takes this many bytes at once.
     ///
     /// # Errors
     /// Tells how many it takes.
@@ -60,7 +60,7 @@ impl Connectivity<'_> {
             // Before the server has answered, it may still tell who this client is.
             (None, None) if self.is_connected() => "a member needs a name: set ClientOptions::client_id".to_owned(),
             (Some(named), _) if named.as_str().is_empty() || named.as_str() == "*" => {
-                format!("{:?} cannot be the name of a member; give the member a name of its own", named.as_str())
+                format!("{:?} cannot be the name of a member; give the member another name", named.as_str())
             }
             (Some(named), Some(own)) if named != own => {
                 format!("{own} cannot speak for the member {named}; connect as a client that may be anybody")

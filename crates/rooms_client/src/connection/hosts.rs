@@ -12,7 +12,7 @@ use rooms_protocol::{ErrorCode, ErrorInfo};
 /// The hosts of the present attempt.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    /// The one that stands in for the first, if one does.
+    /// The fallback host that the attempt is at; `None`: the first host.
     current: Option<String>,
     /// Those that were not tried yet.
     left: Vec<String>,
@@ -45,7 +45,7 @@ pub(super) enum HostStep {
 }
 
 impl Hosts {
-    /// The host that stands in for the first, if one does.
+    /// The fallback host that the attempt is at; `None`: the first host.
     pub(super) fn current(&self) -> Option<&str> {
         self.current.as_deref()
     }
@@ -114,9 +114,9 @@ impl Hosts {
     }
 }
 
-/// Whether a socket that ended for this reason may stand at another host (`RSC15l`): an HTTP answer that refuses the
-/// client would come from any.
-pub(super) fn may_stand_elsewhere(reason: &ErrorInfo) -> bool {
+/// Whether another host may take a socket that ended for this reason (`RSC15l`). An HTTP answer that refuses the client would
+/// come from every host.
+pub(super) fn may_succeed_at_another_host(reason: &ErrorInfo) -> bool {
     reason.code == ErrorCode::DISCONNECTED || reason.is_server_trouble() || !(400..500).contains(&reason.status_code)
 }
 

@@ -1,4 +1,4 @@
-//! Whether the line lives: silence, pings, and frames that cannot be read (`RTN13`, `RTN23`).
+//! Whether the socket still works: silence, pings, and frames that cannot be read (`RTN13`, `RTN23`).
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,30 +14,30 @@ use crate::{
 };
 use rooms_protocol::{Action, ErrorCode, ErrorInfo, Frame};
 
-/// How long after a line was dropped for a frame that could not be read another such frame does not drop it again: the
-/// server would send the same frame for ever.
+/// How long the client waits before it drops a socket again because of a frame that it cannot read. Without the wait, the
+/// server could send the same frame again and again.
 const MALFORMED_TRUCE: Duration = Duration::from_secs(60);
 
-/// How long the server may take for a sign of life where there is reason to doubt that the line stands. To drop a line that
-/// stands costs a resume, and loses nothing.
-const LINE_CHECK: Duration = Duration::from_secs(2);
+/// How long the server may take to answer when the socket may be dead. Dropping a socket that still works costs a resume, and
+/// loses nothing.
+const SIGN_OF_LIFE_WAIT: Duration = Duration::from_secs(2);
 
 /// Most round trips that are measured at once. More would not tell more.
 const MAX_PINGS: usize = 16;
 
-/// What is known of the line's life.
+/// What is known about the socket.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     /// Longest silence of the server, if it promised one.
     max_idle: Option<Duration>,
-    /// How many round trips are to be measured once there is a line (`RTN13d`).
+    /// How many round trips are to be measured once the client is connected (`RTN13d`).
     wanted_pings: usize,
     /// The pings that wait for an answer, the oldest first.
     sent_pings: VecDeque<SentPing>,
     round_trip: Option<Duration>,
     /// Frames that could not be read.
     malformed: u64,
-    /// When the line was last dropped for a frame that could not be read.
+    /// When the socket was last dropped because of a frame that could not be read.
     last_malformed: Option<Instant>,
 }
 
@@ -62,8 +62,8 @@ impl Liveness {
         self.malformed = self.malformed.saturating_add(1);
     }
 
-    /// Whether to drop the line for a frame that could not be read: only where that was not done a short while ago.
-    pub(super) fn may_drop_line_for_malformed(&mut self, now: Instant) -> bool {
+    /// Whether to drop the socket because of a frame that could not be read: only if that was not done a short while ago.
+    pub(super) fn may_drop_socket_for_malformed(&mut self, now: Instant) -> bool {
         let may = self.last_malformed.is_none_or(|last| now.saturating_duration_since(last) >= MALFORMED_TRUCE);
         if may {
             self.last_malformed = Some(now);
@@ -84,17 +84,17 @@ impl Liveness {
         }
     }
 
-    /// Asks the server for a sign of life, and has the line dropped where none comes soon.
+    /// Asks the server for a sign of life. If none comes soon, the client drops the socket.
     pub(super) fn request_sign_of_life(&self, cx: &mut Context<'_>) {
         let id = ping_id(cx.rng);
         cx.effects.send(Frame { id: Some(id), ..Frame::new(Action::Heartbeat) });
-        cx.timers.hasten(Timer::Idle, cx.now, LINE_CHECK);
+        cx.timers.hasten(Timer::Idle, cx.now, SIGN_OF_LIFE_WAIT);
     }
 
-    /// Measures the round trip, now or once there is a line.
+    /// Measures the round trip, now or once the client is connected.
     pub(crate) fn ping(&mut self, state: ConnectionState, cx: &mut Context<'_>) {
         if self.wanted_pings + self.sent_pings.len() >= MAX_PINGS {
-            let message = format!("{MAX_PINGS} pings wait for an answer already; wait for theirs");
+            let message = format!("{MAX_PINGS} pings already wait for an answer; wait until they have it");
             return cx.effects.emit(Event::PingFailed(ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, message)));
         }
         match state {
@@ -121,7 +121,7 @@ impl Liveness {
         }
     }
 
-    /// There is a line to measure.
+    /// The client is connected: sends the pings that waited for this.
     pub(crate) fn send_wanted_pings(&mut self, cx: &mut Context<'_>) {
         for _ in 0..std::mem::take(&mut self.wanted_pings) {
             self.send_ping(cx);
@@ -151,15 +151,15 @@ impl Liveness {
         self.await_oldest_ping(cx);
     }
 
-    /// The line is gone, and with it the answers.
+    /// The socket is gone, and with it the answers to pings.
     pub(super) fn lose_pings(&mut self, cx: &mut Context<'_>) {
         cx.timers.stop(&Timer::Ping);
         for _ in std::mem::take(&mut self.sent_pings) {
-            cx.effects.emit(Event::PingFailed(disconnected("the line was lost before the ping was answered")));
+            cx.effects.emit(Event::PingFailed(disconnected("the socket was lost before the ping was answered")));
         }
     }
 
-    /// There will be no line to measure (`RTN13b`).
+    /// The client will not be connected, so no ping is answered (`RTN13b`).
     pub(crate) fn fail_pings(&mut self, reason: &ErrorInfo, cx: &mut Context<'_>) {
         cx.timers.stop(&Timer::Ping);
         let sent = std::mem::take(&mut self.sent_pings);
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn a_second_unreadable_frame_drops_the_line_only_after_the_truce() {
         let (mut liveness, now) = (Liveness::default(), Instant::now());
-        assert!(liveness.may_drop_line_for_malformed(now));
-        assert!(!liveness.may_drop_line_for_malformed(now + MALFORMED_TRUCE - Duration::from_secs(1)));
-        assert!(liveness.may_drop_line_for_malformed(now + MALFORMED_TRUCE));
+        assert!(liveness.may_drop_socket_for_malformed(now));
+        assert!(!liveness.may_drop_socket_for_malformed(now + MALFORMED_TRUCE - Duration::from_secs(1)));
+        assert!(liveness.may_drop_socket_for_malformed(now + MALFORMED_TRUCE));
     }
 }

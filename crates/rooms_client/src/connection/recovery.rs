@@ -8,7 +8,7 @@ use super::Connection;
 use crate::event::ConnectionState;
 use rooms_protocol::{ChannelName, ChannelSerial, ConnectionKey, MsgSerial};
 
-/// What a client leaves to its successor. As in Ably's JavaScript SDK.
+/// What a later client needs to go on with this connection, in the form of Ably's JavaScript SDK.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RecoveryKey {
@@ -19,7 +19,7 @@ pub(crate) struct RecoveryKey {
 }
 
 impl RecoveryKey {
-    /// Reads what an earlier client left. A key that cannot be read is as good as none (`RTN16f1`).
+    /// Reads what an earlier client left. A key that cannot be read is left out (`RTN16f1`).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text)
             .inspect_err(|error| {

@@ -10,7 +10,7 @@ use rooms_protocol::{ErrorCode, ErrorInfo, PROTOCOL_VERSION};
 /// The routing policy of Ably's cloud that serves everybody (`REC1a`).
 const DEFAULT_POLICY: &str = "main";
 
-/// The regions that stand in for the first host (`REC2c`).
+/// The regions of the fallback hosts (`REC2c`).
 const FALLBACK_REGIONS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// What the client calls itself to the server (`RTN2g`).
@@ -47,7 +47,7 @@ impl Target {
         if let Some(id) = &options.client_id
             && matches!(id.as_str(), "" | "*")
         {
-            let message = "ClientOptions::client_id must be a name of its own, neither empty nor *";
+            let message = "ClientOptions::client_id must be a name, neither empty nor *";
             return Err(ErrorInfo::new(ErrorCode::INVALID_CLIENT_ID, 400, message));
         }
         let fallbacks = options.fallback_hosts.clone().unwrap_or(implied);
@@ -102,7 +102,7 @@ impl Target {
     }
 }
 
-/// The URL of an endpoint and the hosts that stand in for it (`REC1`, `REC2c`).
+/// The URL of an endpoint, and its fallback hosts (`REC1`, `REC2c`).
 fn place(endpoint: &Endpoint) -> Result<(Url, Vec<String>), ErrorInfo> {
     let policy = match endpoint {
         Endpoint::Cloud => DEFAULT_POLICY,
@@ -142,13 +142,14 @@ fn check_credentials(options: &ClientOptions, url: &Url) -> Result<(), ErrorInfo
         Credentials::Key(key) => {
             check_key(key)?;
             check_key_in_page(url, IN_WEB_PAGE)?;
-            // A key that only signs does not go over the line.
+            // A key that only signs is not sent.
             let may_be_read = url.scheme() == "ws" && !options.use_token_auth && !options.allow_plain_key;
             if may_be_read && !is_near(url) {
                 let host = url.host_str().unwrap_or_default();
                 let message = format!(
-                    "an API key does not go over an unencrypted line to {host}, where others could read it; use \
-                     wss:// or ClientOptions::use_token_auth, or set allow_plain_key if you trust every network in between"
+                    "an API key is not sent unencrypted to {host}, where others could read it; use a wss:// address, or set \
+                     use_token_auth so that tokens are sent instead of the key. A program that uses rooms_client directly and \
+                     trusts every network in between can also set ClientOptions::allow_plain_key"
                 );
                 return Err(ErrorInfo::new(ErrorCode::KEY_OVER_PLAIN_LINE, 401, message));
             }
@@ -157,7 +158,7 @@ fn check_credentials(options: &ClientOptions, url: &Url) -> Result<(), ErrorInfo
         Credentials::TokenUrl(text) => match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
             _ => {
-                let message = "the token URL is no URL; write it like https://example.com/token";
+                let message = "the token URL is not a URL; write it like https://example.com/token";
                 Err(ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, message))
             }
         },
@@ -170,17 +171,17 @@ fn check_credentials(options: &ClientOptions, url: &Url) -> Result<(), ErrorInfo
 /// Whether this program is part of a web page.
 const IN_WEB_PAGE: bool = cfg!(target_arch = "wasm32");
 
-/// A page hands all that is in it to whoever opens it, so a key in it is everybody's. That is harmless only where the
-/// server is out of everybody's reach.
+/// Everybody who opens a page can read all that is in it, also a key. That is harmless only if not everybody can reach the
+/// server.
 fn check_key_in_page(url: &Url, in_page: bool) -> Result<(), ErrorInfo> {
     if !in_page || is_near(url) {
         return Ok(());
     }
     let host = url.host_str().unwrap_or_default();
     let message = format!(
-        "an API key has no place in a web page, where everybody can read it and use {host} as they like; give the page a \
-         token URL (Credentials::TokenUrl) or a callback that gets tokens. Only a server on this machine or in a private \
-         network takes a key from a page"
+        "everybody can read an API key in a web page and use {host} with it; give the page a token URL \
+         (Credentials::TokenUrl) or a callback that gets tokens. A key in a page is allowed only for a server on this machine \
+         or in a private network"
     );
     Err(ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, message))
 }
@@ -192,7 +193,7 @@ fn no_token() -> ErrorInfo {
 
 fn parse(text: &str) -> Result<Url, ErrorInfo> {
     let wrong = |why: &str| {
-        let message = format!("{text:?} is no place to connect to: {why}; write it like ws://127.0.0.1:8787");
+        let message = format!("{text:?} is not an address to connect to: {why}; write it like ws://127.0.0.1:8787");
         ErrorInfo::new(ErrorCode::INVALID_PARAMETER, 400, message)
     };
     // The address that a relay prints for browsers is its address for clients too.

@@ -1,4 +1,4 @@
-//! A tap on the line: copies of the frames that pass, for whoever watches.
+//! A tap on the socket: copies of the frames that pass, for a program that shows them.
 //!
 //! Owns the copies, and bounds how many wait. A closed tap costs one atomic read per frame. Secrets are removed before a copy
 //! leaves the background task.
@@ -38,7 +38,7 @@ pub struct TappedFrame {
     pub at: Instant,
     /// Which way it went.
     pub direction: FrameDirection,
-    /// Its length on the line.
+    /// Its length on the wire, in bytes.
     pub bytes: usize,
     /// The frame, or why it could not be read.
     pub content: Result<Box<Frame>, String>,

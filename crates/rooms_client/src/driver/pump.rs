@@ -48,7 +48,7 @@ pub enum PumpAction {
     NeedToken {
         /// Names the answer.
         request: RequestId,
-        /// What the token is to be.
+        /// What the token must be.
         params: TokenParams,
     },
     /// Give the time and random bytes to sign a token request with, to [`Pump::sign_token`].
@@ -120,7 +120,7 @@ pub struct Pump {
     pending: VecDeque<WireFrame>,
     /// Whether the driver was told to shut the socket that the pending frames are for.
     is_shutting: bool,
-    /// The token request that is to be signed.
+    /// The token request that waits to be signed.
     to_sign: Option<(RequestId, TokenParams)>,
     traffic: TrafficSnapshot,
     tap: FrameTap,
@@ -150,7 +150,7 @@ impl Pump {
         &self.client
     }
 
-    /// What went over the line so far. Events that wait or were dropped are not counted here.
+    /// What was sent and received so far. Events that wait or were dropped are not counted here.
     pub fn traffic(&self) -> TrafficSnapshot {
         self.traffic
     }
@@ -185,7 +185,7 @@ impl Pump {
         }
     }
 
-    /// Something came that is no frame, such as a WebSocket ping: the line lives.
+    /// Something came that is not a frame, such as a WebSocket ping. It shows that the server is still there.
     pub fn handle_activity(&mut self, transport: TransportId, now: Instant) {
         self.client.handle_activity(transport, now);
     }
@@ -234,9 +234,9 @@ impl Pump {
         self.client.shelve(now);
     }
 
-    /// As [`Client::check_line`].
-    pub fn check_line(&mut self, now: Instant) {
-        self.client.check_line(now);
+    /// As [`Client::check_socket`].
+    pub fn check_socket(&mut self, now: Instant) {
+        self.client.check_socket(now);
     }
 
     /// Does what is due.
@@ -259,7 +259,7 @@ impl Pump {
         if std::mem::take(&mut self.is_shutting) {
             self.forget_socket();
         }
-        // What is for a socket that is gone by now is no concern of the present one.
+        // Skips what was meant for a socket that is gone.
         let is_stale = |output: &Output, present| match output {
             Output::Send { transport, .. } | Output::Shut { transport } => present != Some(*transport),
             _ => false,

@@ -1,6 +1,6 @@
-//! Counters of what went over the line.
+//! Counters of the frames and bytes that were sent and received.
 
-/// What went over the line since the bridge was started.
+/// What was sent and received since the bridge was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrafficSnapshot {
     /// Frames that came.

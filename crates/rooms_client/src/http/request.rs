@@ -47,7 +47,7 @@ pub(crate) enum RequestPurpose {
 pub(crate) enum Reading {
     /// The game asked, and this tells it.
     Event(Box<Event>),
-    /// The client itself asked what time it is.
+    /// The client itself asked for the server's time.
     Clock(Result<Timestamp, ErrorInfo>),
 }
 

@@ -11,7 +11,7 @@ use rooms_protocol::ErrorInfo;
 /// A host of the endpoint by its name; none: the first one.
 type Host = Option<String>;
 
-/// Where one request is, and where it may go yet.
+/// The host that a request is sent to, and the hosts that are left to try.
 #[derive(Debug)]
 pub(crate) struct Route {
     host: Host,
@@ -51,7 +51,7 @@ impl Route {
 }
 
 impl Routes {
-    /// The route of a request that begins now. While the line stands at a fallback host, the request begins there
+    /// The route of a request that begins now. While the client is connected to a fallback host, the request begins there
     /// (`RTN17e`).
     pub(crate) fn begin(&self, connected_host: Option<&str>, cx: &mut Context<'_>) -> Route {
         let stand_in = self.stand_in.as_ref().filter(|stand_in| cx.now < stand_in.until);
@@ -60,8 +60,8 @@ impl Routes {
         Route::new(host, fallbacks, cx.options.http_max_retries, cx.rng, cx.now)
     }
 
-    /// The host that was asked cannot be reached or is in trouble. Moves on to the next; false: there is none, or it took
-    /// too long already.
+    /// The host cannot be reached or is in trouble. Moves on to the next host. False: there is none, or the request took too
+    /// long already.
     pub(crate) fn next_host(&mut self, route: &mut Route, cx: &Context<'_>) -> bool {
         if self.stands_in(route.host()) {
             self.stand_in = None;
@@ -74,7 +74,7 @@ impl Routes {
         true
     }
 
-    /// The host that was asked answered. Where it stands in for the first, the next requests begin with it.
+    /// The host answered. If it is a fallback host, the next requests begin with it.
     pub(crate) fn on_answered(&mut self, route: Route, cx: &Context<'_>) {
         let known = self.stands_in(route.host());
         if let Some(host) = route.host.filter(|_| !known) {
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(
             routes.begin(Some("d.example"), &mut base.at(now)).host(),
             Some("d.example"),
-            "the line comes first"
+            "the host of the connection comes first"
         );
         let later = now + base.options.timing.fallback_retry + Duration::from_secs(1);
         assert_eq!(routes.begin(None, &mut base.at(later)).host(), None);

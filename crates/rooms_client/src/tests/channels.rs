@@ -238,11 +238,11 @@ fn every_channel_is_attached_again_on_a_new_line_whether_resumed_or_not() {
         bench.receive(json!({ "action": 15, "channel": "c", "channelSerial": "s7", "messages": [{ "name": "m" }] }));
         bench.forget();
         bench.cut();
-        assert!(states(&mut bench).is_empty(), "losing the line changes no channel");
+        assert!(states(&mut bench).is_empty(), "losing the socket changes no channel");
         bench.accept(id);
         assert_eq!(bench.sent[0].channel_serial, Some("s7".into()), "from where the game has it");
         let order: Vec<_> = bench.events.iter().map(|event| matches!(event, Event::Channel(_))).collect();
-        assert_eq!(order, [true, false], "the channel is seen attaching before the connection is seen to stand");
+        assert_eq!(order, [true, false], "the game sees the channel attaching before it sees the client connected");
         bench.receive(attached("s7", Flags::RESUMED));
         assert!(bench.channel_changes().pop().unwrap().resumed);
     }

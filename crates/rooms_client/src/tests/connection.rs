@@ -46,7 +46,7 @@ fn a_game_that_goes_offline_has_no_line_until_it_is_back_and_then_goes_on_where_
     bench.command(Command::Connect);
     bench.accept("conn-1");
     bench.command(Command::Network { up: false });
-    assert_eq!((bench.client.state(), bench.socket), (Disconnected, None), "the line broke");
+    assert_eq!((bench.client.state(), bench.socket), (Disconnected, None), "the socket broke");
     assert!(bench.sent.is_empty(), "without a goodbye");
     bench.pass(60 * SECOND);
     assert_eq!((bench.client.state(), bench.urls.len()), (Disconnected, 1), "no socket was opened since");
@@ -218,12 +218,12 @@ fn a_server_that_promises_nothing_may_be_silent() {
 fn a_frozen_program_finds_out_at_once() {
     let mut bench = Bench::connected();
     bench.now += 60 * SECOND;
-    bench.client.check_line(bench.now);
+    bench.client.check_socket(bench.now);
     bench.drain();
     assert_eq!(bench.states(), [Disconnected, Connecting]);
     bench.cut();
     assert_eq!(bench.client.state(), Disconnected);
-    bench.client.check_line(bench.now);
+    bench.client.check_socket(bench.now);
     assert_eq!(bench.client.state(), Connecting, "and does not sit out the wait");
 }
 
@@ -231,11 +231,11 @@ fn a_frozen_program_finds_out_at_once() {
 fn a_program_that_goes_on_wants_a_sign_of_life_soon() {
     let mut bench = Bench::connected();
     bench.pass(3 * SECOND);
-    bench.client.check_line(bench.now);
+    bench.client.check_socket(bench.now);
     bench.drain();
     bench.pass(SECOND);
     assert_eq!(bench.client.state(), Connected, "an answer may take a while");
-    bench.client.check_line(bench.now);
+    bench.client.check_socket(bench.now);
     bench.pass(SECOND);
     assert_eq!(bench.states(), [Disconnected, Connecting], "to ask twice does not put it off");
 }
@@ -243,7 +243,7 @@ fn a_program_that_goes_on_wants_a_sign_of_life_soon() {
 #[test]
 fn a_line_that_gives_a_sign_of_life_stands_for_as_long_as_before() {
     let mut bench = Bench::connected();
-    bench.client.check_line(bench.now);
+    bench.client.check_socket(bench.now);
     bench.drain();
     let asked = bench.sent.pop().unwrap();
     assert_eq!(asked.action, Action::Heartbeat);
@@ -262,7 +262,7 @@ fn a_shelved_program_opens_nothing_until_it_is_back() {
     assert_eq!((bench.client.state(), bench.socket), (Disconnected, None));
     bench.pass(60 * SECOND);
     assert_eq!(bench.urls.len(), opened);
-    bench.client.check_line(bench.now);
+    bench.client.check_socket(bench.now);
     bench.drain();
     assert_eq!((bench.client.state(), bench.urls.len()), (Connecting, opened + 1));
 }
@@ -450,7 +450,7 @@ fn the_network_going_away_and_coming_back_is_acted_on_at_once() {
     let sockets = bench.urls.len();
     bench.client.handle_network(true, bench.now);
     bench.drain();
-    assert_eq!(bench.urls.len(), sockets + 1, "an attempt under way is made anew");
+    assert_eq!(bench.urls.len(), sockets + 1, "an attempt under way starts again");
 }
 
 #[test]
@@ -465,7 +465,7 @@ fn a_frame_that_cannot_be_read_is_asked_for_again_by_resuming_but_not_for_ever()
     bench.forget();
     bench.client.handle_malformed(bench.socket.unwrap(), &broken(), bench.now);
     bench.drain();
-    assert_eq!(bench.client.state(), Connected, "it did not help, so the line is kept");
+    assert_eq!(bench.client.state(), Connected, "it did not help, so the socket is kept");
     let change = &bench.channel_changes()[0];
     assert_eq!((change.current, change.resumed), (ChannelState::Attached, false));
     assert_eq!(bench.client.stats().malformed, 2);

@@ -1,4 +1,4 @@
-//! A server, or a line, that keeps no rule: nothing panics, nothing grows without bound.
+//! A server or a network that follows no rule: nothing panics, and nothing grows without bound.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The backend of a bridge: the background task holds it, or whoever does its work by hand.
+//! The backend of a bridge. The background task holds it, or a simulation that does the work of the task.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ impl BridgeBackend {
         self.events.flush();
     }
 
-    /// Tells the ECS what went over the line so far. Events that were dropped or that wait are counted here already.
+    /// Tells the ECS what was sent and received so far. Events that were dropped or that wait are counted here already.
     pub fn set_traffic(&self, counted: &TrafficSnapshot) {
         self.traffic.set(counted);
     }

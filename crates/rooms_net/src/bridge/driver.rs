@@ -17,7 +17,7 @@ use rooms_client::{
 };
 use rooms_protocol::{ErrorInfo, WireFrame};
 
-/// Longest time for the goodbye when the ECS side is gone.
+/// Longest time for the goodbye after the bridge was dropped.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The background task's state.
@@ -125,7 +125,7 @@ impl<C: Connector> Driver<C> {
             PageEvent::Offline => self.pump.handle_network(false, now),
             // With its connection key it resumes when it comes back. An open socket would keep it out of the cache.
             PageEvent::Shelved => self.pump.shelve(now),
-            PageEvent::Awake => self.pump.check_line(now),
+            PageEvent::Awake => self.pump.check_socket(now),
             PageEvent::Leaving => self.pump.handle_command(Command::Close, now),
         }
     }
@@ -187,7 +187,7 @@ impl<C: Connector> Driver<C> {
 }
 
 impl CurrentSocket {
-    /// Sends what waits and sees the socket to its end.
+    /// Sends what waits, then waits until the socket has closed.
     async fn finish(mut self, mut pump: Pump) {
         while let Some(wire) = pump.poll_frame() {
             if self.link.outgoing.send(wire).await.is_err() {

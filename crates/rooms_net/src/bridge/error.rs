@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BridgeError {
-    /// The system gave no thread or no runtime.
+    /// The system could not start a thread or a runtime.
     #[error("the background thread could not be started: {0}; free some memory or threads and try again")]
     Start(#[from] std::io::Error),
     /// The cryptography library offers no TLS version.

@@ -12,13 +12,13 @@ use rooms_client::{
 };
 use rooms_protocol::{ErrorCode, ErrorInfo, Timestamp};
 
-/// Most answers that wait to be taken in. The client has no more requests under way; it ignores answers that come too late.
+/// Most answers that wait for the driver. The client has fewer requests under way, and ignores answers that come too late.
 const ANSWER_CAPACITY: usize = 16;
 
 /// Longest time for one HTTP request (`TO3l4`).
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much later an answer is given up than the request itself, which tells better what was wrong.
+/// How much longer than the request itself to wait for its answer: the error of the request says more than a missing answer.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The answer to a request.
@@ -76,7 +76,8 @@ impl SideRequests {
                 self.fetch(get, move |fetched| Answer::Token(request, fetched.and_then(|response| read(&response))));
             }
             Source::Nowhere => {
-                let error = failed(401, "these credentials give no tokens".to_owned());
+                let error =
+                    failed(401, "these credentials cannot get tokens; use a callback or a token URL".to_owned());
                 let _ = self.done.try_send(Answer::Token(request, Err(error)));
             }
         }
@@ -130,7 +131,7 @@ impl SideRequests {
             let _ = give.send(fetched);
         });
         runtime::run_aside(async move {
-            // A browser's fetch knows no timeout of its own.
+            // The browser's fetch has no timeout.
             let fetched = tokio::select! {
                 fetched = fetched => fetched.unwrap_or_else(|_| Err("the request was dropped".to_owned())),
                 () = runtime::sleep_until(Some(runtime::now() + HTTP_TIMEOUT + GRACE)) => {
@@ -145,10 +146,10 @@ impl SideRequests {
 /// The machine's time and random bytes, to sign a token request with.
 ///
 /// # Errors
-/// Where the system gives no random bytes.
+/// If the system has no random bytes.
 pub(super) fn signing_inputs() -> Result<(Timestamp, [u8; NONCE_BYTES]), ErrorInfo> {
     let mut nonce = [0; NONCE_BYTES];
-    getrandom::fill(&mut nonce).map_err(|error| failed(401, format!("the system gives no random bytes: {error}")))?;
+    getrandom::fill(&mut nonce).map_err(|error| failed(401, format!("the system has no random bytes: {error}")))?;
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok((Timestamp::default().plus(time), nonce))
 }
@@ -158,7 +159,7 @@ fn out_of_reach(error: ErrorInfo) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::DISCONNECTED, 503, error.message)
 }
 
-/// The URL with what the token is to be in its query.
+/// The URL with the wanted client id in its query.
 fn with_params(url: &str, params: &TokenParams) -> String {
     match (url::Url::parse(url), &params.client_id) {
         (Ok(mut url), Some(id)) => {

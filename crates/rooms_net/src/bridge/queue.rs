@@ -13,8 +13,8 @@ const CAPACITY: usize = 1024;
 /// Messages and presence that wait behind it while the game stalls: two minutes of a busy room more.
 const BACKLOG: usize = 4096;
 
-/// The length of the backlog up to which changes of connection and channels are still taken. A line that keeps breaking makes
-/// few of them a second.
+/// The length of the backlog up to which changes of connection and channels are still taken. A socket that breaks again and
+/// again makes few of them a second.
 const BACKLOG_FOR_CHANGES: usize = 2 * BACKLOG;
 
 /// A queue's two ends.

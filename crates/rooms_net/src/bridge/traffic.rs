@@ -1,4 +1,4 @@
-//! What went over the line, as the background task counts it and the ECS reads it.
+//! What was sent and received, as the background task counts it and the ECS reads it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

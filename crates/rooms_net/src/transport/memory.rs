@@ -25,7 +25,8 @@ impl Connector for MemoryConnector {
         let (link, end) = Link::pair();
         // The queue of a new link has capacity, so neither send can fail.
         if let Err(refused) = self.sockets.try_send(MemorySocket { url: url.to_owned(), end }) {
-            let error = ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "nobody accepts sockets in this process");
+            let error =
+                ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "the listener of this process accepts no more sockets");
             let _ = refused.into_inner().end.incoming.try_send(Incoming::Closed(Some(error)));
         }
         link

@@ -31,7 +31,7 @@ impl NativeConnector {
     /// A connector that trusts the certificate authorities that Mozilla trusts.
     ///
     /// # Errors
-    /// [`rustls::Error`] where the cryptography library offers no TLS version, which no platform is known for.
+    /// [`rustls::Error`] if the cryptography library offers no TLS version. No such platform is known.
     pub fn new() -> Result<Self, rustls::Error> {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         // The provider is named, since a game may link several and rustls then has no default.
@@ -71,7 +71,7 @@ async fn run(url: String, tls: Arc<ClientConfig>, end: LinkEnd) {
     carry(socket, end).await;
 }
 
-/// Reads and writes side by side, so that a line which takes no more bytes still tells that it dropped.
+/// Reads and writes at the same time, so that a socket that takes no more bytes still reports that it broke.
 async fn carry(socket: Socket, end: LinkEnd) {
     let LinkEnd { mut outgoing, incoming } = end;
     let (mut sink, mut stream) = socket.split();
@@ -96,7 +96,7 @@ async fn carry(socket: Socket, end: LinkEnd) {
                     if let Some(item) = translate(message)
                         && incoming.send(item).await.is_err()
                     {
-                        // Nobody listens any more; go on until the server answers the close.
+                        // The link was dropped; read on until the server answers the close.
                         while let Some(Ok(_)) = stream.next().await {}
                         return;
                     }
@@ -110,7 +110,7 @@ async fn carry(socket: Socket, end: LinkEnd) {
     tokio::pin!(write, read);
     tokio::select! {
         () = &mut write => {
-            // Either the link was dropped or the line is broken: both end soon, or are ended.
+            // Either the link was dropped or the socket is broken. Reading ends soon; if not, the time limit ends it.
             let _ = tokio::time::timeout(LINGER, read).await;
         }
         () = &mut read => {}
@@ -124,7 +124,7 @@ async fn abandoned(incoming: &mpsc::Sender<Incoming>) {
     tokio::time::sleep(LINGER).await;
 }
 
-/// What a WebSocket message means to the driver; `None` for what tells nothing.
+/// What a WebSocket message means to the driver; `None` if it means nothing.
 fn translate(message: Message) -> Option<Incoming> {
     match message {
         Message::Text(text) => Some(Incoming::Frame(WireFrame::Text(text.as_str().to_owned()))),

@@ -1,14 +1,13 @@
 //! WebSockets of the browser.
 //!
-//! The browser reads a socket whether or not anybody listens, and offers no way to make it wait. So a socket whose frames
-//! are not taken is closed once [`LINK_CAPACITY`] of them wait: those still arrive, in order, then the reason, and the
-//! client resumes the connection. The background task takes a frame before the browser brings the next one, so that
-//! only a link which nobody reads meets this.
+//! The browser reads a socket even if nobody takes the frames, and offers no way to make it wait. So this closes a socket once
+//! [`LINK_CAPACITY`] of its frames wait. Those still arrive, in order, then the reason, and the client resumes the connection.
+//! The background task takes a frame before the browser brings the next one, so this happens only to a link that nobody reads.
 //!
-//! What the browser has not sent yet is bounded too: above [`HIGH_WATER`] no frame is taken from the link, which then
-//! fills up as it does over a slow native socket.
+//! What the browser has not sent yet is bounded too. Above [`HIGH_WATER`] no frame is taken from the link, so the link fills up,
+//! as it does with a slow native socket.
 //!
-//! A socket owns its closures. They are taken off and dropped with it, when it has closed or its link was dropped.
+//! A socket owns its closures. They are removed and dropped with it, when it has closed or its link was dropped.
 
 use std::{
     rc::Rc,
@@ -32,7 +31,7 @@ const MAX_INCOMING: u32 = 2 * DEFAULT_MAX_FRAME_SIZE as u32;
 /// Bytes that the browser has not sent yet, above which no further frame is given to it: a few of the largest frames.
 const HIGH_WATER: u32 = 4 * DEFAULT_MAX_FRAME_SIZE as u32;
 
-/// How often to look whether the browser has sent enough; it tells nothing by itself.
+/// How often to look whether the browser has sent enough. It has no event for that.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
 
 /// Longest time for the closing handshake of a socket that is given up.
@@ -41,10 +40,10 @@ const LINGER: Duration = Duration::from_millis(500);
 /// A normal end (RFC 6455, section 7.4.1).
 const NORMAL_CLOSURE: u16 = 1000;
 
-/// Sockets that live, each with its closures.
+/// Sockets that exist, each with its closures.
 static OPEN_SOCKETS: AtomicUsize = AtomicUsize::new(0);
 
-/// How many sockets of this page live, opening, open or closing. Each owns its closures, so a number that grows is a leak.
+/// How many sockets this page has, opening, open or closing. Each owns its closures, so a number that grows is a leak.
 pub fn open_sockets() -> usize {
     OPEN_SOCKETS.load(Relaxed)
 }
@@ -56,7 +55,7 @@ pub struct WebConnector;
 impl Connector for WebConnector {
     fn open(&mut self, url: &str) -> Link {
         let (link, end) = Link::pair();
-        // Not held: it ends by itself once the socket has closed or the link was dropped.
+        // The task needs no owner: it ends once the socket has closed or the link was dropped.
         wasm_bindgen_futures::spawn_local(run(url.to_owned(), end));
         link
     }
@@ -191,7 +190,7 @@ impl Callbacks {
 async fn write(socket: &WebSocket, callbacks: &Callbacks, outgoing: &mut mpsc::Receiver<WireFrame>) {
     callbacks.opened.notified().await;
     loop {
-        // Takes nothing before there is capacity for it, since this may be dropped wherever it waits.
+        // Takes a frame only when there is capacity for it. This future may be dropped while it waits, and a frame with it.
         while socket.buffered_amount() > HIGH_WATER {
             Timeout::after(DRAIN_CHECK).await;
         }
@@ -200,7 +199,7 @@ async fn write(socket: &WebSocket, callbacks: &Callbacks, outgoing: &mut mpsc::R
     }
 }
 
-/// Gives a frame to the browser, which drops it where the socket has closed meanwhile.
+/// Gives a frame to the browser, which drops it if the socket has closed meanwhile.
 fn send(socket: &WebSocket, frame: &WireFrame) {
     let sent = match frame {
         WireFrame::Text(text) => socket.send_with_str(text),
@@ -213,7 +212,7 @@ fn send(socket: &WebSocket, frame: &WireFrame) {
 
 /// Why a socket has closed; `None` where both sides agreed to it.
 fn reason_of(event: &CloseEvent) -> Option<ErrorInfo> {
-    let why = || format!("it broke off with code {}; the browser's console may tell more", event.code());
+    let why = || format!("it broke with code {}; the browser's console may tell more", event.code());
     (!event.was_clean()).then(|| failed(why()))
 }
 
@@ -222,7 +221,7 @@ fn not_opened(thrown: &JsValue) -> ErrorInfo {
     let name = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.name())).unwrap_or_default();
     match name.as_str() {
         "SecurityError" => failed("a page that came over https:// may only connect to wss://".to_owned()),
-        _ => failed(format!("the browser opens none to this address ({name})")),
+        _ => failed(format!("the browser refuses this address ({name})")),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Frames and timers for a page that nobody sees.
+//! Frames and timers for a hidden page.
 //!
-//! A browser gives a hidden page no frames, and its timers a tick a second at most, later a minute. A worker's timers go
-//! on. So requests for frames come here first: while the page is seen they are passed on to the browser, and while it is
-//! hidden a worker's ticks grant them.
+//! A browser gives a hidden page no frames, and lets its timers run once a second, later once a minute. The timers of a worker
+//! go on. So all requests for frames come here first. While the page is visible, the browser gives the frames; while it is
+//! hidden, the ticks of a worker do.
 
 use std::{
     cell::{Cell, RefCell},
@@ -28,7 +28,7 @@ const OWN_IDS: u32 = 1 << 30;
 const REQUEST: &str = "requestAnimationFrame";
 const CANCEL: &str = "cancelAnimationFrame";
 
-/// Frames go on in a hidden page, ten a second, for as long as this lives.
+/// A hidden page gets ten frames a second until this is dropped.
 pub struct HiddenFrames {
     frames: Rc<Frames>,
     _request: Closure<dyn FnMut(Function) -> u32>,
@@ -37,13 +37,13 @@ pub struct HiddenFrames {
 }
 
 thread_local! {
-    /// The ticks of the page, which all its games share: they could not be taken away in another order than the reverse.
+    /// One for all games of the page: each further one would have to be removed before the ones that came earlier.
     static SHARED: RefCell<Weak<HiddenFrames>> = RefCell::default();
 }
 
 impl HiddenFrames {
-    /// Comes between the page and the browser's frames, unless another game of the page did. `None` where there is no page,
-    /// as in a worker.
+    /// Takes over the page's requests for frames, unless another game of the page did so. `None` where there is no page, as in a
+    /// worker.
     pub fn share() -> Option<Rc<Self>> {
         if let Some(shared) = SHARED.with_borrow(Weak::upgrade) {
             return Some(shared);
@@ -90,11 +90,11 @@ impl fmt::Debug for HiddenFrames {
 }
 
 fn set(window: &Window, name: &str, function: &JsValue) {
-    // Only fails where somebody has sealed the window.
+    // Only fails if a script has sealed the window.
     let _ = Reflect::set(window, &JsValue::from_str(name), function);
 }
 
-/// Who waits for a frame.
+/// The callbacks that wait for a frame.
 struct Frames {
     window: Window,
     /// The browser's own functions, which are put back in the end.
@@ -102,7 +102,7 @@ struct Frames {
     native_cancel: Function,
     waiting: RefCell<BTreeMap<u32, Function>>,
     count: Cell<u32>,
-    /// The frame that the browser was asked for and that has not come.
+    /// The frame that the browser was asked for and has not given yet.
     asked: RefCell<Option<JsValue>>,
     on_frame: Closure<dyn FnMut(f64)>,
 }
@@ -134,7 +134,7 @@ impl Frames {
         id
     }
 
-    /// Puts the browser's own functions back, and has the browser call those who wait.
+    /// Puts the browser's own functions back, and hands the callbacks that wait to the browser.
     fn give_back(&self) {
         set(&self.window, REQUEST, &self.native_request);
         set(&self.window, CANCEL, &self.native_cancel);
@@ -147,15 +147,15 @@ impl Frames {
     }
 
     fn cancel(&self, id: u32) {
-        // One of before us is the browser's.
+        // A small number is from before the functions were replaced, so it is the browser's.
         if id < OWN_IDS {
             let _ = self.native_cancel.call1(&self.window, &id.into());
         }
         self.waiting.borrow_mut().remove(&id);
     }
 
-    /// Calls those who wait now; who waits anew has the next frame. An error of one is told as the browser would tell it, and
-    /// takes the frame from none of the others.
+    /// Calls the callbacks that wait now. One that asks again gets the next frame. An error in one is reported as the browser
+    /// would report it, and the others are called all the same.
     fn run(&self, time: f64) {
         let ids: Vec<u32> = self.waiting.borrow().keys().copied().collect();
         for id in ids {
@@ -200,13 +200,13 @@ impl TickWorker {
                 });
                 worker.set_onmessage(Some(on_tick.as_ref().unchecked_ref()));
                 want_tick(&worker);
-                // A policy that forbids it is told of afterwards.
-                let on_error = Closure::<dyn FnMut()>::new(|| warn_of_standstill("it did not start"));
+                // The browser reports a policy that forbids the worker only later, as an error.
+                let on_error = Closure::<dyn FnMut()>::new(|| warn_of_pause("it did not start"));
                 worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
                 Some(Self { worker, _on_tick: on_tick, _on_error: on_error })
             }
             Err(error) => {
-                warn_of_standstill(&format!("{error:?}"));
+                warn_of_pause(&format!("{error:?}"));
                 None
             }
         }
@@ -218,10 +218,10 @@ fn want_tick(worker: &Worker) {
     let _ = worker.post_message(&JsValue::NULL);
 }
 
-fn warn_of_standstill(why: &str) {
+fn warn_of_pause(why: &str) {
     log::warn!(
-        "the game stands still while its page is hidden, since the browser gives no worker ({why}); a content security \
-         policy has to say \"worker-src blob:\""
+        "the game stops while its page is hidden, since the browser starts no worker ({why}); if the page has a content \
+         security policy, add \"worker-src blob:\" to it"
     );
 }
 

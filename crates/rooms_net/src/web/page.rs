@@ -8,12 +8,12 @@ pub fn window() -> Option<Window> {
     js_sys::global().dyn_into().ok()
 }
 
-/// The address of the page, as it stands in the browser's bar.
+/// The address of the page, as the browser shows it.
 pub fn address() -> Option<String> {
     window()?.location().href().ok()
 }
 
-/// Shows another address in the browser's bar, where it is on the same server.
+/// Makes the browser show another address for the page. It must be on the same server.
 pub fn show_address(address: &str) {
     let history = window().and_then(|window| window.history().ok());
     let shown = history.map(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(address)));

@@ -14,7 +14,7 @@ use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::Window;
 use web_time::Instant;
 
-/// The longest wait that browsers know, in milliseconds. Whoever needs a longer one is woken early and waits again.
+/// The longest wait that browsers know, in milliseconds. A longer wait ends early, and its owner waits again.
 const LONGEST: i32 = i32::MAX;
 
 thread_local! {
@@ -26,7 +26,7 @@ thread_local! {
 /// When a timeout is due, and which it is.
 type Key = (Instant, u64);
 
-/// Lets those timeouts resolve whose time has come, where the browser is late with them, as in a page that is not seen.
+/// Resolves the timeouts that are due. In a hidden page the browser is late with them.
 pub(super) fn fire_those_due() {
     let now = Instant::now();
     let due: Vec<_> = WAITING.with_borrow_mut(|waiting| waiting.extract_if(..=(now, u64::MAX), |_, _| true).collect());

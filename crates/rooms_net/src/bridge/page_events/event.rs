@@ -8,7 +8,7 @@ pub(in crate::bridge) enum PageEvent {
     Online,
     /// The network is gone.
     Offline,
-    /// It is seen again or goes on after a freeze; timers may be late, and the socket may be dead.
+    /// It is visible again or goes on after a freeze; timers may be late, and the socket may be dead.
     Awake,
     /// It is frozen as it is, and may come back.
     Shelved,

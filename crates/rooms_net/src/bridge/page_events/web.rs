@@ -73,7 +73,7 @@ fn listen(
     let sender = sender.clone();
     Listener::new(target, kind, move |event| {
         if let Some(event) = reads(&event) {
-            // Where the driver is that far behind, what waits already makes it look after its line.
+            // If the driver is this far behind, the events that wait already make it check its socket.
             let _ = sender.try_send(event);
         }
     })

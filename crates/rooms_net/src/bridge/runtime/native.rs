@@ -1,4 +1,4 @@
-//! A thread of its own with a tokio runtime, or a runtime of the game's.
+//! One thread with a tokio runtime, or a runtime that the game has.
 
 use std::{thread, time::Duration};
 
@@ -15,11 +15,11 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Where the background task runs.
 #[derive(Clone, Debug, Default)]
 pub enum Runtime {
-    /// On one thread of its own, named `bevy_rooms`, which ends when the bridge is dropped.
+    /// On a new thread, named `bevy_rooms`, which ends when the bridge is dropped.
     #[default]
     OwnThread,
-    /// On a tokio runtime of the game's, with I/O and time enabled. The task ends when the bridge is dropped, but is not
-    /// waited for.
+    /// On a tokio runtime of the game, with I/O and time enabled. The task ends when the bridge is dropped, but the bridge does
+    /// not wait for it.
     Handle(tokio::runtime::Handle),
 }
 
@@ -35,7 +35,7 @@ impl Runtime {
                 let (running, ended) = crossbeam_channel::bounded::<()>(0);
                 let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
                     runtime.block_on(future);
-                    // Name look-ups may hang on for long; the thread does not wait for them.
+                    // Name look-ups may take long; the thread does not wait for them.
                     runtime.shutdown_background();
                     drop(running);
                 })?;
@@ -60,9 +60,11 @@ impl Drop for Task {
     fn drop(&mut self) {
         let Some((ended, thread)) = self.own_thread.take() else { return };
         if ended.recv_timeout(JOIN_TIMEOUT) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-            log::warn!("the background thread did not end within {JOIN_TIMEOUT:?}; it is left to itself");
+            log::warn!(
+                "the background thread did not end within {JOIN_TIMEOUT:?}; the game does not wait for it any longer"
+            );
         } else if thread.join().is_err() {
-            log::error!("the background thread panicked; its message stands above");
+            log::error!("the background thread panicked; see its message above");
         }
     }
 }
@@ -77,7 +79,7 @@ pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// Waits until `deadline`; for ever where there is none.
+/// Waits until `deadline`. Without one, it never resolves.
 pub(in crate::bridge) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,

@@ -10,26 +10,26 @@ use crate::web::Timeout;
 /// Where the background task runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Runtime {
-    /// On the event loop of the page or worker, in callbacks of the socket and of timers. It needs no frames of the game's.
+    /// On the event loop of the page or worker, in callbacks of the socket and of timers. It needs no frames of the game.
     #[default]
     EventLoop,
 }
 
 impl Runtime {
     /// Runs `future` to its end in the background.
-    #[expect(clippy::unnecessary_wraps, reason = "elsewhere there may be no thread for it")]
+    #[expect(clippy::unnecessary_wraps, reason = "on other targets the system may refuse a thread")]
     pub(in crate::bridge) fn spawn(self, future: impl Future<Output = ()> + 'static) -> Result<Task, BridgeError> {
         wasm_bindgen_futures::spawn_local(future);
         Ok(Task)
     }
 }
 
-/// A running background task. Nothing of it is held here: it says its goodbye and ends once the bridge is dropped, and an
-/// event loop cannot wait for that.
+/// A running background task. It says goodbye and ends once the bridge is dropped. An event loop cannot wait for that, so this
+/// holds nothing.
 #[derive(Debug)]
 pub(in crate::bridge) struct Task;
 
-/// Runs `future` beside the background task. It is not cancelled: whoever starts it gives it a way to end.
+/// Runs `future` beside the background task. Nothing cancels it, so it must end without help.
 pub(in crate::bridge) fn run_aside(future: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(future);
 }
@@ -39,7 +39,7 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Waits until `deadline`; for ever where there is none. May end early where the deadline is weeks away.
+/// Waits until `deadline`. Without one, it never resolves. It may end early if the deadline is weeks away.
 pub(in crate::bridge) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => Timeout::after(deadline.saturating_duration_since(now())).await,

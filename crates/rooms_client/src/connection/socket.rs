@@ -1,8 +1,9 @@
-//! What happens on the line and to it: the server takes the connection, ends it, or falls silent (`RTN15`, `RTN20`, `RTN24`).
+//! What happens on the current socket and to it: the server takes the connection, ends it, or says nothing any more (`RTN15`,
+//! `RTN20`, `RTN24`).
 
 use std::time::Duration;
 
-use super::{Connection, NextAttempt, Step, Welcome, hosts::may_stand_elsewhere};
+use super::{Connection, NextAttempt, Step, Welcome, hosts::may_succeed_at_another_host};
 use crate::{
     context::Context,
     error::disconnected,
@@ -11,13 +12,13 @@ use crate::{
 };
 use rooms_protocol::{Action, ConnectionDetails, ErrorCode, ErrorInfo, Frame};
 
-/// Least time between two reconnects without a wait, so that a server that drops every line at once is not flooded.
+/// Least time between two reconnects without a wait, so that a server that drops every socket at once is not flooded.
 /// Ably's SDKs keep the same distance.
 const RECONNECT_SPACING: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// What ends with a socket, whatever comes next.
-    pub(crate) fn leave_line(&mut self, cx: &mut Context<'_>) {
+    /// Gives up the socket, and stops what depends on it.
+    pub(crate) fn leave_socket(&mut self, cx: &mut Context<'_>) {
         cx.effects.shut();
         for timer in [Timer::Attempt, Timer::Idle, Timer::Ping, Timer::Close] {
             cx.timers.stop(&timer);
@@ -58,7 +59,8 @@ impl Connection {
             && theirs.as_str() != "*"
             && own != theirs
         {
-            let message = format!("the credentials are of {theirs}, but the client is to be {own} (RSA15c)");
+            let message =
+                format!("the credentials belong to {theirs}, but ClientOptions::client_id says {own} (RSA15c)");
             return Step::Fail(ErrorInfo::new(ErrorCode::INCOMPATIBLE_CREDENTIALS, 401, message));
         }
         let is_update = self.state == ConnectionState::Connected;
@@ -80,7 +82,7 @@ impl Connection {
         Step::Connected(Welcome { reason, is_first, recovered, resumed, renewed: !(is_update && resumed) })
     }
 
-    /// Tells the game that the line stands, after [`Step::Connected`].
+    /// Tells the game that the client is connected, after [`Step::Connected`].
     pub(crate) fn announce_connected(&mut self, welcome: &Welcome, cx: &mut Context<'_>) {
         let change = self.describe(ConnectionState::Connected, welcome.reason.clone(), None, welcome.resumed);
         self.state = ConnectionState::Connected;
@@ -102,34 +104,34 @@ impl Connection {
         }
     }
 
-    /// The server ended the line with DISCONNECTED.
+    /// The server ended the socket with DISCONNECTED.
     pub(crate) fn on_disconnected(&mut self, error: Option<Box<ErrorInfo>>, cx: &mut Context<'_>) -> Step {
-        let reason = error.map_or_else(|| disconnected("the server ended the line"), |error| *error);
+        let reason = error.map_or_else(|| disconnected("the server closed the socket"), |error| *error);
         if reason.is_token_error() {
             Step::TokenRefused(reason)
         } else if self.state == ConnectionState::Connecting && reason.is_server_trouble() {
             self.host_failed(reason, cx)
         } else {
-            self.line_ended(reason, cx)
+            self.socket_ended(reason, cx)
         }
     }
 
-    /// The socket closed by itself, or could not be opened.
+    /// The socket closed without a request of this client, or could not be opened.
     pub(crate) fn on_transport_closed(&mut self, reason: Option<ErrorInfo>, cx: &mut Context<'_>) -> Step {
         cx.effects.forget_socket();
-        let reason = reason.unwrap_or_else(|| disconnected("the line to the server broke"));
-        if self.state == ConnectionState::Connecting && may_stand_elsewhere(&reason) {
+        let reason = reason.unwrap_or_else(|| disconnected("the socket to the server broke"));
+        if self.state == ConnectionState::Connecting && may_succeed_at_another_host(&reason) {
             self.host_failed(reason, cx)
         } else {
-            self.line_ended(reason, cx)
+            self.socket_ended(reason, cx)
         }
     }
 
-    /// The line is gone, whatever the connection does at the moment.
-    pub(crate) fn line_ended(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> Step {
+    /// The socket is gone. What follows depends on the state of the connection.
+    pub(crate) fn socket_ended(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> Step {
         match self.state {
             ConnectionState::Connecting => self.attempt_failed(reason, cx),
-            ConnectionState::Connected => Step::LoseLine(reason),
+            ConnectionState::Connected => Step::LoseSocket(reason),
             ConnectionState::Closing => Step::Close(None),
             _ => Step::Stay,
         }
@@ -144,7 +146,7 @@ impl Connection {
         if self.state == ConnectionState::Closing {
             Step::Close(Some(reason))
         } else if reason.is_token_error()
-            // Where the server ends a standing connection so, it was given a wrong token on purpose (`RTC8a2`).
+            // A server that ends an open connection like this was given a wrong token by the game (`RTC8a2`).
             && (self.state == ConnectionState::Connecting || !can_renew)
         {
             Step::TokenRefused(reason)
@@ -158,7 +160,9 @@ impl Connection {
         self.liveness.count_malformed();
         match self.state {
             ConnectionState::Connecting => self.attempt_failed(reason, cx),
-            ConnectionState::Connected if self.liveness.may_drop_line_for_malformed(cx.now) => Step::LoseLine(reason),
+            ConnectionState::Connected if self.liveness.may_drop_socket_for_malformed(cx.now) => {
+                Step::LoseSocket(reason)
+            }
             ConnectionState::Connected => Step::ContinuityLost(reason),
             _ => Step::Stay,
         }
@@ -169,8 +173,8 @@ impl Connection {
         if self.state != ConnectionState::Connected {
             return Step::Stay;
         }
-        let message = "nothing came from the server for longer than it may take";
-        Step::LoseLine(ErrorInfo::new(ErrorCode::DISCONNECTED, 408, message))
+        let message = "nothing came from the server for longer than it promised";
+        Step::LoseSocket(ErrorInfo::new(ErrorCode::DISCONNECTED, 408, message))
     }
 
     /// The game says whether there is a network, and that holds until the game says otherwise.
@@ -183,7 +187,7 @@ impl Connection {
     pub(crate) fn on_network(&mut self, up: bool, cx: &mut Context<'_>) -> Step {
         match self.state {
             ConnectionState::Connecting | ConnectionState::Connected if !up => {
-                self.line_ended(disconnected("the network went away"), cx)
+                self.socket_ended(disconnected("the network went away"), cx)
             }
             ConnectionState::Connecting | ConnectionState::Disconnected | ConnectionState::Suspended if up => {
                 self.attempt(cx)
@@ -192,7 +196,7 @@ impl Connection {
         }
     }
 
-    /// The program is about to stand still: drops the line, and takes no new one before [`wake`](Self::wake).
+    /// The program is about to pause: drops the socket, and opens no new one before [`wake`](Self::wake).
     pub(crate) fn shelve(&mut self, cx: &mut Context<'_>) -> Step {
         self.shelved = true;
         self.on_network(false, cx)
@@ -203,8 +207,8 @@ impl Connection {
         self.shelved = false;
     }
 
-    /// Finds out soon whether the line still stands, and ends a wait for the next attempt.
-    pub(crate) fn check_line(&mut self, cx: &mut Context<'_>) -> Step {
+    /// Finds out soon whether the socket still works. If there is none, the next attempt begins now.
+    pub(crate) fn check_socket(&mut self, cx: &mut Context<'_>) -> Step {
         match self.state {
             ConnectionState::Connected => {
                 self.liveness.request_sign_of_life(cx);
