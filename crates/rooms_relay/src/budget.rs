@@ -11,7 +11,7 @@ use std::sync::{
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
 /// One request may take this part of what is free. So the largest requests are the first that a full relay refuses.
-const LARGEST_PART: usize = 8;
+pub(crate) const LARGEST_PART: usize = 8;
 
 /// What bytes are held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

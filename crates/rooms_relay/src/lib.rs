@@ -45,7 +45,9 @@ pub use http::{RestRequest, RestResponse};
 pub use hub::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, SharedFrame};
 pub use limits::{CloudPlan, CloudPlanError, Limits};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-pub use server::{ConfigError, LimitError, LimitInfo, Relay, RelayConfig, RelayError, RelayHandle, spawn};
+pub use server::{
+    ConfigError, ConfigWarning, LimitError, LimitInfo, Relay, RelayConfig, RelayError, RelayHandle, spawn,
+};
 
 // The examples of the README compile and run.
 #[cfg(doctest)]

@@ -7,6 +7,7 @@
 mod accept;
 mod actor;
 mod address;
+mod check;
 mod config;
 mod error;
 mod files;
@@ -21,6 +22,7 @@ mod size;
 mod socket;
 
 pub use self::{
+    check::ConfigWarning,
     config::{ConfigError, RelayConfig},
     error::RelayError,
     handle::{RelayHandle, spawn},

@@ -61,6 +61,27 @@ pub enum RelayError {
         /// The folder that was given.
         folder: PathBuf,
     },
+    /// Others reach the relay, and a secret is so short that they can guess it.
+    #[error(
+        "the secret of the key {name} is so short that others guess it: take 16 random bytes or more, or listen on 127.0.0.1"
+    )]
+    WeakKey {
+        /// The name of the key.
+        name: SmolStr,
+    },
+    /// A limit is zero that must not be.
+    #[error("the limit {name} is zero, so {why}: raise it, or leave it out")]
+    ZeroLimit {
+        /// The name of the limit.
+        name: &'static str,
+        /// What could not work.
+        why: &'static str,
+    },
+    /// Tokens for games would have expired when they are made.
+    #[error(
+        "the tokens for games would have expired when they are made: give ttl_seconds of token_endpoint a longer time"
+    )]
+    DeadTokens,
     /// There is no key, so nobody could connect.
     #[error("the relay has no API key, so nobody could connect: give it one")]
     NoKey,

@@ -136,6 +136,17 @@ impl LimitInfo {
     pub fn default_value(&self) -> String {
         self.value(&Limits::default())
     }
+
+    /// Whether it is zero, which turns off what it limits.
+    pub(super) fn is_zero(&self, limits: &Limits) -> bool {
+        let mut limits = limits.clone();
+        match self.field {
+            Field::Count(field) | Field::Bytes(field) => *field(&mut limits) == 0,
+            Field::OptionalBytes(field) | Field::OptionalCount(field) => *field(&mut limits) == Some(0),
+            Field::Rate(field) | Field::Bandwidth(field) => *field(&mut limits) == Some(0),
+            Field::Time(field) => field(&mut limits).is_zero(),
+        }
+    }
 }
 
 impl fmt::Debug for LimitInfo {

@@ -13,28 +13,31 @@ const UNKNOWN: usize = 512 * 1024 * 1024;
 
 /// A quarter of what the machine has, or of what the process's group may take, and [`LARGEST_MEMORY`] at most.
 pub(super) fn default_budget() -> usize {
-    budget(machine_memory(), group_memory())
+    part_of(of_process())
 }
 
-fn budget(machine: Option<u64>, group: Option<u64>) -> usize {
-    let Some(most) = machine.into_iter().chain(group).min() else { return UNKNOWN };
+fn part_of(most: Option<u64>) -> usize {
+    let Some(most) = most else { return UNKNOWN };
     (usize::try_from(most).unwrap_or(usize::MAX) / PART).min(LARGEST_MEMORY)
 }
 
-/// The machine's memory. `None` where the system does not tell.
-pub(super) fn machine_memory() -> Option<u64> {
-    let mut system = System::new().ok()?;
-    system.refresh_memory();
-    Some(system.total_memory()).filter(|total| *total > 0)
+/// What the process can have: the machine's memory, or what its group may take, as that of a container or a service. `None` where
+/// the system does not tell.
+pub(super) fn of_process() -> Option<u64> {
+    [of_machine(), of_group()].into_iter().flatten().filter(|bytes| *bytes > 0).min()
 }
 
-/// What the process and its group may take, as a container or a service has it. `None` without a limit.
-pub(super) fn group_memory() -> Option<u64> {
+fn of_machine() -> Option<u64> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory();
+    Some(system.total_memory())
+}
+
+fn of_group() -> Option<u64> {
     let pid = sysinfo::get_current_pid().ok()?;
     let mut system = System::new().ok()?;
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
-    let limits = system.process(pid)?.cgroup_limits()?;
-    Some(limits.total_memory).filter(|total| *total > 0)
+    Some(system.process(pid)?.cgroup_limits()?.total_memory)
 }
 
 #[cfg(test)]
@@ -44,17 +47,16 @@ mod tests {
     const MIB: u64 = 1024 * 1024;
 
     #[test]
-    fn it_is_a_quarter_of_the_machine_or_of_its_group_and_two_gibibytes_at_most() {
-        let mib = |machine, group| budget(machine, group) / (1024 * 1024);
-        assert_eq!(mib(Some(4096 * MIB), None), 1024);
-        assert_eq!(mib(Some(4096 * MIB), Some(512 * MIB)), 128);
-        assert_eq!(mib(Some(64 * 1024 * MIB), Some(64 * 1024 * MIB)), 2048);
-        assert_eq!(mib(None, None), 512);
+    fn it_is_a_quarter_of_what_there_is_and_two_gibibytes_at_most() {
+        let mib = |most| part_of(most) / (1024 * 1024);
+        assert_eq!(mib(Some(4096 * MIB)), 1024);
+        assert_eq!(mib(Some(64 * 1024 * MIB)), 2048);
+        assert_eq!(mib(None), 512);
     }
 
     #[test]
     fn this_machine_tells_its_memory() {
-        assert!(machine_memory().is_some_and(|bytes| bytes > 16 * MIB));
+        assert!(of_process().is_some_and(|bytes| bytes > 16 * MIB));
         assert!((4 * 1024 * 1024..=LARGEST_MEMORY).contains(&default_budget()));
     }
 }

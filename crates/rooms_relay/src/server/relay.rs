@@ -23,7 +23,7 @@ use super::{
     memory, routes,
     socket::SocketContext,
 };
-use crate::{ApiKey, Hub, HubConfig, TokenEndpoint};
+use crate::{Hub, HubConfig};
 use rooms_protocol::Timestamp;
 
 /// How many events may wait for the hub before sockets have to wait. Enough for a burst of all players of a large room. With
@@ -46,22 +46,10 @@ impl Relay {
     /// # Errors
     /// When the relay cannot listen on the address, or must not with these keys.
     pub async fn bind(config: RelayConfig) -> Result<Self, RelayError> {
-        let RelayConfig { listen, mut hub, serve } = config.with_what_a_page_needs()?;
+        let config = config.with_what_a_page_needs()?;
+        config.check()?;
+        let RelayConfig { listen, mut hub, serve } = config;
         hub.limits.memory.get_or_insert_with(memory::default_budget);
-        if hub.keys.is_empty() {
-            return Err(RelayError::NoKey);
-        }
-        if let Some(TokenEndpoint { key: name, .. }) = &hub.token_endpoint
-            && !hub.keys.iter().any(|key| key.name() == name)
-        {
-            return Err(RelayError::UnknownTokenKey { name: name.clone() });
-        }
-        if !listen.ip().is_loopback() && hub.sandbox {
-            return Err(RelayError::SandboxExposed { addr: listen });
-        }
-        if !listen.ip().is_loopback() && hub.keys.iter().any(ApiKey::is_development) {
-            return Err(RelayError::DevelopmentKeyExposed { addr: listen });
-        }
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(RelayError::Random)?;
         let failed = |source: io::Error| match source.kind() {

@@ -1,28 +1,21 @@
-//! The relay as a program of its own, for a LAN or a small server.
+//! The command line, and the configuration that it leads to.
 
 use std::{
-    fmt,
-    io::{self, Write},
+    fmt, fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    process::ExitCode,
 };
 
 use clap::Parser;
 use rooms_protocol::DEFAULT_RELAY_PORT;
-use rooms_relay::{
-    ApiKey, ApiKeyError, CloudPlan, ConfigError, LimitError, LimitInfo, Limits, Relay, RelayConfig, RelayError,
-    TokenEndpoint,
-};
-use tokio::signal;
+use rooms_relay::{ApiKey, CloudPlan, LimitError, LimitInfo, Limits, RelayConfig, TokenEndpoint};
 
-/// The exit code for a wrong command line, the same as clap's.
-const USAGE: u8 = 2;
+use super::{Failure, logging::LogFormat};
 
 /// A relay for bevy_rooms: games on this machine or network meet here, without an account.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version, after_long_help = help_about_limits())]
-struct Options {
+pub(super) struct Options {
     /// A TOML file with the configuration; flags override it. Other users of the machine can see flags, but not the file. It may
     /// have listen, serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits
     /// (plan, and the limits that --help lists).
@@ -60,6 +53,14 @@ struct Options {
     /// cgroup's, 2 GiB at most]. The same as --limit memory=SIZE.
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<SingleLimit>,
+
+    /// Check the configuration, print it as it works without its secrets, and end. Warnings are comments in it.
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// How lines of the log are written to standard error: text for people, or json. RUST_LOG chooses which lines.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
 
     /// Let anybody make apps with keys of their own, as the test suites of SDKs do. On loopback only.
     #[arg(long)]
@@ -131,63 +132,13 @@ fn parse_limits(text: &str) -> Result<PlanLimits, String> {
     text.parse().map(|plan| PlanLimits(Some(plan))).map_err(|_| "one of none, free, standard and pro".to_owned())
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let options = Options::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    match run(options).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Relay(error @ RelayError::DevelopmentKeyExposed { .. })) => {
-            eprintln!("rooms-relay: {error} (--key APP.KEYID:SECRET)");
-            ExitCode::from(USAGE)
-        }
-        Err(Failure::Relay(error @ RelayError::SandboxExposed { .. })) => {
-            eprintln!("rooms-relay: {error}");
-            ExitCode::from(USAGE)
-        }
-        Err(
-            error @ (Failure::Config { .. }
-            | Failure::ConfigForm { .. }
-            | Failure::Key(_)
-            | Failure::Limit(_)
-            | Failure::Relay(RelayError::UnknownTokenKey { .. } | RelayError::NoPage { .. })),
-        ) => {
-            eprintln!("rooms-relay: {error}");
-            ExitCode::from(USAGE)
-        }
-        Err(error) => {
-            eprintln!("rooms-relay: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Why the program ends early.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Relay(#[from] RelayError),
-    #[error("cannot read {}: {error}", path.display())]
-    Config { path: PathBuf, error: io::Error },
-    #[error("{}: {error}", path.display())]
-    ConfigForm { path: PathBuf, error: ConfigError },
-    #[error("--key: {0}")]
-    Key(#[from] ApiKeyError),
-    #[error("--limit: {0}")]
-    Limit(#[from] LimitError),
-    #[error("cannot listen for signals: {0}")]
-    Signals(io::Error),
-    #[error("cannot write to standard output: {0}")]
-    Output(io::Error),
-}
-
 /// The configuration of the file, with the flags over it.
-fn configure(options: Options) -> Result<RelayConfig, Failure> {
+pub(super) fn configure(options: &Options) -> Result<RelayConfig, Failure> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_RELAY_PORT));
     let mut config = RelayConfig { listen, ..RelayConfig::default() };
-    if let Some(path) = options.config {
-        let text = std::fs::read_to_string(&path).map_err(|error| Failure::Config { path: path.clone(), error })?;
-        config = config.with_toml(&text).map_err(|error| Failure::ConfigForm { path, error })?;
+    if let Some(path) = &options.config {
+        let text = fs::read_to_string(path).map_err(|error| Failure::Config { path: path.clone(), error })?;
+        config = config.with_toml(&text).map_err(|error| Failure::ConfigForm { path: path.clone(), error })?;
     }
     config.listen = options.listen.unwrap_or(config.listen);
     if !options.keys.is_empty() {
@@ -202,51 +153,10 @@ fn configure(options: Options) -> Result<RelayConfig, Failure> {
         limit.set(&mut config.hub.limits, value)?;
     }
     config.hub.sandbox |= options.sandbox;
-    config.serve = options.serve.or(config.serve);
-    if let Some(name) = options.token_endpoint {
+    config.serve = options.serve.clone().or(config.serve);
+    if let Some(name) = &options.token_endpoint {
         let endpoint = TokenEndpoint::new(name);
         config.hub.token_endpoint = Some(if config.serve.is_some() { endpoint.for_every_channel() } else { endpoint });
     }
     Ok(config)
-}
-
-async fn run(options: Options) -> Result<(), Failure> {
-    let relay = Relay::bind(configure(options)?).await?;
-    // Before the line that tells that the relay is ready, so that whoever waits for it can end the program cleanly.
-    let shutdown = shutdown_signal().map_err(Failure::Signals)?;
-    let (addr, url) = (relay.local_addr(), relay.url());
-    let elsewhere =
-        relay.url_from_the_network().map(|url| format!(", others on the network to {url}")).unwrap_or_default();
-    writeln!(io::stdout(), "rooms-relay listening on http://{addr} (clients connect to {url}{elsewhere})")
-        .map_err(Failure::Output)?;
-    if let Some(page) = relay.page() {
-        writeln!(io::stdout(), "players open {page}").map_err(Failure::Output)?;
-    }
-    Ok(relay.run(shutdown).await?)
-}
-
-/// Done when the program is asked to end.
-#[cfg(unix)]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    use signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        log::info!("shutting down");
-    })
-}
-
-/// Done when the program is asked to end.
-#[cfg(not(unix))]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        if let Err(error) = signal::ctrl_c().await {
-            log::error!("cannot listen for Ctrl-C: {error}");
-        }
-        log::info!("shutting down");
-    })
 }
