@@ -8,7 +8,7 @@ use std::{
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// Frames that the native socket's queue holds.
+/// Frames that the native socket's queue holds. The compiler checks that it is not 0.
 const SOCKET_CAPACITY: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// The link between one client and the relay while nothing goes wrong.
