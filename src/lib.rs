@@ -133,8 +133,8 @@ pub use rooms_session as session;
 pub mod prelude {
     pub use crate::{
         client::{
-            ChannelState, ConnectionState, Credentials, Endpoint, HistoryDirection, HistoryQuery, Lifetime, OperationId,
-            TokenCallback,
+            ChannelState, ConnectionState, Credentials, Endpoint, HistoryDirection, HistoryQuery, Lifetime,
+            OperationId, TokenCallback,
         },
         plugin::{
             Channel, ChannelCaughtUp, ChannelChanged, ChannelEntityExt, ChannelError, ChannelHistory, ChannelMembers,
