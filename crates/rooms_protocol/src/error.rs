@@ -66,14 +66,20 @@ error_codes! {
     TOO_MANY_CONNECTIONS = 40111;
     /// The server holds as many channels as it may.
     SERVER_FULL_OF_CHANNELS = 40113;
+    /// The API key was taken away.
+    KEY_REVOKED = 40131;
     /// A token was refused; the first of the codes that a new token can fix.
     TOKEN_ERROR = 40140;
+    /// The token was revoked.
+    TOKEN_REVOKED = 40141;
     /// The token has run out.
     TOKEN_EXPIRED = 40142;
     /// The token is a JWT that cannot be read, or that the key which it names has not signed.
     INVALID_JWT = 40144;
     /// The credentials do not allow this.
     NOT_PERMITTED = 40160;
+    /// This needs an API key; a token does not do.
+    KEY_REQUIRED = 40162;
     /// The game's own way to get a token failed.
     AUTH_CALLBACK_FAILED = 40170;
     /// A token is needed and there is no way to get one.

@@ -10,6 +10,7 @@ mod credentials;
 mod identity;
 mod key;
 mod principal;
+pub(crate) mod revocations;
 pub(crate) mod token;
 
 pub(crate) use self::authorizer::Authorizer;

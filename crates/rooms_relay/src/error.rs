@@ -27,6 +27,12 @@ pub(crate) fn shutting_down() -> ErrorInfo {
     ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "the relay is shutting down; connect again")
 }
 
+/// The error for clients of a relay that is being emptied.
+pub(crate) fn draining() -> ErrorInfo {
+    let why = "the relay is being emptied before it ends; connect again, to another one if there is one";
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 503, why)
+}
+
 /// DISCONNECTED, with the reason.
 pub(crate) fn disconnected(error: ErrorInfo) -> Frame {
     Frame { error: Some(Box::new(error)), ..Frame::new(Action::Disconnected) }

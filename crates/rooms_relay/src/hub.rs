@@ -10,12 +10,14 @@ mod channel;
 mod config;
 mod connect_request;
 mod connection;
+mod drain;
 mod effects;
 mod frames;
 mod lifecycle;
 mod links;
 mod output;
 mod rates;
+mod reconfigure;
 mod rest;
 mod sandbox;
 mod shared_frame;
@@ -30,7 +32,8 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use self::{
-    channel::Channels, connection::Connections, effects::Effects, links::Links, rates::RateLimits, timer::HubTimer,
+    channel::Channels, connection::Connections, drain::Drain, effects::Effects, links::Links, rates::RateLimits,
+    timer::HubTimer,
 };
 pub use self::{
     config::{HubConfig, HubStats},
@@ -40,7 +43,7 @@ pub use self::{
 };
 use crate::{
     auth::{Authorizer, Credentials, Principal, TokenDetails},
-    error::{disconnected, protocol_error, shutting_down},
+    error::{disconnected, draining, protocol_error, shutting_down},
     limits::Limits,
     moment::Clock,
     random::random_text,
@@ -75,6 +78,8 @@ pub struct Hub {
     authorizer: Authorizer,
     rates: RateLimits,
     effects: Effects,
+    /// Set while the hub is being emptied.
+    drain: Option<Drain>,
     is_shut_down: bool,
 }
 
@@ -97,6 +102,7 @@ impl Hub {
             rates: RateLimits::new(Arc::clone(&limits)),
             limits,
             effects: Effects::default(),
+            drain: None,
             is_shut_down: false,
         }
     }
@@ -106,6 +112,8 @@ impl Hub {
         let link = self.links.next_id();
         let refusal = if self.is_shut_down {
             Some(disconnected(shutting_down()))
+        } else if self.is_draining() {
+            Some(disconnected(draining()))
         } else {
             self.connect(link, request, self.clock.at(now)).err().map(|error| Frame::error(None, error))
         };
@@ -167,6 +175,8 @@ impl Hub {
                 HubTimer::ForgetConnection(connection) => self.end_connection(&connection, moment),
                 HubTimer::RequestToken(connection) => self.connections.request_token(&connection, &mut self.effects),
                 HubTimer::ExpireToken(connection) => self.expire_token(&connection, moment),
+                HubTimer::EndRevoked(revocation) => self.end_revoked(&revocation, moment),
+                HubTimer::Drain => self.drain_some(moment),
                 HubTimer::TrimChannel(channel) => self.channels.trim(channel, now, &mut self.effects.timers),
             }
         }

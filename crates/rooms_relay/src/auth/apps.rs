@@ -2,7 +2,7 @@
 //!
 //! It knows which application has which key. What the clients of an application do, the hub decides.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rand::Rng;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub(crate) struct Apps {
 /// One application.
 #[derive(Debug, Default)]
 struct App {
-    keys: Vec<ApiKey>,
+    keys: Vec<Arc<ApiKey>>,
     /// Most members of a channel, where the application has a limit of its own.
     max_members: Option<usize>,
     /// Whether a test suite made it.
@@ -57,19 +57,32 @@ impl Apps {
     pub(crate) fn new(keys: &[ApiKey]) -> Self {
         let mut apps = Self::default();
         for key in keys {
-            apps.by_id.entry(key.app().clone()).or_default().keys.push(key.clone());
+            apps.by_id.entry(key.app().clone()).or_default().keys.push(Arc::new(key.clone()));
         }
         apps
     }
 
+    /// Takes other keys. Applications that test suites made stay.
+    pub(crate) fn replace(&mut self, keys: &[ApiKey]) {
+        let before = std::mem::replace(self, Self::new(keys));
+        for (id, app) in before.by_id.into_iter().filter(|(_, app)| app.is_sandbox) {
+            self.by_id.entry(id).or_insert(app);
+        }
+    }
+
     /// The key that `text` shows, with its secret.
-    pub(crate) fn key(&self, text: &str) -> Option<&ApiKey> {
+    pub(crate) fn key(&self, text: &str) -> Option<&Arc<ApiKey>> {
         let (name, secret) = text.split_once(':')?;
+        self.with_secret(name, secret)
+    }
+
+    /// The key with this name and secret.
+    pub(crate) fn with_secret(&self, name: &str, secret: &str) -> Option<&Arc<ApiKey>> {
         self.named(name).find(|key| key.is(name, secret))
     }
 
     /// The keys with this name. There are several while a secret is replaced.
-    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &ApiKey> {
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Arc<ApiKey>> {
         let keys = AppId::of_key_name(name).and_then(|app| self.by_id.get(&app)).map(|app| &app.keys);
         keys.into_iter().flatten().filter(move |key| key.name() == name)
     }
@@ -78,13 +91,13 @@ impl Apps {
     ///
     /// # Errors
     /// 40400 where there is no such application, 40101 where it has no such key.
-    pub(crate) fn keys_named(&self, name: &str) -> Result<Vec<&ApiKey>, ErrorInfo> {
+    pub(crate) fn keys_named(&self, name: &str) -> Result<Vec<&Arc<ApiKey>>, ErrorInfo> {
         let app = AppId::of_key_name(name).filter(|app| self.by_id.contains_key(app));
         if app.is_none() {
             let why = "the relay does not serve the application of this key";
             return Err(ErrorInfo::new(ErrorCode::NOT_FOUND, 404, why));
         }
-        let keys: Vec<&ApiKey> = self.named(name).collect();
+        let keys: Vec<&Arc<ApiKey>> = self.named(name).collect();
         if keys.is_empty() { Err(invalid_credentials("the application has no such key")) } else { Ok(keys) }
     }
 
@@ -121,7 +134,7 @@ impl Apps {
                 let capability = text.parse();
                 key = key.with_capability(capability.map_err(|error| bad_request(&format!("a key: {error}")))?);
             }
-            keys.push(key);
+            keys.push(Arc::new(key));
         }
         let fixtures = fixtures(list("channels"))?;
         let answer = json!({
@@ -148,7 +161,7 @@ impl Apps {
 }
 
 /// A key in the form in which its test suite reads it.
-fn describe((key, description): (&ApiKey, &Value)) -> Value {
+fn describe((key, description): (&Arc<ApiKey>, &Value)) -> Value {
     let id = key.name().split_once('.').map_or("", |(_, id)| id);
     json!({
         "id": id,

@@ -2,6 +2,8 @@
 //!
 //! It decides whom to let in, and makes tokens. What credentials allow on a channel, [`Principal`] says.
 
+use std::sync::Arc;
+
 use rand::Rng;
 use serde_json::Value;
 
@@ -11,6 +13,7 @@ use super::{
     identity::Identity,
     key::{ApiKey, AppId},
     principal::Principal,
+    revocations::{Revocation, Revocations},
     token::{
         self, TokenDetails,
         game::TokenEndpoint,
@@ -25,10 +28,23 @@ use crate::{
 };
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
 
+/// What became of somebody who was let in, when keys changed.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// Nothing.
+    Same,
+    /// It may do something else.
+    Changed(Box<Principal>),
+    /// Its key, or that of its token, is not one of the relay's any more.
+    KeyGone,
+}
+
 /// Whom the relay lets in.
 #[derive(Debug)]
 pub(crate) struct Authorizer {
     apps: Apps,
+    /// Tokens that are no good any more.
+    revocations: Revocations,
     /// Nonces of requests for tokens that could come again.
     nonces: Nonces,
     token_endpoint: Option<TokenEndpoint>,
@@ -43,11 +59,47 @@ impl Authorizer {
     pub(crate) fn new(keys: &[ApiKey], token_endpoint: Option<TokenEndpoint>, token_rate: Option<u32>) -> Self {
         Self {
             apps: Apps::new(keys),
+            revocations: Revocations::default(),
             nonces: Nonces::default(),
             token_endpoint,
             token_rate,
             tokens: RateMeter::default(),
         }
+    }
+
+    /// Takes other keys, another endpoint and another rate. What it remembers of tokens stays.
+    pub(crate) fn reconfigure(
+        &mut self,
+        keys: &[ApiKey],
+        token_endpoint: Option<TokenEndpoint>,
+        token_rate: Option<u32>,
+    ) {
+        self.apps.replace(keys);
+        self.token_endpoint = token_endpoint;
+        self.token_rate = token_rate;
+    }
+
+    /// What a principal that was let in may do with the keys that there are now.
+    pub(crate) fn review(&self, principal: &Principal) -> Standing {
+        let before = &principal.signer;
+        let Some(key) = self.apps.with_secret(before.name(), before.secret()) else { return Standing::KeyGone };
+        if key.capability() == before.capability() {
+            return Standing::Same;
+        }
+        let allowed = match principal.expires {
+            None => Some(Arc::clone(key.capability())),
+            Some(_) => principal.capability.intersect(key.capability()).ok().flatten().map(Arc::new),
+        };
+        let changed = |capability| Principal { capability, signer: Arc::clone(key), ..principal.clone() };
+        allowed.map_or(Standing::KeyGone, |capability| Standing::Changed(Box::new(changed(capability))))
+    }
+
+    /// Remembers that tokens are no good any more.
+    ///
+    /// # Errors
+    /// 42910 where too many are remembered.
+    pub(crate) fn revoke(&mut self, revocation: Revocation, wall: Timestamp) -> Result<(), ErrorInfo> {
+        self.revocations.add(revocation, wall)
     }
 
     /// Decides who shows `credentials` at `wall` and wants to be `client_id`.
@@ -60,7 +112,9 @@ impl Authorizer {
         client_id: Option<&ClientId>,
         wall: Timestamp,
     ) -> Result<Principal, ErrorInfo> {
-        authenticate(&self.apps, credentials, client_id, wall)
+        let principal = authenticate(&self.apps, credentials, client_id, wall)?;
+        self.revocations.check(&principal)?;
+        Ok(principal)
     }
 
     /// Decides who a connection of `principal` is with a new token.
@@ -197,11 +251,11 @@ fn authenticate(
             let claim = token::verify(apps, text, wall)?;
             let identity = Identity::of_token(claim.client_id.as_ref(), client_id)?;
             Ok(Principal {
-                app: claim.app,
-                key: claim.key,
-                identity,
                 capability: claim.capability,
                 expires: Some(claim.expires),
+                issued: claim.issued,
+                revocation_key: claim.revocation_key,
+                ..Principal::of_key(&claim.key, identity)
             })
         }
     }

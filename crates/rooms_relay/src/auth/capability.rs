@@ -197,6 +197,11 @@ impl Capability {
         self.resources.values().any(|operations| operations.has(operation))
     }
 
+    /// Whether this text is one of its resources.
+    pub(crate) fn names(&self, text: &str) -> bool {
+        Resource::parse(text).is_some_and(|resource| self.resources.contains_key(&resource))
+    }
+
     /// The modes that an attachment to `channel` may have.
     pub(crate) fn modes(&self, channel: &ChannelName) -> Flags {
         let operations = self.on(channel);

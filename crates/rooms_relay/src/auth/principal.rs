@@ -26,13 +26,27 @@ pub struct Principal {
     pub capability: Arc<Capability>,
     /// When its token expires; `None` for a key.
     pub expires: Option<Timestamp>,
+    /// When its token was made; `None` for a key, and for a token that does not say.
+    pub issued: Option<Timestamp>,
+    /// The name under which its token can be revoked together with others, `x-ably-revocation-key`.
+    pub revocation_key: Option<SmolStr>,
+    /// The key itself, or the one that signed the token. The relay compares it with the keys that it has after a reload.
+    pub(crate) signer: Arc<ApiKey>,
 }
 
 impl Principal {
     /// The holder of a key.
-    pub(crate) fn of_key(key: &ApiKey, identity: Identity) -> Self {
-        let capability = Arc::clone(key.capability());
-        Self { app: key.app().clone(), key: key.name().into(), identity, capability, expires: None }
+    pub(crate) fn of_key(key: &Arc<ApiKey>, identity: Identity) -> Self {
+        Self {
+            app: key.app().clone(),
+            key: key.name().into(),
+            identity,
+            capability: Arc::clone(key.capability()),
+            expires: None,
+            issued: None,
+            revocation_key: None,
+            signer: Arc::clone(key),
+        }
     }
 
     /// Who a connection of this principal is with new credentials, and what it may do.

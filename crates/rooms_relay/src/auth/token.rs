@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::{
-    ApiKey, AppId, Capability,
+    ApiKey, Capability,
     auth::apps::Apps,
     error::{invalid_credentials, not_permitted},
 };
@@ -67,11 +67,13 @@ impl fmt::Debug for TokenDetails {
 /// What a valid token says about its holder.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    pub(crate) app: AppId,
-    pub(crate) key: SmolStr,
+    /// The key that signed it.
+    pub(crate) key: Arc<ApiKey>,
     pub(crate) client_id: Option<ClientId>,
     pub(crate) capability: Arc<Capability>,
     pub(crate) expires: Timestamp,
+    pub(crate) issued: Option<Timestamp>,
+    pub(crate) revocation_key: Option<SmolStr>,
 }
 
 /// What is written in a token (`RSA4f`).
@@ -88,6 +90,9 @@ struct Claims {
     capability: Option<String>,
     #[serde(rename = "x-ably-clientId", skip_serializing_if = "Option::is_none")]
     client_id: Option<ClientId>,
+    /// The name under which it can be revoked together with others.
+    #[serde(rename = "x-ably-revocation-key", skip_serializing_if = "Option::is_none")]
+    revocation_key: Option<SmolStr>,
     /// A token inside the token, which says who the holder is.
     #[serde(rename = "x-ably-token", skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -146,7 +151,7 @@ pub(crate) fn verify(apps: &Apps, token: &str, wall: Timestamp) -> Result<Claim,
     Ok(Claim { expires: claim.expires.min(expires), ..claim })
 }
 
-fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<(&'a ApiKey, Claims), ErrorInfo> {
+fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<(&'a Arc<ApiKey>, Claims), ErrorInfo> {
     if token.split('.').count() != 3 || token.len() > MAX_TOKEN {
         return Err(invalid_credentials("this is no token; get one for a key of this relay"));
     }
@@ -190,7 +195,7 @@ fn expiry(claims: &Claims) -> Result<Timestamp, ErrorInfo> {
     claims.exp.map(milliseconds).ok_or_else(|| unreadable("the JWT does not say when it runs out; give it exp"))
 }
 
-fn claim(key: &ApiKey, claims: Claims, wall: Timestamp) -> Result<Claim, ErrorInfo> {
+fn claim(key: &Arc<ApiKey>, claims: Claims, wall: Timestamp) -> Result<Claim, ErrorInfo> {
     let expires = expiry(&claims)?;
     let capability = match claims.capability {
         None => Arc::clone(key.capability()),
@@ -201,7 +206,14 @@ fn claim(key: &ApiKey, claims: Claims, wall: Timestamp) -> Result<Claim, ErrorIn
         }
     };
     debug_assert!(expires > wall, "the times were checked with the signature");
-    Ok(Claim { app: key.app().clone(), key: key.name().into(), client_id: claims.client_id, capability, expires })
+    Ok(Claim {
+        key: Arc::clone(key),
+        client_id: claims.client_id,
+        capability,
+        expires,
+        issued: claims.iat.map(milliseconds),
+        revocation_key: claims.revocation_key,
+    })
 }
 
 /// What a key allows of what is asked for.

@@ -65,6 +65,12 @@ impl Channels {
         Self { registry: ChannelRegistry::new(Arc::clone(&limits), is_sandbox), sequence: 0, node, limits }
     }
 
+    /// Takes other limits. What channels keep beyond them goes when they keep something new.
+    pub(crate) fn set_limits(&mut self, limits: &Arc<Limits>) {
+        self.registry.set_limits(Arc::clone(limits));
+        self.limits = Arc::clone(limits);
+    }
+
     /// The relay's own id, which all its serials carry.
     pub(crate) fn node(&self) -> &str {
         &self.node

@@ -65,6 +65,22 @@ impl Connections {
         Self { by_id: HashMap::new(), begun: RateMeter::default(), limits, node }
     }
 
+    /// Takes other limits.
+    pub(crate) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
+    /// The ids of all connections.
+    pub(crate) fn ids(&self) -> Vec<ConnectionId> {
+        self.held_by(|_| true)
+    }
+
+    /// The connections of whoever is meant.
+    pub(crate) fn held_by(&self, is_meant: impl Fn(&Principal) -> bool) -> Vec<ConnectionId> {
+        let meant = self.by_id.iter().filter(|(_, connection)| is_meant(&connection.principal));
+        meant.map(|(id, _)| id.clone()).collect()
+    }
+
     /// How many connections there are, with those that can still be resumed.
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()

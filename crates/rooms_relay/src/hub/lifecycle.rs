@@ -149,7 +149,7 @@ impl Hub {
     }
 
     /// Takes away what the new credentials of a connection do not allow, and gives what they allow.
-    fn apply_capability(&mut self, caller: &Caller, principal: &Principal, moment: Moment) {
+    pub(super) fn apply_capability(&mut self, caller: &Caller, principal: &Principal, moment: Moment) {
         let Some(connection) = self.connections.get(&caller.id) else { return };
         let attached = connection.attached.clone();
         self.leave_where_forbidden(&caller.id, moment);

@@ -56,6 +56,11 @@ impl Links {
         Self { by_id: BTreeMap::new(), next: 0, limits }
     }
 
+    /// Takes other limits. Links that there are keep the silence that their clients were promised.
+    pub(crate) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
     /// An id for a new link.
     pub(crate) fn next_id(&mut self) -> LinkId {
         let link = LinkId::new(self.next);

@@ -25,6 +25,11 @@ impl RateLimits {
         Self { limits, messages: RateMeter::default(), requests: RateMeter::default() }
     }
 
+    /// Takes other limits.
+    pub(crate) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
     /// Counts a request over HTTP.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod channels;
 mod publish;
+mod revoke;
 mod tokens;
 
 use serde_json::{Value, json};
@@ -67,6 +68,7 @@ impl Hub {
                 Ok(Reply::page(Body::Value(json!([])), Paging::parse(call)?.links("stats", None)))
             }
             ("POST", ["keys", key, "requestToken"]) => tokens::for_request(call, key, &mut self.authorizer, moment),
+            ("POST", ["keys", key, "revokeTokens"]) => self.revoke_over_http(call, key, moment),
             ("GET", ["token"]) => tokens::for_game(call, &mut self.authorizer, moment),
             ("POST", ["apps"]) if self.is_sandbox => {
                 let app = self.create_app(&call.body::<Value>()?, moment.now)?;

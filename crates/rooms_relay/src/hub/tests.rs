@@ -6,6 +6,7 @@ mod authorization;
 mod connect;
 mod encodings;
 mod hostile;
+mod operators;
 mod presence;
 mod publish;
 mod rest;

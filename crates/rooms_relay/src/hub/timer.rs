@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use web_time::Instant;
 
-use crate::{LinkId, hub::channel::key::ChannelKey};
+use crate::{LinkId, auth::revocations::Revocation, hub::channel::key::ChannelKey};
 use rooms_protocol::ConnectionId;
 
 /// What there is to do at some time.
@@ -22,6 +22,10 @@ pub(crate) enum HubTimer {
     RequestToken(ConnectionId),
     /// When the token of a connection expires.
     ExpireToken(ConnectionId),
+    /// When to disconnect clients with revoked tokens who had some time to get new ones.
+    EndRevoked(Box<Revocation>),
+    /// When to disconnect the next portion of a hub that is being emptied.
+    Drain,
     /// When to drop what a channel kept long enough, and the channel if it is idle.
     TrimChannel(ChannelKey),
 }

@@ -48,7 +48,7 @@ fn a_token_contains_what_it_was_made_for() {
     assert_eq!(details.capability, r#"{"a":["*"],"b":["publish"]}"#);
     let claim = verified(&details.token, WALL).unwrap();
     assert_eq!(claim.capability.to_string(), details.capability);
-    assert_eq!((claim.app.as_str(), &*claim.key), ("app", "app.id"));
+    assert_eq!((claim.key.app().as_str(), claim.key.name()), ("app", "app.id"));
     assert_eq!((claim.client_id, claim.expires), (Some("ada".into()), details.expires));
 }
 

@@ -15,6 +15,11 @@ impl ReplayBudget {
         Self { total, used: 0 }
     }
 
+    /// Sets what channels may keep together.
+    pub(crate) fn set_total(&mut self, total: usize) {
+        self.total = total;
+    }
+
     /// The bytes that all channels keep, about.
     pub(crate) fn used(&self) -> usize {
         self.used

@@ -45,6 +45,12 @@ impl ChannelRegistry {
         Self { by_key: HashMap::new(), budget, created: RateMeter::default(), limits, is_sandbox }
     }
 
+    /// Takes other limits.
+    pub(crate) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.budget.set_total(limits.replay_bytes_total);
+        self.limits = limits;
+    }
+
     /// A channel, if it is in memory.
     pub(crate) fn get(&self, key: &ChannelKey) -> Option<&HubChannel> {
         self.by_key.get(key)

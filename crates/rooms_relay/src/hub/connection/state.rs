@@ -111,7 +111,7 @@ mod tests {
     use crate::{ApiKey, Identity};
 
     fn connection(secret: &str) -> HubConnection {
-        HubConnection::new(Principal::of_key(&ApiKey::development(), Identity::Any), secret.to_owned())
+        HubConnection::new(Principal::of_key(&ApiKey::development().into(), Identity::Any), secret.to_owned())
     }
 
     #[test]

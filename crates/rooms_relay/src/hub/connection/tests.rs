@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn principal() -> Principal {
-    Principal::of_key(&ApiKey::development(), Identity::Any)
+    Principal::of_key(&ApiKey::development().into(), Identity::Any)
 }
 
 fn channel() -> ChannelKey {
@@ -45,7 +45,7 @@ fn a_connection_is_resumed_with_its_key_in_its_app_and_by_nobody_else() {
     let mut fixture = Fixture::new(Limits::default());
     let id = fixture.begin(principal());
     let key = fixture.connections.get(&id).unwrap().key(&id);
-    let other = Principal::of_key(&"other.id:secret".parse().unwrap(), Identity::Any);
+    let other = Principal::of_key(&Arc::new("other.id:secret".parse().unwrap()), Identity::Any);
     let Fixture { connections, random, .. } = &mut fixture;
     assert!(connections.resume(&"nonsense".into(), &principal(), random).unwrap().is_none());
     assert!(connections.resume(&key, &other, random).unwrap().is_none());
