@@ -39,9 +39,6 @@ pub(super) const MIN_REMAIN_PRESENT: Duration = Duration::from_secs(1);
 /// Longest of the durations in [`Limits`]: beyond it they mean the same, and sums of times cannot overflow.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The largest memory budget that is not asked for: enough for ten thousand players, and small beside a server's memory.
-pub(super) const LARGEST_MEMORY: usize = 2 * 1024 * 1024 * 1024;
-
 /// What the relay accepts before it refuses.
 ///
 /// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.

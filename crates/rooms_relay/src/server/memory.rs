@@ -2,7 +2,8 @@
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::limits::LARGEST_MEMORY;
+/// The largest memory budget that is not asked for: enough for ten thousand players, and small beside a server's memory.
+const LARGEST_MEMORY: usize = 2 * 1024 * 1024 * 1024;
 
 /// The part of the machine's memory that clients get. The rest is for the program itself, for what the allocator keeps, and for
 /// the machine's other programs.
