@@ -8,9 +8,21 @@ mod call;
 mod message;
 mod paging;
 
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+pub(crate) use self::call::unescape;
 pub use self::message::{RestRequest, RestResponse};
 pub(crate) use self::{
     answer::{Body, Reply, respond},
-    call::Call,
+    call::{Call, unreadable},
     paging::{Direction, HistoryQuery, Paging, invalid},
 };
+
+/// The first parts of the paths that are the relay's own, whatever files a page has.
+const OWN_PATHS: [&str; 6] = ["apps", "channels", "keys", "stats", "time", "token"];
+
+/// Whether a path is the relay's own, so that no file can hide it.
+#[cfg_attr(any(not(feature = "server"), target_arch = "wasm32"), expect(dead_code, reason = "the server serves files"))]
+pub(crate) fn is_own_path(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    OWN_PATHS.contains(&first)
+}

@@ -2,7 +2,7 @@
 //!
 //! [`Hub`] owns the parts and dispatches. Each part owns its state: [`Links`] the transports, [`Connections`] what outlives
 //! them, [`Channels`] the streams and their members, [`Authorizer`] keys and tokens, [`RateLimits`] the rates of the whole
-//! relay. Parts do not know each other. They return verdicts, which the hub applies to the others.
+//! relay, [`Shares`] what each client has of what all share. Parts do not know each other. They return verdicts, which the hub applies to the others.
 //!
 //! Sans-IO: the hub knows no socket, thread or clock.
 
@@ -18,9 +18,10 @@ mod links;
 mod output;
 mod rates;
 mod reconfigure;
-mod rest;
+pub(crate) mod rest;
 mod sandbox;
 mod shared_frame;
+mod shares;
 mod timer;
 
 use std::sync::Arc;
@@ -32,7 +33,13 @@ use smol_str::SmolStr;
 use web_time::Instant;
 
 use self::{
-    channel::Channels, connection::Connections, drain::Drain, effects::Effects, links::Links, rates::RateLimits,
+    channel::Channels,
+    connection::Connections,
+    drain::Drain,
+    effects::Effects,
+    links::Links,
+    rates::RateLimits,
+    shares::{Shares, has_several_keys},
     timer::HubTimer,
 };
 pub use self::{
@@ -43,6 +50,7 @@ pub use self::{
 };
 use crate::{
     auth::{Authorizer, Credentials, Principal, TokenDetails},
+    budget::MemoryBudget,
     error::{disconnected, draining, protocol_error, shutting_down},
     limits::Limits,
     moment::Clock,
@@ -52,6 +60,9 @@ use rooms_protocol::{Action, ClientId, DecodeError, ErrorInfo, Frame, Timestamp}
 
 /// Bytes of the relay's own id, which all its serials carry: after a restart, old serials do not fit by chance.
 const NODE_BYTES: usize = 6;
+
+/// The memory budget of a hub that nobody gives one: 2 GiB.
+const DEFAULT_MEMORY: usize = 2 * 1024 * 1024 * 1024;
 
 /// Actions of features that this relay does not have, but whose frames wait for an answer: OBJECT and ANNOTATION.
 const UNSUPPORTED_PUBLISHES: [Action; 2] = [Action::Unknown(19), Action::Unknown(21)];
@@ -77,6 +88,8 @@ pub struct Hub {
     channels: Channels,
     authorizer: Authorizer,
     rates: RateLimits,
+    shares: Shares,
+    budget: MemoryBudget,
     effects: Effects,
     /// Set while the hub is being emptied.
     drain: Option<Drain>,
@@ -98,13 +111,21 @@ impl Hub {
             links: Links::new(Arc::clone(&limits)),
             connections: Connections::new(node.clone(), Arc::clone(&limits)),
             channels: Channels::new(node, Arc::clone(&limits), config.sandbox),
-            authorizer: Authorizer::new(&config.keys, config.token_endpoint, limits.token_rate),
+            authorizer: Authorizer::new(&config.keys, config.token_endpoint, limits.token_rate, wall),
             rates: RateLimits::new(Arc::clone(&limits)),
+            shares: Shares::new(Arc::clone(&limits), has_several_keys(&config.keys)),
+            budget: MemoryBudget::new(limits.memory.unwrap_or(DEFAULT_MEMORY)),
             limits,
             effects: Effects::default(),
             drain: None,
             is_shut_down: false,
         }
+    }
+
+    /// The account of the bytes that are held.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn budget(&self) -> MemoryBudget {
+        self.budget.clone()
     }
 
     /// A client opened a transport. The hub answers with CONNECTED, or with an error and [`Output::Close`].
@@ -122,6 +143,11 @@ impl Hub {
             self.effects.out.close(link);
         }
         link
+    }
+
+    /// Whether a link carries a connection. It does not where the hub refused its client, or closed it.
+    pub fn is_open(&self, link: LinkId) -> bool {
+        self.links.connection(link).is_some()
     }
 
     /// A frame came in. The hub ignores links that it has closed.
@@ -177,7 +203,7 @@ impl Hub {
                 HubTimer::ExpireToken(connection) => self.expire_token(&connection, moment),
                 HubTimer::EndRevoked(revocation) => self.end_revoked(&revocation, moment),
                 HubTimer::Drain => self.drain_some(moment),
-                HubTimer::TrimChannel(channel) => self.channels.trim(channel, now, &mut self.effects.timers),
+                HubTimer::TrimChannel(channel) => self.trim_channel(channel, now),
             }
         }
     }
@@ -228,7 +254,7 @@ impl Hub {
     ///
     /// # Errors
     /// 42918 for one too many in a second, 40101 for a request without a right signature or key, 40104 and 40105 for one that is
-    /// old or was used, 40003 for a ttl, 40000 for a capability and 40012 for a client id that makes no sense, 40160 where the
+    /// old, older than the hub, or was used, 40003 for a ttl, 40000 for a capability and 40012 for a client id that makes no sense, 40160 where the
     /// key allows nothing of what is asked for, 40400 for a key of an application that is not served here.
     pub fn request_token(
         &mut self,

@@ -46,7 +46,8 @@ pub use hub::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, SharedFr
 pub use limits::{CloudPlan, CloudPlanError, Limits};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub use server::{
-    ConfigError, ConfigWarning, LimitError, LimitInfo, Relay, RelayConfig, RelayError, RelayHandle, spawn,
+    AddressRange, AddressRangeError, ConfigError, ConfigWarning, LimitError, LimitInfo, Relay, RelayConfig, RelayError,
+    RelayHandle, spawn,
 };
 
 // The examples of the README compile and run.

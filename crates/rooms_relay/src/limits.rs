@@ -19,6 +19,17 @@ pub(super) const MAX_MESSAGE_ID: usize = 256;
 /// Most messages that one `rewind` returns (Ably's limit).
 pub(super) const MAX_REWIND: usize = 100;
 
+/// Longest body of a request for a token, in bytes. It holds a capability, which is most of it.
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+pub(super) const TOKEN_REQUEST_BYTES: usize = 16 * 1024;
+
+/// Longest body of a request that revokes tokens, in bytes. It holds a hundred client ids.
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+pub(super) const REVOCATION_BYTES: usize = 64 * 1024;
+
+/// Bytes that the items of one answer over HTTP take in memory, about, before the next page begins.
+pub(super) const ANSWER_BYTES: usize = 1024 * 1024;
+
 /// Members in one page of a SYNC, or of leaves: so few that a client can read them between two frames of a game.
 pub(super) const PAGE_MEMBERS: usize = 100;
 
@@ -134,9 +145,9 @@ pub struct Limits {
     pub client_connection_rate: Option<u32>,
     /// New channels a second that one client id brings into being; ERROR or NACK 42910. Defaults to 100.
     pub client_channel_rate: Option<u32>,
-    /// Requests over HTTP a second without credentials, or with wrong ones, of one address; 429 with 42918. Defaults to 200.
+    /// Requests over HTTP a second without credentials, or with wrong ones, of one address; 429 with 42918. Defaults to 1,000.
     pub stranger_rate_per_address: Option<u32>,
-    /// The same of all addresses together. Defaults to 1,000.
+    /// The same of all addresses together. Defaults to 5,000.
     pub stranger_rate: Option<u32>,
 }
 
@@ -179,8 +190,8 @@ impl Default for Limits {
             channels_per_address: None,
             client_connection_rate: Some(50),
             client_channel_rate: Some(100),
-            stranger_rate_per_address: Some(200),
-            stranger_rate: Some(1_000),
+            stranger_rate_per_address: Some(1_000),
+            stranger_rate: Some(5_000),
         }
     }
 }
@@ -254,6 +265,26 @@ impl Limits {
         ] {
             *duration = (*duration).min(LONGEST);
         }
+    }
+
+    /// Connections of one address.
+    pub(super) fn connections_of_address(&self) -> usize {
+        self.sockets_per_address.unwrap_or((self.connections / 2).max(100))
+    }
+
+    /// Connections of all clients without an id of one key and address.
+    pub(super) fn connections_of_nameless(&self) -> usize {
+        (self.connections_of_address() / 2).max(100)
+    }
+
+    /// Channels of one address.
+    pub(super) fn channels_of_address(&self) -> usize {
+        self.channels_per_address.unwrap_or((self.channels / 2).max(500))
+    }
+
+    /// Channels of all clients without an id of one key and address.
+    pub(super) fn channels_of_nameless(&self) -> usize {
+        (self.channels_of_address() / 2).max(500)
     }
 
     pub(super) fn check_count(&self, count: usize) -> Result<(), ErrorInfo> {
@@ -338,7 +369,8 @@ impl RateMeter {
         self.count = self.count.saturating_add(amount);
     }
 
-    fn is_over(&self, now: Instant) -> bool {
+    /// Whether what it counted is of a second that is over.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
         self.second.is_none_or(|second| now.saturating_duration_since(second) >= Duration::from_secs(1))
     }
 }

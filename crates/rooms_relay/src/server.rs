@@ -15,6 +15,8 @@ mod handle;
 mod http;
 mod limit_table;
 mod memory;
+mod places;
+mod proxy;
 mod queue;
 mod relay;
 mod routes;
@@ -27,5 +29,6 @@ pub use self::{
     error::RelayError,
     handle::{RelayHandle, spawn},
     limit_table::{LimitError, LimitInfo},
+    proxy::{AddressRange, AddressRangeError},
     relay::Relay,
 };

@@ -103,6 +103,67 @@ fn nothing_outside_the_folder_is_served() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn hidden_files_and_links_out_of_the_folder_are_not_served() {
+    use std::os::unix::fs::symlink;
+    let outer = Folder::with_page("links");
+    fs::write(outer.0.join("secret"), "hush").unwrap();
+    let inner = outer.0.join("page");
+    fs::create_dir_all(inner.join(".git/objects")).unwrap();
+    fs::create_dir_all(inner.join("assets")).unwrap();
+    for (file, text) in [("index.html", "page"), ("assets/a.txt", "here"), (".env", "hush"), (".git/config", "hush")] {
+        fs::write(inner.join(file), text).unwrap();
+    }
+    for (target, link) in [
+        (outer.0.join("secret"), "file.txt"),
+        (outer.0.clone(), "folder"),
+        (inner.join(".env"), "shown.txt"),
+        (inner.join("assets/a.txt"), "same.txt"),
+        (outer.0.join("secret"), "index.html.gz"),
+        (inner.join("missing"), "dangling.txt"),
+    ] {
+        symlink(target, inner.join(link)).unwrap();
+    }
+    fs::create_dir(inner.join("sub")).unwrap();
+    symlink(outer.0.join("secret"), inner.join("sub/index.html")).unwrap();
+    let relay = rooms_relay::spawn(config(&inner)).unwrap();
+    for path in [
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/assets/../.env",
+        "/file.txt",
+        "/folder/secret",
+        "/shown.txt",
+        "/sub/",
+        "/sub/index.html",
+        "/index.html",
+        "/dangling.txt",
+        "/.",
+        "/./.env",
+    ] {
+        let (head, body) = get(&relay, path, "Accept-Encoding: gzip\r\n");
+        assert!(!head.starts_with("http/1.1 200") && !body.contains("hush"), "{path}: {head} {body}");
+    }
+    for path in ["/assets/a.txt", "/same.txt"] {
+        assert_eq!(get(&relay, path, "").1, "here", "{path}");
+    }
+}
+
+#[test]
+fn no_file_hides_what_the_relay_answers_itself() {
+    let folder = Folder::with_page("hiding");
+    for name in ["token", "time", "channels", "stats"] {
+        fs::write(folder.0.join(name), "a file").unwrap();
+    }
+    let relay = relay(&folder);
+    for path in ["/token?clientId=ada", "/time", "/channels", "/stats", "/token/", "//time"] {
+        assert!(!get(&relay, path, "").1.contains("a file"), "{path}");
+    }
+    assert!(get(&relay, "/token?clientId=ada", "").0.starts_with("http/1.1 200"));
+}
+
 #[test]
 fn what_the_folder_does_not_have_is_asked_of_the_relay() {
     let folder = Folder::with_page("rest");

@@ -15,10 +15,10 @@ use super::{
     principal::Principal,
     revocations::{Revocation, Revocations},
     token::{
-        self, TokenDetails,
+        self, Grant, TokenDetails,
         game::TokenEndpoint,
         mint,
-        request::{Nonces, TokenRequest, unsigned},
+        request::{MadeToken, Nonces, TokenOffer, TokenRequest},
     },
 };
 use crate::{
@@ -50,20 +50,29 @@ pub(crate) struct Authorizer {
     token_endpoint: Option<TokenEndpoint>,
     /// Tokens a second.
     token_rate: Option<u32>,
-    /// Tokens that clients ask for.
+    /// Tokens for those who have a key, or a request that is signed with one.
     tokens: RateMeter,
+    /// Tokens for games whose players show nothing. So they take none from the others.
+    game_tokens: RateMeter,
 }
 
 impl Authorizer {
     /// Lets in whoever holds one of the keys, or a token of them.
-    pub(crate) fn new(keys: &[ApiKey], token_endpoint: Option<TokenEndpoint>, token_rate: Option<u32>) -> Self {
+    /// It starts at `wall`.
+    pub(crate) fn new(
+        keys: &[ApiKey],
+        token_endpoint: Option<TokenEndpoint>,
+        token_rate: Option<u32>,
+        wall: Timestamp,
+    ) -> Self {
         Self {
             apps: Apps::new(keys),
             revocations: Revocations::default(),
-            nonces: Nonces::default(),
+            nonces: Nonces::since(wall),
             token_endpoint,
             token_rate,
             tokens: RateMeter::default(),
+            game_tokens: RateMeter::default(),
         }
     }
 
@@ -142,22 +151,40 @@ impl Authorizer {
         credentials: Option<&Credentials>,
         moment: Moment,
     ) -> Result<TokenDetails, ErrorInfo> {
-        self.count_token(moment)?;
-        let request = TokenRequest::parse(body, key_name)?;
-        let keys = self.apps.keys_named(key_name)?;
-        let key = if request.is_signed() {
-            keys.into_iter().find(|key| request.is_signed_with(key)).ok_or_else(unsigned)?
-        } else {
-            let Some(Credentials::Key(text)) = credentials else { return Err(unsigned()) };
-            self.apps.key(text).filter(|key| key.name() == key_name).ok_or_else(unsigned)?
+        let offer = self.offer(key_name, credentials, moment)?;
+        let made = offer.make(TokenRequest::parse(body, key_name)?)?;
+        self.hand_out(made, moment)
+    }
+
+    /// What somebody may get who asks for a token of the key `key_name` and shows `credentials`, or signs the request.
+    ///
+    /// # Errors
+    /// 40400 and 40101 where the relay has no such key.
+    pub(crate) fn offer(
+        &self,
+        key_name: &str,
+        credentials: Option<&Credentials>,
+        moment: Moment,
+    ) -> Result<TokenOffer, ErrorInfo> {
+        let keys = self.apps.keys_named(key_name)?.into_iter().cloned().collect();
+        let shown = match credentials {
+            Some(Credentials::Key(text)) => self.apps.key(text).filter(|key| key.name() == key_name).cloned(),
+            _ => None,
         };
-        let grant = request.grant()?;
-        let details = mint(key, grant, moment.wall)?;
-        // Last, so that a request which was refused can be sent again.
-        if request.is_signed() {
+        Ok(TokenOffer::new(key_name, keys, shown, moment.wall))
+    }
+
+    /// Hands out a token that was made for a request with a right signature, or for somebody who showed the key. Last, so that a
+    /// request which was refused can be sent again.
+    ///
+    /// # Errors
+    /// 42918 for one too many in a second, 40104 and 40105 for a request that is old or was used.
+    pub(crate) fn hand_out(&mut self, made: MadeToken, moment: Moment) -> Result<TokenDetails, ErrorInfo> {
+        count(&mut self.tokens, self.token_rate, moment)?;
+        if let Some(request) = made.signed {
             request.check_fresh(&mut self.nonces, moment.wall)?;
         }
-        Ok(details)
+        Ok(made.details)
     }
 
     /// Makes a token for one player in one room.
@@ -165,27 +192,35 @@ impl Authorizer {
     /// # Errors
     /// As [`Hub::game_token`](crate::Hub::game_token).
     pub(crate) fn game_token(&mut self, room: &str, player: &str, moment: Moment) -> Result<TokenDetails, ErrorInfo> {
+        let (key, grant) = self.game_grant(room, player, false, moment)?;
+        mint(&key, grant, moment.wall)
+    }
+
+    /// What the token for one player in one room is to be for, and the key that signs it. `is_known` tells whether the player came
+    /// with right credentials of any kind.
+    ///
+    /// # Errors
+    /// As [`Hub::game_token`](crate::Hub::game_token).
+    pub(crate) fn game_grant(
+        &mut self,
+        room: &str,
+        player: &str,
+        is_known: bool,
+        moment: Moment,
+    ) -> Result<(Arc<ApiKey>, Grant), ErrorInfo> {
         let off = || not_found("this relay gives no tokens to games; switch it on");
-        self.count_token(moment)?;
+        let meter = if is_known { &mut self.tokens } else { &mut self.game_tokens };
+        count(meter, self.token_rate, moment)?;
         let endpoint = self.token_endpoint.as_ref().ok_or_else(off)?;
         let grant = endpoint.grant(room, player)?;
         let keys = self.apps.keys_named(&endpoint.key)?;
         let key = keys.first().ok_or_else(off)?;
-        mint(key, grant, moment.wall)
+        Ok((Arc::clone(key), grant))
     }
 
     /// Whether a player who asks for a token may leave the room out.
     pub(crate) fn gives_every_channel(&self) -> bool {
         self.token_endpoint.as_ref().is_some_and(|endpoint| endpoint.every_channel)
-    }
-
-    fn count_token(&mut self, moment: Moment) -> Result<(), ErrorInfo> {
-        if !self.tokens.has_capacity(1, self.token_rate, moment.now) {
-            let why = "too many tokens are asked for in one second; try again in a moment";
-            return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
-        }
-        self.tokens.count(1, moment.now);
-        Ok(())
     }
 
     /// How many members a channel of `app` may have, where the app has a limit of its own.
@@ -229,6 +264,15 @@ impl Authorizer {
             false => Err(not_found("this application was not made by a test suite, so it stays")),
         }
     }
+}
+
+fn count(meter: &mut RateMeter, rate: Option<u32>, moment: Moment) -> Result<(), ErrorInfo> {
+    if !meter.has_capacity(1, rate, moment.now) {
+        let why = "too many tokens are asked for in one second; try again in a moment";
+        return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
+    }
+    meter.count(1, moment.now);
+    Ok(())
 }
 
 /// Decides who shows `credentials` at `wall` and wants to be `client_id`.

@@ -202,6 +202,11 @@ impl Capability {
         Resource::parse(text).is_some_and(|resource| self.resources.contains_key(&resource))
     }
 
+    /// How many resources it names, at least one.
+    pub(crate) fn resources(&self) -> usize {
+        self.resources.len().max(1)
+    }
+
     /// The modes that an attachment to `channel` may have.
     pub(crate) fn modes(&self, channel: &ChannelName) -> Flags {
         let operations = self.on(channel);

@@ -31,6 +31,12 @@ pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(2 * 60);
 /// Longest token, in bytes. It holds a capability of the largest size.
 const MAX_TOKEN: usize = 32 * 1024;
 
+/// Longest header of a token, in bytes. It names an algorithm and a key.
+const MAX_HEADER: usize = 2 * 1024;
+
+/// The end of the year 9999, in seconds: the latest time that a token may name. What is later is no time but a mistake.
+const LATEST: f64 = 253_402_300_799.0;
+
 /// A token and what it is for (`TD1`).
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -155,7 +161,16 @@ fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<
     if token.split('.').count() != 3 || token.len() > MAX_TOKEN {
         return Err(invalid_credentials("this is no token; get one for a key of this relay"));
     }
+    if token.split('.').next().is_some_and(|header| header.len() > MAX_HEADER) {
+        return Err(unreadable("the header of the JWT is too long; it holds the algorithm and the key's name"));
+    }
     let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable("the header of the JWT cannot be read"))?;
+    // Whoever does not understand what is critical must refuse the token (RFC 7515, 4.1.11). The relay understands nothing beyond.
+    if header.crit.is_some() {
+        return Err(unreadable(
+            "the header of the JWT has critical fields, of which the relay knows none; leave crit out",
+        ));
+    }
     let name = header.kid.ok_or_else(|| unreadable("the JWT does not name its key; put the key's name into kid"))?;
     let mut validation = Validation::new(Algorithm::HS256);
     // Times are compared below, to the millisecond and by the hub's clock.
@@ -192,7 +207,13 @@ fn check_times(claims: &Claims, wall: Timestamp) -> Result<(), ErrorInfo> {
 }
 
 fn expiry(claims: &Claims) -> Result<Timestamp, ErrorInfo> {
-    claims.exp.map(milliseconds).ok_or_else(|| unreadable("the JWT does not say when it runs out; give it exp"))
+    let exp = claims.exp.ok_or_else(|| unreadable("the JWT does not say when it runs out; give it exp"))?;
+    if exp > LATEST {
+        return Err(unreadable(
+            "the exp of the JWT is no time; it is a number of seconds since 1970, not of milliseconds",
+        ));
+    }
+    Ok(milliseconds(exp))
 }
 
 fn claim(key: &Arc<ApiKey>, claims: Claims, wall: Timestamp) -> Result<Claim, ErrorInfo> {

@@ -10,6 +10,7 @@ use super::{
     call::{JSON, MSGPACK, answer_format},
     message::{RestRequest, RestResponse},
 };
+use crate::budget::Charge;
 use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
 
 /// The headers that a page in a browser may send beside those that it always may.
@@ -26,7 +27,6 @@ const EXPOSED_HEADERS: &str = "link, x-ably-errorcode, x-ably-errormessage";
 const PREFLIGHT_AGE: &str = "3600";
 
 /// The body of an answer. It may contain a token, so it has no debug output.
-#[derive(Clone)]
 pub(crate) enum Body {
     /// None.
     Nothing,
@@ -39,7 +39,6 @@ pub(crate) enum Body {
 }
 
 /// An answer before it is written.
-#[derive(Clone)]
 pub(crate) struct Reply {
     /// The HTTP status.
     pub(crate) status: u16,
@@ -48,12 +47,29 @@ pub(crate) struct Reply {
     /// The `Link` header.
     pub(crate) links: Option<String>,
     error: Option<ErrorInfo>,
+    /// The bytes of the body, where they are many.
+    #[cfg_attr(
+        any(not(feature = "server"), target_arch = "wasm32"),
+        expect(dead_code, reason = "without a server nobody asks how many they are")
+    )]
+    charge: Option<Charge>,
 }
 
 impl Reply {
     /// An answer to a request that succeeded.
     pub(crate) fn new(status: u16, body: Body) -> Self {
-        Self { status, body, links: None, error: None }
+        Self { status, body, links: None, error: None, charge: None }
+    }
+
+    /// The same, with its body charged until the answer is written out.
+    pub(crate) fn with_charge(self, charge: Charge) -> Self {
+        Self { charge: Some(charge), ..self }
+    }
+
+    /// The bytes that its body takes before it is written out, as far as they are many.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn bytes(&self) -> usize {
+        self.charge.as_ref().map_or(0, Charge::bytes)
     }
 
     /// One page of a list.

@@ -1,4 +1,6 @@
-//! A request taken apart: path, query, formats and credentials.
+//! The head of a request taken apart: path, query, formats and credentials. And its body, read with a bound.
+
+use std::net::IpAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::de::DeserializeOwned;
@@ -15,44 +17,41 @@ pub(super) const MSGPACK: &str = "application/x-msgpack";
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// A request taken apart. Its query may contain a key, so it has no debug output.
-pub(crate) struct Call<'a> {
-    /// The request itself.
-    pub(crate) request: &'a RestRequest,
+/// The head of a request, taken apart. Its query may contain a key, so it has no debug output.
+#[derive(Clone)]
+pub(crate) struct Call {
+    /// The request itself. Its body is not read here.
+    pub(crate) request: RestRequest,
     /// The segments of the path, without their escapes.
     pub(crate) path: Vec<String>,
+    /// The client's credentials, or why they cannot be read.
+    pub(crate) credentials: Result<Option<Credentials>, ErrorInfo>,
+    /// The address that the client comes from, as far as it is known.
+    pub(crate) address: Option<IpAddr>,
     query: Vec<(SmolStr, String)>,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// Takes a request apart.
     ///
     /// # Errors
     /// 40000 for a path whose escapes are not text.
-    pub(crate) fn parse(request: &'a RestRequest) -> Result<Self, ErrorInfo> {
+    pub(crate) fn parse(request: RestRequest, address: Option<IpAddr>) -> Result<Self, ErrorInfo> {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         // Split first, so that an escaped slash stays inside its segment.
         let segments = path.strip_prefix('/').unwrap_or(path).split('/').map(unescape);
         let path = segments.collect::<Option<_>>().ok_or_else(|| {
             ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, "the escapes in the path are no UTF-8; escape its bytes")
         })?;
+        let credentials = Credentials::from_http(request.header("authorization"), query);
         let query = form_urlencoded::parse(query.as_bytes());
         let query = query.map(|(name, value)| (SmolStr::new(name), value.into_owned())).collect();
-        Ok(Self { request, path, query })
+        Ok(Self { request, path, credentials, address, query })
     }
 
     /// A parameter of the query.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The client's credentials: `Authorization: Basic` or `Bearer`, or those in the query, as for a connection.
-    ///
-    /// # Errors
-    /// As [`Credentials::from_http`].
-    pub(crate) fn credentials(&self) -> Result<Option<Credentials>, ErrorInfo> {
-        let (_, query) = self.request.target.split_once('?').unwrap_or_default();
-        Credentials::from_http(self.request.header("authorization"), query)
     }
 
     /// Who the client says it is, in base64 (`RSA7e2`).
@@ -63,22 +62,30 @@ impl<'a> Call<'a> {
         Some(decoded.unwrap_or_else(|| id.to_owned()).into())
     }
 
-    /// The body, read as its `Content-Type` says.
+    /// The format of the body, as its `Content-Type` says.
+    pub(crate) fn body_format(&self) -> Format {
+        match self.request.header("content-type") {
+            Some(kind) if kind.starts_with(MSGPACK) => Format::MsgPack,
+            _ => Format::Json,
+        }
+    }
+
+    /// A body, read as its `Content-Type` says.
     ///
     /// # Errors
     /// 40001 for a body that cannot be read.
-    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, ErrorInfo> {
-        let is_msgpack = self.request.header("content-type").is_some_and(|kind| kind.starts_with(MSGPACK));
-        let read = if is_msgpack {
-            msgpack::from_slice(&self.request.body).map_err(|error| error.to_string())
-        } else {
-            serde_json::from_slice(&self.request.body).map_err(|error| error.to_string())
-        };
-        read.map_err(|why| {
-            let message = format!("the body cannot be read: {why}; check it and its Content-Type");
-            ErrorInfo::new(ErrorCode::INVALID_BODY, 400, message)
-        })
+    pub(crate) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ErrorInfo> {
+        match self.body_format() {
+            Format::MsgPack => msgpack::from_slice(body).map_err(unreadable),
+            Format::Json => serde_json::from_slice(body).map_err(unreadable),
+        }
     }
+}
+
+/// The error for a body that cannot be read.
+pub(crate) fn unreadable(why: impl std::fmt::Display) -> ErrorInfo {
+    let message = format!("the body cannot be read: {why}; check it and its Content-Type");
+    ErrorInfo::new(ErrorCode::INVALID_BODY, 400, message)
 }
 
 impl RestRequest {
@@ -98,7 +105,7 @@ pub(super) fn answer_format(param: Option<&str>, request: &RestRequest) -> Forma
 }
 
 /// Replaces `%XX`, once. `None` where the result is not UTF-8.
-fn unescape(segment: &str) -> Option<String> {
+pub(crate) fn unescape(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -119,8 +126,12 @@ mod tests {
         RestRequest { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
     }
 
+    fn parse(request: RestRequest) -> Result<Call, ErrorInfo> {
+        Call::parse(request, None)
+    }
+
     fn path(target: &str) -> Option<Vec<String>> {
-        Call::parse(&request(target, &[])).ok().map(|call| call.path)
+        parse(request(target, &[])).ok().map(|call| call.path)
     }
 
     #[test]
@@ -132,17 +143,17 @@ mod tests {
 
     #[test]
     fn the_client_id_comes_in_base64_or_as_it_is() {
-        let id = |text: &str| Call::parse(&request("/x", &[("x-ably-clientid", text)])).unwrap().client_id();
+        let id = |text: &str| parse(request("/x", &[("x-ably-clientid", text)])).unwrap().client_id();
         assert_eq!(id(&BASE64.encode("ada")), Some("ada".into()));
         assert_eq!(id("ada!"), Some("ada!".into()));
-        assert_eq!(Call::parse(&request("/x", &[])).unwrap().client_id(), None);
+        assert_eq!(parse(request("/x", &[])).unwrap().client_id(), None);
     }
 
     #[test]
     fn the_answer_has_the_format_that_is_asked_for() {
         let format = |target: &str, accept: &str| {
             let request = request(target, &[("accept", accept)]);
-            answer_format(Call::parse(&request).unwrap().param("format"), &request)
+            answer_format(parse(request.clone()).unwrap().param("format"), &request)
         };
         assert_eq!(format("/x", "application/x-msgpack,application/json"), Format::MsgPack);
         assert_eq!(format("/x", "application/json,application/x-msgpack"), Format::Json);

@@ -42,7 +42,7 @@ impl Paging {
     ///
     /// # Errors
     /// 40003 for a limit that is not a number from 1 to 1,000.
-    pub(crate) fn parse(call: &Call<'_>) -> Result<Self, ErrorInfo> {
+    pub(crate) fn parse(call: &Call) -> Result<Self, ErrorInfo> {
         let limit = match call.param("limit") {
             None => DEFAULT_LIMIT,
             Some(text) => text
@@ -109,7 +109,7 @@ impl HistoryQuery {
     ///
     /// # Errors
     /// 40003 for a value that makes no sense.
-    pub(crate) fn parse(call: &Call<'_>) -> Result<Self, ErrorInfo> {
+    pub(crate) fn parse(call: &Call) -> Result<Self, ErrorInfo> {
         let time = |name: &str, default: i64| match call.param(name) {
             None => Ok(Timestamp(default)),
             Some(text) => text.parse().map(Timestamp).map_err(|_| invalid("start and end are times in milliseconds")),
@@ -144,7 +144,7 @@ mod tests {
 
     fn query(query: &str) -> Result<HistoryQuery, u32> {
         let request = RestRequest { target: format!("/channels/a/messages?{query}"), ..RestRequest::default() };
-        let call = Call::parse(&request).unwrap();
+        let call = Call::parse(request, None).unwrap();
         HistoryQuery::parse(&call).map_err(|error| error.code.0)
     }
 

@@ -81,9 +81,14 @@ impl Channels {
         self.registry.get(key)
     }
 
-    /// The keys of all channels, in no order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &ChannelKey> {
-        self.registry.keys()
+    /// The keys of an app's channels whose names begin with `prefix` and come after `after`, in order.
+    pub(crate) fn keys_from(
+        &self,
+        app: &AppId,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = &ChannelKey> {
+        self.registry.keys_from(app, prefix, after)
     }
 
     /// Adds what the channels hold to `stats`. Looks at every channel.

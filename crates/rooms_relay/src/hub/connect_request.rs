@@ -1,6 +1,6 @@
 //! What a client asks for in the address of its WebSocket.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use url::form_urlencoded;
 
@@ -36,6 +36,8 @@ pub struct ConnectRequest {
     pub heartbeat_interval: Option<Duration>,
     /// `remainPresentFor`: how long its members stay after an abrupt drop.
     pub remain_present_for: Option<Duration>,
+    /// The address that the client comes from, as far as the driver knows it. It is not part of the query.
+    pub address: Option<IpAddr>,
 }
 
 impl ConnectRequest {
@@ -116,6 +118,7 @@ impl fmt::Debug for ConnectRequest {
             .field("version", &self.version)
             .field("format", &self.format)
             .field("client_id", &self.client_id)
+            .field("address", &self.address)
             .field("no_echo", &self.no_echo)
             .field("heartbeats", &self.heartbeats)
             .field("resume", &self.resume)

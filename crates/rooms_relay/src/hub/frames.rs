@@ -15,13 +15,59 @@ use super::{
     },
     connection::{ack_log::Outcome, caller::Caller},
     output::LinkId,
+    shares::Owner,
 };
 use crate::{auth::Identity, error::protocol_error, moment::Moment};
 use rooms_protocol::{
     Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, MessageSerial, MsgSerial, PublishResult,
 };
 
+/// What brings a channel into being.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// A frame of this connection.
+    Connection(&'a ConnectionId),
+    /// A request over HTTP of this owner.
+    Request(&'a Owner),
+}
+
 impl Hub {
+    /// Refuses a channel that would come into being for somebody who has too many. Returns whose it will be; `None` where the
+    /// channel is in memory already.
+    fn check_new_channel(
+        &self,
+        key: &ChannelKey,
+        source: Source<'_>,
+        moment: Moment,
+    ) -> Result<Option<Owner>, ErrorInfo> {
+        if self.channels.get(key).is_some() {
+            return Ok(None);
+        }
+        let owner = match source {
+            Source::Connection(id) => self.shares.owner(id),
+            Source::Request(owner) => Some(owner),
+        };
+        owner.map_or(Ok(()), |owner| self.shares.check_channel(owner, moment.now))?;
+        Ok(owner.cloned())
+    }
+
+    /// Counts a channel for its owner, if it came into being.
+    fn note_new_channel(&mut self, key: &ChannelKey, newcomer: Option<Owner>, moment: Moment) {
+        if let Some(owner) = newcomer
+            && self.channels.get(key).is_some()
+        {
+            self.shares.add_channel(key.clone(), owner, moment.now);
+        }
+    }
+
+    /// Drops what a channel kept long enough, and the channel itself where nobody would notice.
+    pub(super) fn trim_channel(&mut self, key: ChannelKey, now: Instant) {
+        self.channels.trim(key.clone(), now, &mut self.effects.timers);
+        if self.channels.get(&key).is_none() {
+            self.shares.remove_channel(&key);
+        }
+    }
+
     /// Answers ATTACH with ATTACHED and what follows it, or with ERROR on the channel.
     pub(super) fn attach(&mut self, caller: &Caller, frame: &Frame, moment: Moment) {
         let Some(name) = frame.channel.clone() else {
@@ -62,7 +108,10 @@ impl Hub {
             serial: frame.channel_serial.as_ref(),
             attachment,
         };
-        self.channels.attach(request, moment, &mut self.effects)?;
+        let newcomer = self.check_new_channel(&key, Source::Connection(&caller.id), moment)?;
+        let attached = self.channels.attach(request, moment, &mut self.effects);
+        self.note_new_channel(&key, newcomer, moment);
+        attached?;
         self.connections.note_attached(&caller.id, name.clone(), key);
         Ok(())
     }
@@ -119,7 +168,7 @@ impl Hub {
             publisher: Some(caller.id.clone()),
             messages: frame.messages,
         };
-        let serials = self.publish(publish, &caller.principal.identity, moment)?;
+        let serials = self.publish(publish, &caller.principal.identity, Source::Connection(&caller.id), moment)?;
         Ok(Outcome::Published(PublishResult { serials }))
     }
 
@@ -128,6 +177,7 @@ impl Hub {
         &mut self,
         mut publish: Publish,
         identity: &Identity,
+        source: Source<'_>,
         moment: Moment,
     ) -> Result<Vec<Option<MessageSerial>>, ErrorInfo> {
         // A publish of nothing does not bring its channel into being.
@@ -138,7 +188,10 @@ impl Hub {
         self.rates.check_publish(load.messages, moment.now)?;
         self.connections.check_publish(publish.publisher.as_ref(), load.messages, moment.now)?;
         let (key, publisher) = (publish.key.clone(), publish.publisher.clone());
-        let accepted = self.channels.accept(publish, load, moment, &mut self.effects.timers)?;
+        let newcomer = self.check_new_channel(&key, source, moment)?;
+        let accepted = self.channels.accept(publish, load, moment, &mut self.effects.timers);
+        self.note_new_channel(&key, newcomer, moment);
+        let accepted = accepted?;
         if let Some(delivery) = accepted.delivery {
             self.deliver(publisher.as_ref(), &key, delivery, moment.now);
         }
@@ -195,7 +248,10 @@ impl Hub {
             key: key.clone(),
         };
         update.prepare(&caller.principal.identity, &self.limits)?;
-        let verdict = self.channels.update_presence(update, moment, &mut self.effects)?;
+        let newcomer = self.check_new_channel(&key, Source::Connection(&caller.id), moment)?;
+        let verdict = self.channels.update_presence(update, moment, &mut self.effects);
+        self.note_new_channel(&key, newcomer, moment);
+        let verdict = verdict?;
         self.connections.note_presence(&caller.id, &key, verdict, moment.now, &mut self.effects.timers);
         Ok(Outcome::Accepted)
     }

@@ -6,8 +6,9 @@ use super::{
     Hub,
     channel::{attach_request::Address, key::ChannelKey, presence::LeaveReason},
     connect_request::ConnectRequest,
-    connection::caller::Caller,
+    connection::{caller::Caller, state::HubConnection},
     output::LinkId,
+    shares::{Admission, Owner},
 };
 use crate::{
     auth::{Principal, token::expired},
@@ -39,14 +40,31 @@ impl Hub {
                 self.leave_where_forbidden(&resumed.id, moment);
                 resumed.id
             }
-            None => self.connections.begin(principal, moment.now, &mut self.random)?,
+            None => self.begin(principal, request, moment)?,
         };
+        self.shares.resume_connection(&id);
         let timers = &mut self.effects.timers;
         self.connections.put_on_link(link, &id, request, timers);
         self.links.insert(link, id.clone(), request, moment.now, timers);
         self.connections.watch_token(&id, moment, timers);
         self.send_connected(link, &id, error, moment);
         Ok(())
+    }
+
+    /// Begins a connection, if its client has not too many. It may take the place of one that was dropped.
+    fn begin(
+        &mut self,
+        principal: Principal,
+        request: &ConnectRequest,
+        moment: Moment,
+    ) -> Result<ConnectionId, ErrorInfo> {
+        let owner = Owner::of(&principal, request.address);
+        while let Admission::After(dropped) = self.shares.admit_connection(&owner, moment.now)? {
+            self.end_connection(&dropped, moment);
+        }
+        let id = self.connections.begin(principal, moment.now, &mut self.random)?;
+        self.shares.add_connection(id.clone(), owner, moment.now);
+        Ok(id)
     }
 
     fn send_connected(&mut self, link: LinkId, id: &ConnectionId, error: Option<ErrorInfo>, moment: Moment) {
@@ -65,6 +83,7 @@ impl Hub {
     /// Takes a link off its connection and off all channels. The connection can be resumed for a while.
     pub(super) fn close_link(&mut self, link: LinkId, moment: Moment) {
         let Some(id) = self.links.remove(link, &mut self.effects.timers) else { return };
+        self.shares.drop_connection(&id, self.connections.get(&id).is_some_and(HubConnection::is_used));
         for (name, key) in self.connections.lose_link(&id, moment.now, &mut self.effects.timers) {
             self.channels.detach(link, &name, &key, moment.now, &mut self.effects.timers);
         }
@@ -80,6 +99,7 @@ impl Hub {
             self.leave(id, &key, reason, moment);
         }
         let timers = &mut self.effects.timers;
+        self.shares.remove_connection(id);
         let Some(ended) = self.connections.end(id, timers) else { return };
         if let Some(link) = ended.link {
             self.links.remove(link, timers);

@@ -2,12 +2,16 @@
 //!
 //! The rates of one connection, of one channel and of tokens belong to the parts that own those.
 
-use std::sync::Arc;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use web_time::Instant;
 
+use super::shares::Address;
 use crate::limits::{Limits, RateMeter, rate_exceeded};
 use rooms_protocol::{ErrorCode, ErrorInfo};
+
+/// Most addresses whose rate of strangers' requests is known at a time.
+const ADDRESSES: usize = 4_096;
 
 /// What counts towards the rates of the whole relay.
 #[derive(Debug)]
@@ -15,14 +19,23 @@ pub(crate) struct RateLimits {
     limits: Arc<Limits>,
     /// Messages that all connections send and receive.
     messages: RateMeter,
-    /// Requests over HTTP.
+    /// Requests over HTTP with right credentials.
     requests: RateMeter,
+    strangers: Strangers,
+}
+
+/// Requests over HTTP of those who show no right credentials.
+#[derive(Debug, Default)]
+struct Strangers {
+    all: RateMeter,
+    /// Those of each address. Kept for a second.
+    by_address: HashMap<Address, RateMeter>,
 }
 
 impl RateLimits {
     /// Meters that counted nothing.
     pub(crate) fn new(limits: Arc<Limits>) -> Self {
-        Self { limits, messages: RateMeter::default(), requests: RateMeter::default() }
+        Self { limits, messages: RateMeter::default(), requests: RateMeter::default(), strangers: Strangers::default() }
     }
 
     /// Takes other limits.
@@ -30,16 +43,41 @@ impl RateLimits {
         self.limits = limits;
     }
 
-    /// Counts a request over HTTP.
+    /// Counts a request over HTTP with right credentials.
     ///
     /// # Errors
     /// 42918 for one too many in a second.
     pub(crate) fn count_request(&mut self, now: Instant) -> Result<(), ErrorInfo> {
         if !self.requests.has_capacity(1, self.limits.request_rate, now) {
-            let why = "too many requests in one second; try again in a moment";
-            return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
+            return Err(too_many_requests());
         }
         self.requests.count(1, now);
+        Ok(())
+    }
+
+    /// Counts a request over HTTP without right credentials, for its address first.
+    ///
+    /// # Errors
+    /// 42918 for one too many in a second.
+    pub(crate) fn count_stranger(&mut self, address: Option<IpAddr>, now: Instant) -> Result<(), ErrorInfo> {
+        let Strangers { all, by_address } = &mut self.strangers;
+        if !all.has_capacity(1, self.limits.stranger_rate, now) {
+            return Err(too_many_requests());
+        }
+        if by_address.len() >= ADDRESSES {
+            by_address.retain(|_, meter| !meter.is_over(now));
+        }
+        if let Some(address) = address.map(Address::from) {
+            let known = by_address.get(&address).copied().unwrap_or_default();
+            // Where very many addresses come at once, the rate of all bounds them.
+            if !known.has_capacity(1, self.limits.stranger_rate_per_address, now) {
+                return Err(too_many_requests());
+            }
+            if by_address.len() < ADDRESSES || by_address.contains_key(&address) {
+                by_address.entry(address).or_default().count(1, now);
+            }
+        }
+        all.count(1, now);
         Ok(())
     }
 
@@ -65,9 +103,33 @@ impl RateLimits {
     }
 }
 
+fn too_many_requests() -> ErrorInfo {
+    let why = "too many requests in one second; try again in a moment";
+    ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strangers_have_a_rate_of_their_address_and_one_of_all_and_take_nothing_from_others() {
+        let limits = Limits {
+            request_rate: Some(1),
+            stranger_rate_per_address: Some(2),
+            stranger_rate: Some(3),
+            ..Limits::default()
+        };
+        let mut rates = RateLimits::new(Arc::new(limits));
+        let now = Instant::now();
+        let mut ask = |address: Option<u8>| {
+            rates.count_stranger(address.map(|last| [10, 0, 0, last].into()), now).map_err(|error| error.code.0)
+        };
+        assert_eq!([1, 1, 1].map(|address| ask(Some(address))), [Ok(()), Ok(()), Err(42918)]);
+        assert_eq!([2, 2].map(|address| ask(Some(address))), [Ok(()), Err(42918)]);
+        assert_eq!(ask(None), Err(42918));
+        assert_eq!(rates.count_request(now), Ok(()));
+    }
 
     #[test]
     fn requests_and_messages_have_separate_meters() {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use web_time::Instant;
 
-use super::{Hub, config::HubConfig, connection::caller::Caller, timer::HubTimer};
+use super::{Hub, config::HubConfig, connection::caller::Caller, shares::has_several_keys, timer::HubTimer};
 use crate::{
     auth::{
         authorizer::Standing,
@@ -31,6 +31,7 @@ impl Hub {
         self.connections.set_limits(Arc::clone(&limits));
         self.channels.set_limits(&limits);
         self.rates.set_limits(Arc::clone(&limits));
+        self.shares.set_limits(Arc::clone(&limits), has_several_keys(&config.keys));
         self.authorizer.reconfigure(&config.keys, config.token_endpoint, limits.token_rate);
         self.is_sandbox = config.sandbox;
         self.limits = limits;

@@ -1,17 +1,25 @@
 //! Requests over HTTP: which path leads to which answer.
+//!
+//! The hub looks at the head of a request first: who asks, and whether they may. What takes time is done outside the hub, as
+//! [`Work`]: reading the body, checking signatures, signing. Its result may come back as a [`Job`].
 
 mod channels;
 mod publish;
 mod revoke;
 mod tokens;
+mod work;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use web_time::Instant;
 
+use self::work::Publishing;
+pub(crate) use self::work::{Asked, Done, Job, Work};
 use super::{
     Hub,
     channel::{attach_request::Address, key::ChannelKey, publish::Publish},
     connection::state::random_id,
+    frames::Source,
+    shares::Owner,
 };
 use crate::{
     auth::{Operation, Principal},
@@ -19,100 +27,156 @@ use crate::{
     http::{Body, Call, Paging, Reply, RestRequest, RestResponse, respond},
     moment::Moment,
 };
-use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo};
+use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, Message};
 
 impl Hub {
     /// Answers a request over HTTP. What it publishes is in [`poll_output`](Self::poll_output).
     pub fn rest(&mut self, request: &RestRequest, now: Instant) -> RestResponse {
-        let reply = match request.method.as_str() {
-            // A browser asks this before it sends the request itself. The answer is in the headers.
-            "OPTIONS" => Ok(Reply::new(204, Body::Nothing)),
-            // Nobody would receive what is published now.
-            _ if self.is_shut_down => {
-                Err(ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "the relay is being stopped; come back in a moment"))
-            }
-            _ => self
-                .rates
-                .count_request(now)
-                .and_then(|()| Call::parse(request))
-                .and_then(|call| self.route(&call, self.clock.at(now))),
-        };
+        let head = RestRequest { body: Vec::new(), ..request.clone() };
+        let reply = Call::parse(head, None).and_then(|call| match self.ask(&call, now) {
+            Asked::Answer(reply) => Ok(reply),
+            Asked::Work(work) => match work.run(&call, &request.body, &self.limits)? {
+                Done::Answer(reply) => Ok(reply),
+                Done::Job(job) => Ok(self.finish(*job, now)),
+            },
+        });
         respond(request, reply.unwrap_or_else(Reply::from))
     }
 
-    fn route(&mut self, call: &Call<'_>, moment: Moment) -> Result<Reply, ErrorInfo> {
-        let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        match (call.request.method.as_str(), path.as_slice()) {
-            ("GET", ["time"]) => Ok(Reply::new(200, Body::Value(json!([moment.wall])))),
-            ("GET", ["channels"]) => channels::list(call, &self.principal(call, moment)?, &self.channels),
-            ("GET", ["channels", name]) => {
-                let (_, key) = self.channel_of(call, name, Operation::ChannelMetadata, moment)?;
-                Ok(channels::details(name, self.channels.get(&key)))
+    /// Looks at the head of a request. Its body is not needed here.
+    pub(crate) fn ask(&mut self, call: &Call, now: Instant) -> Asked {
+        // A browser asks this before it sends the request itself. The answer is in the headers.
+        if call.request.method == "OPTIONS" {
+            return Asked::Answer(Reply::new(204, Body::Nothing));
+        }
+        // Nobody would receive what is published now.
+        if self.is_shut_down {
+            return Asked::Answer(being_stopped().into());
+        }
+        let moment = self.clock.at(now);
+        let principal = self.principal(call, moment);
+        let counted = match &principal {
+            Ok(_) => self.rates.count_request(now),
+            // It has a right signature, perhaps. Who checks it counts it.
+            Err(_) if is_token_request(call) => Ok(()),
+            Err(_) => self.rates.count_stranger(call.address, now),
+        };
+        counted.and_then(|()| self.route(call, principal, moment)).into()
+    }
+
+    /// Does what the body of a request asks for. Its head was looked at before.
+    pub(crate) fn finish(&mut self, job: Job, now: Instant) -> Reply {
+        if self.is_shut_down {
+            return being_stopped().into();
+        }
+        let moment = self.clock.at(now);
+        let reply = match job {
+            Job::Publish { to, messages } => self.publish_over_http(*to, messages, moment),
+            Job::Token(made) => {
+                let details = self.authorizer.hand_out(*made, moment);
+                details.map(|details| Reply::new(201, Body::Value(tokens::token_body(&details))))
             }
-            ("POST", ["channels", name, "messages"]) => self.publish_over_http(call, name, moment),
+            Job::Revoke { key, request } => self.revoke_over_http(&key, &request, moment),
+            Job::App { body, host } => self.create_app(&body, now).map(|app| tokens::new_app(&host, app)),
+        };
+        reply.unwrap_or_else(Reply::from)
+    }
+
+    fn route(
+        &mut self,
+        call: &Call,
+        principal: Result<Principal, ErrorInfo>,
+        moment: Moment,
+    ) -> Result<Asked, ErrorInfo> {
+        let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+        let reply = match (call.request.method.as_str(), path.as_slice()) {
+            ("GET", ["time"]) => Reply::new(200, Body::Value(json!([moment.wall]))),
+            ("GET", ["channels"]) => channels::list(call, &principal?, &self.channels, &self.budget)?,
+            ("GET", ["channels", name]) => {
+                let key = channel_of(&principal?, name, Operation::ChannelMetadata)?;
+                channels::details(name, self.channels.get(&key))
+            }
+            ("POST", ["channels", name, "messages"]) => {
+                let principal = principal?;
+                let key = channel_of(&principal, name, Operation::Publish)?;
+                let owner = Owner::of(&principal, call.address);
+                let name = (*name).to_owned();
+                return Ok(Asked::Work(Box::new(Work::Publish(Box::new(Publishing { name, key, principal, owner })))));
+            }
             ("GET", ["channels", name, "messages"]) => {
-                let (_, key) = self.channel_of(call, name, Operation::History, moment)?;
-                channels::message_history(call, self.channels.get(&key), self.channels.node())
+                let key = channel_of(&principal?, name, Operation::History)?;
+                channels::message_history(call, self.channels.get(&key), self.channels.node(), &self.budget)?
             }
             ("GET", ["channels", name, "presence"]) => {
-                let (_, key) = self.channel_of(call, name, Operation::Subscribe, moment)?;
-                channels::members(call, self.channels.get(&key))
+                let key = channel_of(&principal?, name, Operation::Subscribe)?;
+                channels::members(call, self.channels.get(&key), &self.budget)?
             }
             ("GET", ["channels", name, "presence", "history"]) => {
-                let (_, key) = self.channel_of(call, name, Operation::History, moment)?;
-                channels::presence_history(call, self.channels.get(&key))
+                let key = channel_of(&principal?, name, Operation::History)?;
+                channels::presence_history(call, self.channels.get(&key), &self.budget)?
             }
             ("GET", ["stats"]) => {
-                self.principal(call, moment)?.check_anywhere(Operation::Stats)?;
+                principal?.check_anywhere(Operation::Stats)?;
                 // The relay keeps no statistics.
-                Ok(Reply::page(Body::Value(json!([])), Paging::parse(call)?.links("stats", None)))
+                Reply::page(Body::Value(json!([])), Paging::parse(call)?.links("stats", None))
             }
-            ("POST", ["keys", key, "requestToken"]) => tokens::for_request(call, key, &mut self.authorizer, moment),
-            ("POST", ["keys", key, "revokeTokens"]) => self.revoke_over_http(call, key, moment),
-            ("GET", ["token"]) => tokens::for_game(call, &mut self.authorizer, moment),
-            ("POST", ["apps"]) if self.is_sandbox => {
-                let app = self.create_app(&call.body::<Value>()?, moment.now)?;
-                Ok(tokens::new_app(call, app))
+            ("POST", ["keys", key, "revokeTokens"]) => {
+                let key = revoke::key_of(call, key, &principal?)?;
+                return Ok(Asked::Work(Box::new(Work::Revoke { key })));
             }
+            ("POST", ["keys", key, "requestToken"]) => {
+                let offer = self.authorizer.offer(key, call.credentials.clone()?.as_ref(), moment)?;
+                return Ok(Asked::Work(Box::new(Work::TokenRequest(offer))));
+            }
+            ("GET", ["token"]) => {
+                let work = tokens::for_game(call, &mut self.authorizer, principal.is_ok(), moment)?;
+                return Ok(Asked::Work(Box::new(work)));
+            }
+            ("POST", ["apps"]) if self.is_sandbox => return Ok(Asked::Work(Box::new(Work::App))),
             ("DELETE", ["apps", app]) if self.is_sandbox => {
-                self.delete_app(app, call.credentials()?.as_ref(), moment.now)?;
-                Ok(Reply::new(204, Body::Nothing))
+                self.delete_app(app, call.credentials.clone()?.as_ref(), moment.now)?;
+                Reply::new(204, Body::Nothing)
             }
             // Statistics that a test suite would read back. The relay has none.
-            ("POST", ["stats"]) if self.is_sandbox => Ok(Reply::new(201, Body::Value(json!({})))),
-            _ => Err(not_found("there is nothing here; check the path and the method")),
-        }
+            ("POST", ["stats"]) if self.is_sandbox => Reply::new(201, Body::Value(json!({}))),
+            _ => return Err(not_found("there is nothing here; check the path and the method")),
+        };
+        Ok(Asked::Answer(reply))
     }
 
     /// Who asks.
-    fn principal(&self, call: &Call<'_>, moment: Moment) -> Result<Principal, ErrorInfo> {
-        self.authorizer.authenticate(call.credentials()?.as_ref(), call.client_id().as_ref(), moment.wall)
-    }
-
-    /// The channel that a path names, for somebody who may do `operation` there.
-    fn channel_of(
-        &self,
-        call: &Call<'_>,
-        name: &str,
-        operation: Operation,
-        moment: Moment,
-    ) -> Result<(Principal, ChannelKey), ErrorInfo> {
-        let principal = self.principal(call, moment)?;
-        let channel = Address::parse(&ChannelName::new(name))?.channel;
-        principal.check(&channel, operation)?;
-        let key = ChannelKey { app: principal.app.clone(), name: channel };
-        Ok((principal, key))
+    fn principal(&self, call: &Call, moment: Moment) -> Result<Principal, ErrorInfo> {
+        self.authorizer.authenticate(call.credentials.clone()?.as_ref(), call.client_id().as_ref(), moment.wall)
     }
 
     /// `POST /channels/{name}/messages`: all of the messages or none.
-    fn publish_over_http(&mut self, call: &Call<'_>, name: &str, moment: Moment) -> Result<Reply, ErrorInfo> {
-        let (principal, key) = self.channel_of(call, name, Operation::Publish, moment)?;
-        let messages = publish::messages(call, &self.limits)?;
+    fn publish_over_http(
+        &mut self,
+        to: Publishing,
+        messages: Vec<Message>,
+        moment: Moment,
+    ) -> Result<Reply, ErrorInfo> {
+        let Publishing { name, key, principal, owner } = to;
         let (publisher, identity) = publish::on_behalf(&messages, principal, &self.connections)?;
         let base = random_id(&mut self.random).as_str().to_owned();
         let publish = Publish { key, base: base.clone(), publisher, messages };
-        let serials = self.publish(publish, &identity, moment)?;
+        let serials = self.publish(publish, &identity, Source::Request(&owner), moment)?;
         let result = json!({ "channel": name, "messageId": base, "serials": serials });
         Ok(Reply::new(201, Body::Value(result)))
     }
+}
+
+/// The channel that a path names, for somebody who may do `operation` there.
+fn channel_of(principal: &Principal, name: &str, operation: Operation) -> Result<ChannelKey, ErrorInfo> {
+    let channel = Address::parse(&ChannelName::new(name))?.channel;
+    principal.check(&channel, operation)?;
+    Ok(ChannelKey { app: principal.app.clone(), name: channel })
+}
+
+fn is_token_request(call: &Call) -> bool {
+    call.request.method == "POST" && call.path.first().is_some_and(|first| first == "keys")
+}
+
+fn being_stopped() -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "the relay is being stopped; come back in a moment")
 }

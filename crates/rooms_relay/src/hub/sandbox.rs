@@ -77,5 +77,6 @@ impl Hub {
             }
         }
         self.channels.remove_app(app, &mut self.effects.timers);
+        self.shares.remove_channels_of(app);
     }
 }

@@ -1,61 +1,71 @@
-//! Accepting sockets: a bounded number of them, and a bounded time to become a WebSocket.
+//! Accepting sockets, and serving each until it is closed or becomes a WebSocket.
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
+use axum::body::Body;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep},
+    time::sleep,
 };
 
-use crate::Limits;
+use super::{
+    places::{Place, Places},
+    proxy::client_address,
+    routes::{self, AppState},
+};
+use axum::http::HeaderMap;
 
-/// Sockets beyond the limit of connections, so that the relay can tell their clients so, and for plain HTTP.
-const SPARE_SOCKETS: usize = 64;
+/// Bytes of a request's head at most. A token in the address takes half of it.
+const HEAD_BYTES: usize = 64 * 1024;
 
-/// Pause after the system did not accept a socket. Most often it has no free file descriptor, and has one a little later.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Pause after the system did not accept a socket. Most often it has no free file descriptor, and has one as soon as an idle
+/// socket is closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts no more sockets than it may have. Further ones wait in the system's queue.
-#[derive(Debug)]
-pub(super) struct GuardedListener {
-    listener: TcpListener,
-    addr: SocketAddr,
-    capacity: Arc<Semaphore>,
-    handshake_timeout: Duration,
+/// Who is at the other end of a socket.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// The address of the socket, which may be a proxy's.
+    socket: IpAddr,
+    /// The place of the socket.
+    pub(super) place: Arc<Place>,
 }
 
-impl GuardedListener {
-    pub(super) fn new(listener: TcpListener, addr: SocketAddr, limits: &Limits) -> Self {
-        let sockets = limits.connections.saturating_add(SPARE_SOCKETS).min(Semaphore::MAX_PERMITS);
-        let capacity = Arc::new(Semaphore::new(sockets));
-        Self { listener, addr, capacity, handshake_timeout: limits.handshake_timeout }
+impl Peer {
+    /// The address of the client that sent these headers.
+    pub(super) fn client(&self, headers: &HeaderMap, state: &AppState) -> IpAddr {
+        client_address(self.socket, headers, &state.trusted_proxies)
     }
+}
 
-    async fn accept_stream(&self) -> (TcpStream, SocketAddr) {
-        loop {
-            match self.listener.accept().await {
-                Ok(accepted) => return accepted,
-                Err(error) if is_about_one_socket(&error) => {}
-                Err(error) => {
-                    log::error!("cannot accept a socket: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+/// Accepts sockets for ever.
+pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infallible {
+    loop {
+        let (stream, address) = accept(&listener, &state.places).await;
+        // Frames are small, and players wait for them.
+        if let Err(error) = stream.set_nodelay(true) {
+            log::debug!("cannot turn off Nagle's algorithm for {address}: {error}");
+        }
+        let place = state.places.take(address.ip(), state.context.limits.handshake_timeout);
+        let peer = Peer { socket: address.ip(), place };
+        tokio::spawn(serve_socket(stream, peer, Arc::clone(&state)));
+        // Each newcomer's task runs before the next is accepted, however many wait.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, std::net::SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_about_one_socket(&error) => {}
+            Err(error) => {
+                log::error!("cannot accept a socket: {error}");
+                places.evict_one();
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -66,136 +76,107 @@ fn is_about_one_socket(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-impl Listener for GuardedListener {
-    type Io = GuardedStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (GuardedStream, SocketAddr) {
-        // The semaphore is never closed. If it were, the socket would have no permit.
-        let permit = Arc::clone(&self.capacity).acquire_owned().await.ok();
-        let (stream, addr) = self.accept_stream().await;
-        // Frames are small, and players wait for them.
-        if let Err(error) = stream.set_nodelay(true) {
-            log::debug!("cannot turn off Nagle's algorithm for {addr}: {error}");
-        }
-        let deadline = Box::pin(tokio::time::sleep(self.handshake_timeout));
-        let timeout = self.handshake_timeout;
-        (
-            GuardedStream {
-                stream,
-                signal: HandshakeSignal::default(),
-                timeout,
-                deadline: Some(deadline),
-                _permit: permit,
-            },
-            addr,
-        )
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.addr)
-    }
-}
-
-/// Signals that a socket became a WebSocket, so that it does not time out, or that it made a request, which gives it the same
-/// time again.
-#[derive(Clone, Debug, Default)]
-pub(super) struct HandshakeSignal(Arc<Flags>);
-
-#[derive(Debug, Default)]
-struct Flags {
-    is_upgraded: AtomicBool,
-    is_extended: AtomicBool,
-}
-
-impl HandshakeSignal {
-    pub(super) fn upgraded(&self) {
-        self.0.is_upgraded.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn extend(&self) {
-        self.0.is_extended.store(true, Ordering::Relaxed);
-    }
-
-    fn take_extension(&self) -> bool {
-        self.0.is_extended.swap(false, Ordering::Relaxed)
-    }
-
-    fn is_upgraded(&self) -> bool {
-        self.0.is_upgraded.load(Ordering::Relaxed)
-    }
-}
-
-impl Connected<IncomingStream<'_, GuardedListener>> for HandshakeSignal {
-    fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
-        stream.io().signal.clone()
-    }
-}
-
-/// A socket whose reads fail if it neither becomes a WebSocket nor makes a request in time.
-#[derive(Debug)]
-pub(super) struct GuardedStream {
-    stream: TcpStream,
-    signal: HandshakeSignal,
-    /// How long it may take to become a WebSocket, or to make its next request.
-    timeout: Duration,
-    deadline: Option<Pin<Box<Sleep>>>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-impl GuardedStream {
-    /// Gives a file that is sent slowly all the time that it needs.
-    fn note_progress(&self, written: &Poll<io::Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
-            self.signal.extend();
-        }
-    }
-}
-
-impl AsyncRead for GuardedStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.signal.is_upgraded() {
-            self.deadline = None;
-        }
-        if self.signal.take_extension() {
-            let until = Instant::now() + self.timeout;
-            if let Some(deadline) = self.deadline.as_mut() {
-                deadline.as_mut().reset(until);
+/// Answers the requests of one socket, until its place ends or it becomes a WebSocket, which has a task of its own.
+fn serve_socket(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    state: Arc<AppState>,
+) -> impl Future<Output = ()> + Send {
+    let place = Arc::clone(&peer.place);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (state, peer) = (Arc::clone(&state), peer.clone());
+        async move { Ok::<_, Infallible>(routes::handle(state, peer, request.map(Body::new)).await) }
+    });
+    async move {
+        let connection = http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
+        // Whatever the connection waits for, its reader or its writer, it ends with its place.
+        tokio::select! {
+            biased;
+            () = place.ended() => {}
+            ended = connection.with_upgrades() => {
+                if let Err(error) = ended {
+                    log::debug!("a socket failed: {error}");
+                }
             }
         }
-        if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for GuardedStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_progress(&written);
-        written
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        sync::mpsc,
+        task::JoinHandle,
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::{
+        Limits,
+        budget::MemoryBudget,
+        server::{http::HeavyWork, socket::SocketContext},
+    };
+
+    /// What fits between the two ends of the test's sockets.
+    const PIPE: usize = 1_024;
+
+    /// A socket to a relay without a hub, which answers with its greeting alone, and the task of its other end.
+    fn connect() -> (DuplexStream, JoinHandle<()>) {
+        let (inbox, _) = mpsc::channel(1);
+        let budget = MemoryBudget::new(1_000_000);
+        let context = SocketContext { inbox, limits: Arc::new(Limits::default()), budget };
+        let state = Arc::new(AppState {
+            places: Places::new(&context.limits, &context.budget),
+            context,
+            files: None,
+            trusted_proxies: Vec::new(),
+            heavy: HeavyWork::default(),
+        });
+        let address = Ipv4Addr::LOCALHOST.into();
+        let place = state.places.take(address, state.context.limits.handshake_timeout);
+        let (client, server) = duplex(PIPE);
+        (client, tokio::spawn(serve_socket(server, Peer { socket: address, place }, state)))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    /// How long the relay keeps the socket after `request`, if the client reads `count` bytes a second.
+    async fn life(request: &str, count: usize) -> Duration {
+        let (mut client, mut served) = connect();
+        let start = Instant::now();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let reading = async {
+            let mut read = vec![0; count];
+            while client.read(&mut read).await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = reading => panic!("a pipe does not fail"),
+            _ = &mut served => start.elapsed(),
+        }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_ends_has_ten_seconds() {
+        let expected = Duration::from_secs(10);
+        assert_eq!(life("", 1).await, expected);
+        assert_eq!(life("GET / HTTP/1.1\r\nHost: ", 1).await, expected);
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.note_progress(&written);
-        written
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_socket_is_closed_soon_after_its_answer_also_with_a_byte_of_the_next_request() {
+        for more in ["", "G"] {
+            let life = life(&format!("GET / HTTP/1.1\r\nHost: x\r\n\r\n{more}"), PIPE).await;
+            assert!((5..8).contains(&life.as_secs()), "{life:?}");
+        }
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+    #[tokio::test(start_paused = true)]
+    async fn whoever_reads_a_byte_a_second_is_closed_too() {
+        let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
+        let life = life(&requests, 1).await;
+        assert!(life.as_secs() < 20, "{life:?}");
     }
 }

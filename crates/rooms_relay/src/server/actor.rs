@@ -8,8 +8,11 @@ use tokio::{
 };
 use web_time::Instant;
 
-use super::queue::{Item, NotQueued, Outgoing};
-use crate::{ConnectRequest, Hub, LinkId, Output, RestRequest, RestResponse};
+use super::{
+    http::RestInput,
+    queue::{Item, NotQueued, Outgoing},
+};
+use crate::{ConnectRequest, Hub, LinkId, Output};
 use rooms_protocol::{DecodeError, Frame};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
@@ -19,15 +22,23 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) enum Input {
     /// It opened and needs a link. The answer is lost if the socket is gone already.
-    Open { request: Box<ConnectRequest>, outgoing: Outgoing, opened: oneshot::Sender<LinkId> },
+    Open { request: Box<ConnectRequest>, outgoing: Outgoing, opened: oneshot::Sender<Opened> },
     /// A frame came in.
     Frame { link: LinkId, frame: Box<Frame> },
     /// Something came in that is not a frame.
     Malformed { link: LinkId, error: DecodeError },
-    /// A request came over HTTP. The answer is lost if the socket is gone already.
-    Rest { request: Box<RestRequest>, answer: oneshot::Sender<RestResponse> },
+    /// A request came over HTTP.
+    Rest(RestInput),
     /// The socket is gone. This is its last event, and the only one that always follows `Open`.
     Closed { link: LinkId },
+}
+
+/// What became of a socket that opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) link: LinkId,
+    /// Whether the hub let its client in. If not, it gets the error and is closed.
+    pub(super) is_let_in: bool,
 }
 
 /// The hub with its sockets.
@@ -79,16 +90,14 @@ impl Actor {
                 self.sockets.insert(link, outgoing);
                 self.alive += 1;
                 // A socket that is gone does not learn its link, so it cannot report that the link is closed.
-                if opened.send(link).is_err() {
+                let is_let_in = self.hub.is_open(link);
+                if opened.send(Opened { link, is_let_in }).is_err() {
                     self.forget(link, now);
                 }
             }
             Input::Frame { link, frame } => self.hub.handle_frame(link, *frame, now),
             Input::Malformed { link, error } => self.hub.handle_malformed(link, &error, now),
-            Input::Rest { request, answer } => {
-                // An error means that the client no longer waits for the answer.
-                let _ = answer.send(self.hub.rest(&request, now));
-            }
+            Input::Rest(input) => input.handle(&mut self.hub, now),
             Input::Closed { link } => self.forget(link, now),
         }
     }

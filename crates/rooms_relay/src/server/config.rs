@@ -15,7 +15,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use toml::Spanned;
 
-use super::{error::RelayError, files, limit_table::LimitInfo};
+use super::{error::RelayError, files, limit_table::LimitInfo, proxy::AddressRange};
 use crate::{ApiKey, Capability, HubConfig, Limits, TokenEndpoint};
 
 /// The beginning of messages about types that contain the value that was found. It may be a secret.
@@ -40,11 +40,19 @@ pub struct RelayConfig {
     /// [`for_every_channel`](TokenEndpoint::for_every_channel), unless the page asks for tokens of one room. Beyond loopback, a
     /// key of this run alone replaces the development key.
     pub serve: Option<PathBuf>,
+    /// The proxies whose headers `X-Forwarded-For` and `Forwarded` tell the address of a client. Without them, everybody behind a
+    /// proxy shares the proxy's address, and its share of connections. Defaults to none.
+    pub trusted_proxies: Vec<AddressRange>,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), hub: HubConfig::default(), serve: None }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            hub: HubConfig::default(),
+            serve: None,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -122,6 +130,8 @@ struct File {
     limits: BTreeMap<String, Spanned<toml::Value>>,
     token_endpoint: Option<Endpoint>,
     serve: Option<PathBuf>,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +186,8 @@ impl RelayConfig {
     /// let config = RelayConfig::default().with_toml(
     ///     r#"
     ///     listen = "0.0.0.0:8787"
+    ///     ## The proxy in front of the relay, which tells the addresses of clients.
+    ///     trusted_proxies = ["10.0.0.7", "192.168.0.0/16"]
     ///
     ///     ## A key without a capability allows everything.
     ///     [[keys]]
@@ -211,6 +223,11 @@ impl RelayConfig {
         self.listen = file.listen.unwrap_or(self.listen);
         self.serve = file.serve.or(self.serve);
         self.hub.limits = read_limits(&file.limits, self.hub.limits, text)?;
+        if !file.trusted_proxies.is_empty() {
+            let ranges = file.trusted_proxies.iter().map(|text| text.parse());
+            let ranges = ranges.collect::<Result<_, _>>();
+            self.trusted_proxies = ranges.map_err(|error| ConfigError::whole(format!("trusted_proxies: {error}")))?;
+        }
         if !file.keys.is_empty() {
             self.hub.keys = file.keys.into_iter().enumerate().map(read_key).collect::<Result<_, _>>()?;
         }

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -14,13 +15,17 @@ use tokio::{
 use web_time::Instant;
 
 use super::{
-    accept::GuardedListener,
+    accept,
     actor::Actor,
     address::{address_on_the_network, url},
     config::RelayConfig,
     error::RelayError,
     files::StaticFiles,
-    memory, routes,
+    http::HeavyWork,
+    memory,
+    places::Places,
+    proxy::AddressRange,
+    routes::AppState,
     socket::SocketContext,
 };
 use crate::{Hub, HubConfig};
@@ -37,6 +42,7 @@ pub struct Relay {
     addr: SocketAddr,
     config: HubConfig,
     serve: Option<PathBuf>,
+    trusted_proxies: Vec<AddressRange>,
     seed: [u8; 32],
 }
 
@@ -48,7 +54,7 @@ impl Relay {
     pub async fn bind(config: RelayConfig) -> Result<Self, RelayError> {
         let config = config.with_what_a_page_needs()?;
         config.check()?;
-        let RelayConfig { listen, mut hub, serve } = config;
+        let RelayConfig { listen, mut hub, serve, trusted_proxies } = config;
         hub.limits.memory.get_or_insert_with(memory::default_budget);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(RelayError::Random)?;
@@ -58,7 +64,7 @@ impl Relay {
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, config: hub, serve, seed })
+        Ok(Self { listener, addr, config: hub, serve, trusted_proxies, seed })
     }
 
     /// The address that it listens on, with its actual port.
@@ -93,25 +99,33 @@ impl Relay {
     /// Serves clients until `shutdown` is done. Then it tells them and closes their sockets, in 3 seconds at most.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// None at present: a listener that fails is tried again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RelayError> {
         let limits = self.config.limits.clone();
         let (inbox, inputs) = mpsc::channel(INBOX);
         let hub = Hub::new(self.config, self.seed, Instant::now(), wall_clock());
         // It is dropped with this future, however that ends, and stops the actor.
         let (stop, stopped) = oneshot::channel();
+        let budget = hub.budget();
         let actor = tokio::spawn(Actor::new(hub, inputs).run(stopped));
-        let listener = GuardedListener::new(self.listener, self.addr, &limits);
-        let service = routes::service(SocketContext { inbox, limits }, self.serve.map(StaticFiles::new));
-        let served = tokio::select! {
-            served = axum::serve(listener, service).into_future() => served.map_err(RelayError::Serve),
-            () = shutdown => Ok(()),
+        let places = Places::new(&limits, &budget);
+        let state = AppState {
+            places: places.clone(),
+            context: SocketContext { inbox, limits: Arc::new(limits), budget },
+            files: self.serve.map(StaticFiles::new),
+            trusted_proxies: self.trusted_proxies,
+            heavy: HeavyWork::default(),
         };
+        tokio::select! {
+            never = accept::serve(self.listener, Arc::new(state)) => match never {},
+            () = shutdown => {}
+        }
+        places.close();
         drop(stop);
         if let Err(error) = actor.await {
             log::error!("the relay's hub ended early: {error}");
         }
-        served
+        Ok(())
     }
 }
 

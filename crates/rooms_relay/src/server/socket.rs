@@ -22,10 +22,11 @@ use tokio::{
 };
 
 use super::{
-    actor::Input,
+    actor::{Input, Opened},
+    places::Place,
     queue::{Item, Queue, queue},
 };
-use crate::{ConnectRequest, Limits, LinkId};
+use crate::{ConnectRequest, Limits, LinkId, budget::MemoryBudget};
 use rooms_protocol::{Format, Frame, WireFrame, json, msgpack};
 
 /// How long the relay waits, when it closes a socket, until everything is sent, and then until the client closes its side.
@@ -39,11 +40,13 @@ const BATCH: usize = 64;
 pub(super) struct SocketContext {
     /// The queue to the hub.
     pub(super) inbox: mpsc::Sender<Input>,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
+    /// The account of the bytes that are held.
+    pub(super) budget: MemoryBudget,
 }
 
-/// Serves one WebSocket to its end.
-pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: SocketContext) {
+/// Serves one WebSocket to its end. One that the hub refuses keeps its place until it is closed, which may be at once.
+pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: SocketContext, place: Arc<Place>) {
     let (outgoing, queue) = queue(&context.limits, request.wire_format());
     let idle = request.idle_interval(context.limits.max_idle_interval);
     // The relay pings the client twice in that time. So it notices a client that vanished, perhaps in a power cut, long before
@@ -54,9 +57,17 @@ pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: S
     if context.inbox.send(open).await.is_err() {
         return;
     }
-    let Ok(link) = link.await else { return };
+    let Ok(Opened { link, is_let_in }) = link.await else { return };
     log::debug!("{link:?} opened");
-    exchange(socket, queue, link, timeout_after, &context).await;
+    if is_let_in {
+        place.leave()
+    } else {
+        place.work(2 * CLOSE_GRACE)
+    }
+    tokio::select! {
+        () = exchange(socket, queue, link, timeout_after, &context) => {}
+        () = place.ended() => {}
+    }
     log::debug!("{link:?} closed");
     // An error means that the relay is gone.
     let _ = context.inbox.send(Input::Closed { link }).await;

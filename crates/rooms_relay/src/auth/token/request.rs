@@ -2,11 +2,18 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    convert::Infallible,
+    fmt,
+    sync::Arc,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
 use serde_json::Value;
 use sha2::Sha256;
 use smol_str::SmolStr;
@@ -15,11 +22,12 @@ use crate::{
     ApiKey,
     auth::{
         identity::check_grantable,
-        token::{CLOCK_SKEW, DEFAULT_TTL, Grant, MAX_TTL},
+        token::{CLOCK_SKEW, DEFAULT_TTL, Grant, MAX_TTL, TokenDetails, mint},
     },
     error::invalid_credentials,
+    http::{Call, unreadable},
 };
-use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
+use rooms_protocol::{AsMap, ClientId, ErrorCode, ErrorInfo, Format, Timestamp};
 
 /// Longest nonce, in bytes. SDKs send 16.
 const MAX_NONCE: usize = 128;
@@ -39,32 +47,103 @@ pub(crate) struct TokenRequest {
     mac: String,
 }
 
+/// The same as the body has it. Nothing else of a body is built.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Fields {
+    key_name: Field,
+    ttl: Field,
+    capability: Field,
+    client_id: Field,
+    timestamp: Field,
+    nonce: Field,
+    mac: Field,
+}
+
+/// A text, or a number in the place of one.
+#[derive(Default)]
+struct Field(Option<String>);
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldVisitor;
+
+        impl Visitor<'_> for FieldVisitor {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a number")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Field, E> {
+                Ok(Field(Some(text.to_owned())))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Field, E> {
+                Ok(Field(Some(number.to_string())))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Field, E> {
+                Ok(Field(Some(number.to_string())))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Field, E> {
+                Ok(Field(serde_json::Number::from_f64(number).map(|number| number.to_string())))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Field, E> {
+                Ok(Field(None))
+            }
+        }
+
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
 impl TokenRequest {
-    /// Reads a request for a token of the key `key_name`.
+    /// Reads the body of a request for a token of the key `key_name`.
     ///
     /// # Errors
-    /// 40000 for a body that is not a request, or is one for another key.
-    pub(crate) fn parse(body: &Value, key_name: &str) -> Result<Self, ErrorInfo> {
-        let object = body.as_object().ok_or_else(|| bad_request("a token request is a JSON object"))?;
-        let text = |name: &str| match object.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(_) => Err(bad_request(&format!("{name} of a token request must be a text or a number"))),
-        };
-        let request = Self {
-            key_name: text("keyName")?.unwrap_or_else(|| key_name.to_owned()),
-            ttl: text("ttl")?.unwrap_or_default(),
-            capability: text("capability")?.unwrap_or_default(),
-            client_id: text("clientId")?,
-            timestamp: text("timestamp")?.unwrap_or_default(),
-            nonce: text("nonce")?.unwrap_or_default(),
-            mac: text("mac")?.unwrap_or_default(),
-        };
-        match request.key_name == key_name {
-            true => Ok(request),
-            false => Err(bad_request("the token request is for another key than its address")),
+    /// 40001 for a body that cannot be read, and as [`parse`](Self::parse).
+    pub(crate) fn read(call: &Call, body: &[u8], key_name: &str) -> Result<Self, ErrorInfo> {
+        let is_cut = |error: &serde_json::Error| !error.is_data();
+        match call.body_format() {
+            Format::MsgPack => Self::of_fields(Ok::<_, Infallible>(call.read(body)?), key_name),
+            Format::Json => match serde_json::from_slice(body) {
+                Err(error) if is_cut(&error) => Err(unreadable(error)),
+                read => Self::of_fields(read, key_name),
+            },
         }
+    }
+
+    /// The same from a value.
+    ///
+    /// # Errors
+    /// 40000 for a value that is not a request, or is one for another key.
+    pub(crate) fn parse(body: &Value, key_name: &str) -> Result<Self, ErrorInfo> {
+        Self::of_fields(AsMap::deserialize(body), key_name)
+    }
+
+    fn of_fields<E: fmt::Display>(fields: Result<AsMap<Fields>, E>, key_name: &str) -> Result<Self, ErrorInfo> {
+        let wrong = |error: E| bad_request(&format!("a token request is an object of texts and numbers: {error}"));
+        let AsMap(fields) = fields.map_err(wrong)?;
+        let request = Self {
+            key_name: fields.key_name.0.unwrap_or_else(|| key_name.to_owned()),
+            ttl: fields.ttl.0.unwrap_or_default(),
+            capability: fields.capability.0.unwrap_or_default(),
+            client_id: fields.client_id.0,
+            timestamp: fields.timestamp.0.unwrap_or_default(),
+            nonce: fields.nonce.0.unwrap_or_default(),
+            mac: fields.mac.0.unwrap_or_default(),
+        };
+        if request.key_name != key_name {
+            return Err(bad_request("the token request is for another key than its address"));
+        }
+        // The end of a line ends a field in what is signed. With one inside a field, two requests would have one signature.
+        if request.is_signed() && request.signed_fields().iter().any(|field| field.contains('\n')) {
+            return Err(bad_request("the fields of a signed token request may not hold line breaks"));
+        }
+        Ok(request)
     }
 
     /// Whether it has a signature, right or wrong.
@@ -82,15 +161,18 @@ impl TokenRequest {
 
     /// Six lines, each with its end (`RSA9g`).
     fn signed_text(&self) -> String {
+        self.signed_fields().into_iter().fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    fn signed_fields(&self) -> [&str; 6] {
         let client_id = self.client_id.as_deref().unwrap_or_default();
-        let lines = [&self.key_name, &self.ttl, &self.capability, client_id, &self.timestamp, &self.nonce];
-        lines.into_iter().fold(String::new(), |text, line| text + line + "\n")
+        [&self.key_name, &self.ttl, &self.capability, client_id, &self.timestamp, &self.nonce]
     }
 
     /// Refuses a signed request that is old, or was used before.
     ///
     /// # Errors
-    /// 40104 for a time outside the window, 40105 for a nonce that was used.
+    /// 40104 for a time outside the window or before the relay's start, 40105 for a nonce that was used.
     pub(crate) fn check_fresh(&self, nonces: &mut Nonces, wall: Timestamp) -> Result<(), ErrorInfo> {
         let outside = || {
             let why = "the timestamp of the token request is not within 2 minutes of the relay's clock";
@@ -99,6 +181,11 @@ impl TokenRequest {
         let timestamp = self.timestamp.parse().map(Timestamp).map_err(|_| outside())?;
         if timestamp > wall.plus(CLOCK_SKEW) || timestamp.plus(CLOCK_SKEW) < wall {
             return Err(outside());
+        }
+        if timestamp < nonces.start {
+            let why =
+                "the token request was made before the relay started, and may have been used then; make a new one";
+            return Err(ErrorInfo::new(ErrorCode::TIMESTAMP_OUTSIDE_WINDOW, 401, why));
         }
         if self.nonce.is_empty() || self.nonce.len() > MAX_NONCE {
             return Err(bad_request("the nonce of a token request must be 1 to 128 bytes"));
@@ -130,15 +217,65 @@ impl TokenRequest {
     }
 }
 
+/// What somebody may get who asks for a token of one key.
+pub(crate) struct TokenOffer {
+    key_name: String,
+    /// The keys with that name.
+    keys: Vec<Arc<ApiKey>>,
+    /// The key that the client came with, if it has that name.
+    shown: Option<Arc<ApiKey>>,
+    /// When the token begins to be valid.
+    wall: Timestamp,
+}
+
+impl TokenOffer {
+    pub(crate) fn new(key_name: &str, keys: Vec<Arc<ApiKey>>, shown: Option<Arc<ApiKey>>, wall: Timestamp) -> Self {
+        Self { key_name: key_name.to_owned(), keys, shown, wall }
+    }
+
+    /// The name of the key.
+    pub(crate) fn key_name(&self) -> &str {
+        &self.key_name
+    }
+
+    /// Makes the token that is asked for.
+    ///
+    /// # Errors
+    /// 40101 for a request without a right signature or key, as [`TokenRequest::grant`], and 40160 where the key allows nothing
+    /// of what is asked for.
+    pub(crate) fn make(self, request: TokenRequest) -> Result<MadeToken, ErrorInfo> {
+        let key = match request.is_signed() {
+            true => self.keys.iter().find(|key| request.is_signed_with(key)),
+            false => self.shown.as_ref(),
+        };
+        let details = mint(key.ok_or_else(unsigned)?, request.grant()?, self.wall)?;
+        Ok(MadeToken { details, signed: request.is_signed().then_some(request) })
+    }
+}
+
+/// A token that is not handed out yet.
+pub(crate) struct MadeToken {
+    pub(crate) details: TokenDetails,
+    /// The request for it, if it is signed: it may be used once.
+    pub(crate) signed: Option<TokenRequest>,
+}
+
 /// The nonces of requests that could come again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Nonces {
+    /// When the relay started. It does not know what was used before.
+    start: Timestamp,
     used: HashSet<(SmolStr, SmolStr)>,
     /// When each is too old to come again, the earliest first.
     order: BTreeSet<(Timestamp, SmolStr, SmolStr)>,
 }
 
 impl Nonces {
+    /// No nonces, on a relay that starts at `start`.
+    pub(crate) fn since(start: Timestamp) -> Self {
+        Self { start, used: HashSet::new(), order: BTreeSet::new() }
+    }
+
     /// Remembers a nonce until `until`.
     fn use_up(&mut self, key: &str, nonce: &str, until: Timestamp, wall: Timestamp) -> Result<(), ErrorInfo> {
         while self.order.first().is_some_and(|(until, ..)| *until < wall)
@@ -162,7 +299,7 @@ impl Nonces {
 }
 
 /// The error for an unsigned request that comes without the key.
-pub(crate) fn unsigned() -> ErrorInfo {
+fn unsigned() -> ErrorInfo {
     invalid_credentials("the token request has no right signature; sign it, or come with the API key")
 }
 

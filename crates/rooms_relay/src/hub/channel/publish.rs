@@ -71,7 +71,7 @@ impl Delivery {
 }
 
 /// What a message counts towards the limit: its size as the protocol defines it, and its encoding, which is sent on too.
-fn size(message: &Message) -> usize {
+pub(crate) fn size(message: &Message) -> usize {
     message.size().saturating_add(message.encoding.as_ref().map_or(0, String::len))
 }
 

@@ -1,7 +1,8 @@
 //! Which channels there are: they come into being here, share one budget of bytes, and are dropped here.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
@@ -30,6 +31,8 @@ const PERSISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub(crate) struct ChannelRegistry {
     by_key: HashMap<ChannelKey, HubChannel>,
+    /// The keys of all of them, for lists.
+    in_order: BTreeSet<ChannelKey>,
     budget: ReplayBudget,
     /// Channels that come into being.
     created: RateMeter,
@@ -42,7 +45,14 @@ impl ChannelRegistry {
     /// No channels.
     pub(crate) fn new(limits: Arc<Limits>, is_sandbox: bool) -> Self {
         let budget = ReplayBudget::new(limits.replay_bytes_total);
-        Self { by_key: HashMap::new(), budget, created: RateMeter::default(), limits, is_sandbox }
+        Self {
+            by_key: HashMap::new(),
+            in_order: BTreeSet::new(),
+            budget,
+            created: RateMeter::default(),
+            limits,
+            is_sandbox,
+        }
     }
 
     /// Takes other limits.
@@ -61,9 +71,20 @@ impl ChannelRegistry {
         self.by_key.get_mut(key)
     }
 
-    /// The keys of all channels, in no order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &ChannelKey> {
-        self.by_key.keys()
+    /// The keys of an app's channels whose names begin with `prefix` and come after `after`, in order.
+    pub(crate) fn keys_from(
+        &self,
+        app: &AppId,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = &ChannelKey> {
+        let key = |name: &str| ChannelKey { app: app.clone(), name: name.into() };
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(key(after)),
+            _ => Bound::Included(key(prefix)),
+        };
+        let keys = self.in_order.range((start, Bound::Unbounded));
+        keys.take_while(move |key| key.app == *app && key.name.as_str().starts_with(prefix))
     }
 
     /// Adds what the channels hold to `stats`. Looks at every channel.
@@ -96,6 +117,7 @@ impl ChannelRegistry {
                 self.created.count(1, moment.now);
                 let trim = HubTimer::TrimChannel(key.clone());
                 timers.set_if_stopped(trim, moment.now + self.limits.replay_window);
+                self.in_order.insert(key.clone());
                 let is_persisted = self.is_sandbox && key.name.as_str().starts_with(PERSISTED);
                 let keep = if is_persisted { PERSISTED_FOR } else { self.limits.replay_window };
                 Ok(entry.insert(HubChannel::new(key.name.clone(), keep, self.limits.resume_window, moment)))
@@ -135,6 +157,7 @@ impl ChannelRegistry {
         self.budget.release(before.saturating_sub(channel.kept_bytes()));
         if channel.is_idle(&self.limits, now) {
             self.by_key.remove(&key);
+            self.in_order.remove(&key);
         } else if let Some(at) = again {
             timers.set(HubTimer::TrimChannel(key), at);
         }
@@ -147,6 +170,7 @@ impl ChannelRegistry {
             if let Some(channel) = self.by_key.remove(&key) {
                 self.budget.release(channel.kept_bytes());
             }
+            self.in_order.remove(&key);
             timers.stop(&HubTimer::TrimChannel(key));
         }
     }

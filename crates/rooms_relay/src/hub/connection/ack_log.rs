@@ -73,6 +73,11 @@ impl AckLog {
         }
     }
 
+    /// Whether any frame came.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.next > MsgSerial(0)
+    }
+
     /// The number of the latest frame. Zero before the first.
     pub(crate) fn latest(&self) -> MsgSerial {
         MsgSerial(self.next.0.saturating_sub(1).max(0))

@@ -65,6 +65,11 @@ impl HubConnection {
         }
     }
 
+    /// Whether its client attached, entered or published anything over its link, so that something is lost with it.
+    pub(crate) fn is_used(&self) -> bool {
+        !self.attached.is_empty() || !self.present_on.is_empty() || self.acks.is_begun()
+    }
+
     /// The key that resumes it, whose id is `id`.
     pub(crate) fn key(&self, id: &ConnectionId) -> ConnectionKey {
         ConnectionKey::from(format!("{id}{KEY_SEPARATOR}{}", self.secret))

@@ -1,57 +1,90 @@
 //! Reading channels over HTTP: histories, members, and which channels there are.
+//!
+//! Each answer is one page, of so many items or bytes that the hub's thread makes it in less than a millisecond.
 
 use serde_json::json;
 
 use crate::{
     auth::{Operation, Principal},
+    budget::{MemoryBudget, Purpose},
     http::{Body, Call, HistoryQuery, Paging, Reply, invalid},
     hub::channel::{
         Channels,
-        history::{self, LogPage},
-        key::ChannelKey,
+        history::{self, LogPage, presence_weight},
         state::HubChannel,
     },
+    limits::ANSWER_BYTES,
 };
 use rooms_protocol::{ClientId, ConnectionId, ErrorInfo, PresenceMessage};
 
+/// How often a list of channels compares a name with a pattern of the credentials before its page ends.
+const COMPARISONS: usize = 4_096;
+
 /// `GET /channels/{name}/messages`. `node` is the relay's own id.
-pub(super) fn message_history(call: &Call<'_>, channel: Option<&HubChannel>, node: &str) -> Result<Reply, ErrorInfo> {
+///
+/// # Errors
+/// 40003 for a query that makes no sense, 42910 where memory is short.
+pub(super) fn message_history(
+    call: &Call,
+    channel: Option<&HubChannel>,
+    node: &str,
+    budget: &MemoryBudget,
+) -> Result<Reply, ErrorInfo> {
     let query = HistoryQuery::parse(call)?;
     let page = match channel {
         Some(channel) => history::messages(&channel.log, &query, node)?,
         None => LogPage::empty(),
     };
-    Ok(Reply::page(Body::Messages(page.items), query.paging.links("messages", page.next.as_deref())))
+    let links = query.paging.links("messages", page.next.as_deref());
+    Ok(Reply::page(Body::Messages(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
 }
 
 /// `GET /channels/{name}/presence/history`.
-pub(super) fn presence_history(call: &Call<'_>, channel: Option<&HubChannel>) -> Result<Reply, ErrorInfo> {
+///
+/// # Errors
+/// As [`message_history`].
+pub(super) fn presence_history(
+    call: &Call,
+    channel: Option<&HubChannel>,
+    budget: &MemoryBudget,
+) -> Result<Reply, ErrorInfo> {
     let query = HistoryQuery::parse(call)?;
     let page = match channel {
         Some(channel) => channel.presence_log.page(&query)?,
         None => LogPage::empty(),
     };
-    Ok(Reply::page(Body::Presence(page.items), query.paging.links("history", page.next.as_deref())))
+    let links = query.paging.links("history", page.next.as_deref());
+    Ok(Reply::page(Body::Presence(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
 }
 
 /// `GET /channels/{name}/presence`.
-pub(super) fn members(call: &Call<'_>, channel: Option<&HubChannel>) -> Result<Reply, ErrorInfo> {
+///
+/// # Errors
+/// As [`message_history`].
+pub(super) fn members(call: &Call, channel: Option<&HubChannel>, budget: &MemoryBudget) -> Result<Reply, ErrorInfo> {
     let paging = Paging::parse(call)?;
     let after = paging.cursor.as_deref().map(parse_member).transpose()?;
     let (client, connection) = (call.param("clientId"), call.param("connectionId"));
     let members = channel.into_iter().flat_map(|channel| channel.members.iter());
-    let mut wanted = members.filter(|(member, _)| {
+    let wanted = members.filter(|(member, _)| {
         after.as_ref().is_none_or(|after| *member > after)
             && client.is_none_or(|client| member.1.as_str() == client)
             && connection.is_none_or(|connection| member.0.as_str() == connection)
     });
-    let chosen: Vec<_> = wanted.by_ref().take(paging.limit).collect();
-    let next = chosen.last().filter(|_| wanted.next().is_some()).map(|((connection, client), _)| {
-        // A connection's id has no colon in it.
-        format!("{connection}:{client}")
-    });
-    let messages: Vec<PresenceMessage> = chosen.into_iter().map(|(_, message)| message.clone()).collect();
-    Ok(Reply::page(Body::Presence(messages), paging.links("presence", next.as_deref())))
+    let (mut messages, mut bytes, mut last, mut has_more) = (Vec::new(), 0_usize, None, false);
+    for (member, message) in wanted {
+        if messages.len() == paging.limit || bytes >= ANSWER_BYTES {
+            has_more = true;
+            break;
+        }
+        bytes = bytes.saturating_add(presence_weight(message));
+        last = Some(member);
+        messages.push(PresenceMessage::clone(message));
+    }
+    // A connection's id has no colon in it.
+    let next = last.filter(|_| has_more).map(|(connection, client)| format!("{connection}:{client}"));
+    let links = paging.links("presence", next.as_deref());
+    Ok(Reply::page(Body::Presence(messages), links).with_charge(budget.admit(Purpose::Answers, bytes)?))
 }
 
 /// `GET /channels/{name}`.
@@ -64,24 +97,36 @@ pub(super) fn details(name: &str, channel: Option<&HubChannel>) -> Reply {
     Reply::new(200, Body::Value(details))
 }
 
-/// `GET /channels`: the names of the app's channels.
-pub(super) fn list(call: &Call<'_>, principal: &Principal, channels: &Channels) -> Result<Reply, ErrorInfo> {
+/// `GET /channels`: the names of the app's channels, in order. Where the credentials allow few of them, a page may have fewer names
+/// than were asked for, and a next page nevertheless.
+///
+/// # Errors
+/// As [`message_history`], and 40160 where the credentials allow it nowhere.
+pub(super) fn list(
+    call: &Call,
+    principal: &Principal,
+    channels: &Channels,
+    budget: &MemoryBudget,
+) -> Result<Reply, ErrorInfo> {
     principal.check_anywhere(Operation::ChannelMetadata)?;
     let paging = Paging::parse(call)?;
     let prefix = call.param("prefix").unwrap_or_default();
-    let wanted = |key: &&ChannelKey| {
-        let name = key.name.as_str();
-        key.app == principal.app
-            && name.starts_with(prefix)
-            && paging.cursor.as_deref().is_none_or(|after| name > after)
-            && principal.check(&key.name, Operation::ChannelMetadata).is_ok()
-    };
-    let mut names: Vec<&str> = channels.keys().filter(wanted).map(|key| key.name.as_str()).collect();
-    names.sort_unstable();
-    let has_more = names.len() > paging.limit;
-    names.truncate(paging.limit);
-    let next = names.last().filter(|_| has_more).copied();
-    Ok(Reply::page(Body::Value(json!(names)), paging.links("channels", next)))
+    let (after, looks) = (paging.cursor.as_deref(), (COMPARISONS / principal.capability.resources()).max(1));
+    let (mut names, mut bytes, mut last, mut has_more) = (Vec::new(), 0_usize, None, false);
+    for (looked, key) in channels.keys_from(&principal.app, prefix, after).enumerate() {
+        if names.len() == paging.limit || looked == looks || bytes >= ANSWER_BYTES {
+            has_more = true;
+            break;
+        }
+        last = Some(key.name.as_str());
+        if principal.capability.allows(&key.name, Operation::ChannelMetadata) {
+            bytes = bytes.saturating_add(key.name.as_str().len());
+            names.push(key.name.as_str());
+        }
+    }
+    let next = last.filter(|_| has_more);
+    let links = paging.links("channels", next);
+    Ok(Reply::page(Body::Value(json!(names)), links).with_charge(budget.admit(Purpose::Answers, bytes)?))
 }
 
 fn parse_member(cursor: &str) -> Result<(ConnectionId, ClientId), ErrorInfo> {

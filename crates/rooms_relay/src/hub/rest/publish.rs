@@ -1,36 +1,72 @@
 //! Publishing over HTTP: what a request holds, and on whose behalf it is published.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::{
     auth::{Identity, Principal},
     http::Call,
-    hub::connection::Connections,
+    hub::{channel::publish::normalize, connection::Connections},
     limits::Limits,
 };
 use rooms_protocol::{AsMap, ConnectionId, ErrorCode, ErrorInfo, Message};
 
-/// A body that is one message or several.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<AsMap<Message>>),
-    One(AsMap<Box<Message>>),
+/// What a body holds, before its messages are built: a short body can hold very many empty ones.
+enum Outline {
+    One,
+    Many(usize),
 }
 
-/// The messages of a request.
+impl<'de> Deserialize<'de> for Outline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OutlineVisitor;
+
+        impl<'de> Visitor<'de> for OutlineVisitor {
+            type Value = Outline;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a message or a list of messages")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outline, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Outline::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Outline, A::Error> {
+                let mut count = 0;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Outline::Many(count))
+            }
+        }
+
+        deserializer.deserialize_any(OutlineVisitor)
+    }
+}
+
+/// The messages of a body, which is one message or a list of them, in the form in which the relay keeps them.
 ///
 /// # Errors
-/// 40001 for a body that cannot be read, 40009 for one that is too large.
-pub(super) fn messages(call: &Call<'_>, limits: &Limits) -> Result<Vec<Message>, ErrorInfo> {
+/// 40001 for a body that cannot be read, 40009 and 40034 for too many bytes or messages.
+pub(super) fn messages(call: &Call, body: &[u8], limits: &Limits) -> Result<Vec<Message>, ErrorInfo> {
     if call.param("_forceNack") == Some("true") {
         return Err(ErrorInfo::new(ErrorCode::TEST, 400, "refused, as the parameter _forceNack asks for"));
     }
-    limits.check_frame(call.request.body.len())?;
-    Ok(match call.body()? {
-        OneOrMany::Many(messages) => messages.into_iter().map(|AsMap(message)| message).collect(),
-        OneOrMany::One(AsMap(message)) => vec![*message],
-    })
+    limits.check_frame(body.len())?;
+    let mut messages = match call.read(body)? {
+        Outline::One => vec![call.read::<AsMap<Message>>(body)?.0],
+        Outline::Many(count) => {
+            limits.check_count(count)?;
+            call.read::<Vec<AsMap<Message>>>(body)?.into_iter().map(|AsMap(message)| message).collect()
+        }
+    };
+    for message in &mut messages {
+        normalize(&mut message.data, &mut message.encoding);
+    }
+    Ok(messages)
 }
 
 /// The connection on whose behalf the messages are published, where they name one, and who publishes (`RSL1f`, `TM2h`).

@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use crate::{
     auth::{
-        Credentials,
+        Credentials, Principal,
         revocations::{Revocation, Target},
     },
     error::invalid_credentials,
@@ -24,26 +25,36 @@ const OLDEST: i64 = 60 * 60 * 1_000;
 /// The body of a request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request {
+pub(crate) struct Revoking {
     targets: Vec<String>,
     issued_before: Option<i64>,
     #[serde(default)]
     allow_reauth_margin: bool,
 }
 
+/// The key whose tokens the client may revoke: the one in the path `POST /keys/{keyName}/revokeTokens`, if it came with it.
+///
+/// # Errors
+/// 40101 for another key, 40162 for a token.
+pub(super) fn key_of(call: &Call, key: &str, principal: &Principal) -> Result<SmolStr, ErrorInfo> {
+    if matches!(call.credentials, Ok(Some(Credentials::Token(_)))) {
+        let why = "tokens are revoked with the API key that made them, not with a token";
+        return Err(ErrorInfo::new(ErrorCode::KEY_REQUIRED, 401, why));
+    }
+    if principal.key != key {
+        return Err(invalid_credentials("tokens are revoked with the API key that made them"));
+    }
+    Ok(principal.key.clone())
+}
+
 impl Hub {
-    /// `POST /keys/{keyName}/revokeTokens`: tokens that the key made. Each target has a result of its own.
-    pub(super) fn revoke_over_http(&mut self, call: &Call<'_>, key: &str, moment: Moment) -> Result<Reply, ErrorInfo> {
-        let credentials = call.credentials()?;
-        let principal = self.authorizer.authenticate(credentials.as_ref(), None, moment.wall)?;
-        if matches!(credentials, Some(Credentials::Token(_))) {
-            let why = "tokens are revoked with the API key that made them, not with a token";
-            return Err(ErrorInfo::new(ErrorCode::KEY_REQUIRED, 401, why));
-        }
-        if principal.key != key {
-            return Err(invalid_credentials("tokens are revoked with the API key that made them"));
-        }
-        let request: Request = call.body()?;
+    /// Revokes tokens of a key. Each target has a result of its own.
+    pub(super) fn revoke_over_http(
+        &mut self,
+        key: &SmolStr,
+        request: &Revoking,
+        moment: Moment,
+    ) -> Result<Reply, ErrorInfo> {
         if !(1..=MAX_TARGETS).contains(&request.targets.len()) {
             return Err(invalid("name 1 to 100 targets"));
         }
@@ -56,7 +67,7 @@ impl Hub {
             .iter()
             .map(|text| {
                 let revoked = Target::parse(text).and_then(|target| {
-                    let revocation = Revocation { key: principal.key.clone(), target, issued_before };
+                    let revocation = Revocation { key: key.clone(), target, issued_before };
                     self.revoke(revocation, request.allow_reauth_margin, moment)
                 });
                 match revoked {

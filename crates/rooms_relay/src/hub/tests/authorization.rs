@@ -225,7 +225,7 @@ fn a_client_without_a_link_is_not_asked_and_not_disconnected() {
 #[test]
 fn a_token_that_runs_out_in_the_far_future_is_no_trouble() {
     let mut world = world();
-    let claims = json!({"exp": 1e300});
+    let claims = json!({"exp": 253_402_300_799_u64});
     let header = jsonwebtoken::Header { kid: Some("app.all".to_owned()), ..jsonwebtoken::Header::default() };
     let token = jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(b"all")).unwrap();
     world.connect_raw(&format!("access_token={token}"));

@@ -84,7 +84,7 @@ fn what_is_no_request_is_refused() {
 
 #[test]
 fn a_request_counts_for_two_minutes_either_way_and_once() {
-    let mut nonces = Nonces::default();
+    let mut nonces = Nonces::since(Timestamp(WALL.0 - 600_000));
     let mut fresh = |offset: i64, nonce: &str| {
         let mut body = body();
         body["timestamp"] = json!(WALL.0 + offset);
@@ -104,7 +104,7 @@ fn a_request_counts_for_two_minutes_either_way_and_once() {
 
 #[test]
 fn nonces_are_forgotten_when_they_are_too_old_to_come_again() {
-    let mut nonces = Nonces::default();
+    let mut nonces = Nonces::since(Timestamp(0));
     let mut use_up = |nonce: &str, wall: i64| {
         let (until, wall) = (Timestamp(wall + 10), Timestamp(wall));
         let used = nonces.use_up("app.id", nonce, until, wall).map_err(|error| error.code.0);
@@ -143,4 +143,42 @@ fn capability_and_client_id_are_checked() {
     assert_eq!(code("clientId", json!("x".repeat(257))), Some(40012));
     assert_eq!(code("clientId", json!("*")), None);
     assert_eq!(code("clientId", Value::Null), None);
+}
+
+#[test]
+fn a_request_from_before_the_relays_start_does_not_count() {
+    let mut nonces = Nonces::since(WALL);
+    let mut fresh = |offset: i64| {
+        let request = with("timestamp", json!(WALL.0 + offset));
+        request.check_fresh(&mut nonces, Timestamp(WALL.0 + 5_000)).map_err(|error| (error.code.0, error.status_code))
+    };
+    assert_eq!(fresh(-1), Err((40104, 401)), "it may have been used");
+    assert_eq!(fresh(0), Ok(()));
+}
+
+#[test]
+fn what_was_signed_holds_no_line_breaks_inside_a_field() {
+    for name in ["ttl", "capability", "clientId", "timestamp", "nonce"] {
+        let mut moved = body();
+        moved[name] = json!("1\n2");
+        assert!(parse(&moved).is_ok(), "without a signature it stands for itself");
+        sign(&mut moved, "s3cret");
+        assert_eq!(parse(&moved).err(), Some(40000), "{name}");
+    }
+}
+
+#[test]
+fn a_body_is_read_without_building_what_is_no_field() {
+    let read = |body: &str| {
+        let call = Call::parse(crate::RestRequest { body: Vec::new(), ..Default::default() }, None).unwrap();
+        TokenRequest::read(&call, body.as_bytes(), "app.id").map_err(|error| error.code.0)
+    };
+    let request = read(r#"{"ttl":60000,"nonce":7,"clientId":"a","more":{"a":[{},[[]]]},"capability":null}"#).unwrap();
+    assert_eq!((request.ttl.as_str(), request.nonce.as_str(), request.client_id.as_deref()), ("60000", "7", Some("a")));
+    assert!(request.capability.is_empty());
+    for (body, code) in
+        [("{", 40001), ("{}x", 40001), ("[]", 40000), (r#"{"ttl":[]}"#, 40000), (r#"{"mac":true}"#, 40000)]
+    {
+        assert_eq!(read(body).err(), Some(code), "{body}");
+    }
 }

@@ -1,0 +1,440 @@
+//! The places of sockets that are not WebSockets, or not yet: a bounded number, of which a newcomer always gets one.
+//!
+//! A socket has a place from when it is accepted until the hub has let its WebSocket in, or until it is gone. Where places are
+//! short, the socket that has been idle longest is closed. Every phase of a request has a deadline, which the task of the socket
+//! keeps: [`Place::ended`] tells it when to close.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{Limits, budget::MemoryBudget};
+
+/// How long a new socket keeps its place although others wait for one: as long as a client on a bad network, or on a busy machine
+/// that runs thousands, needs until its request is there.
+const YOUNG: Duration = Duration::from_secs(3);
+
+/// What a socket takes before its first request is there, about, in bytes.
+const SOCKET_BYTES: usize = 10 * 1024;
+
+/// New sockets may take this part of the memory budget.
+const BURST_PART: usize = 8;
+
+/// How many sockets are looked at for one of the address that has most.
+const LOOKS: usize = 64;
+
+/// All places, which the listener hands out.
+#[derive(Clone, Debug)]
+pub(super) struct Places(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// How many there are.
+    most: usize,
+    /// How many sockets there may be with those that are new.
+    burst: usize,
+    sockets: Mutex<Sockets>,
+}
+
+#[derive(Debug, Default)]
+struct Sockets {
+    by_id: HashMap<u64, Socket>,
+    /// New ones, the oldest first.
+    young: BTreeSet<(Instant, u64)>,
+    /// Those without a request, the one first that has been idle longest.
+    idle: BTreeSet<(Instant, u64)>,
+    /// Those with a request under way, the oldest request first.
+    busy: BTreeSet<(Instant, u64)>,
+    by_address: HashMap<IpAddr, usize>,
+    /// The address that had more than half of all sockets when one of it was accepted last.
+    crowd: Option<IpAddr>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Socket {
+    address: IpAddr,
+    is_young: bool,
+    phase: Phase,
+    /// Since when it is new, it is idle, or its request is under way.
+    since: Instant,
+    state: watch::Sender<State>,
+}
+
+/// Whom a socket waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The client is to send its next request.
+    Idle,
+    /// The client is to send the rest of its request, or to read its answer.
+    Busy,
+    /// The relay is to answer. Such a socket is not closed for others: the relay is slow, not the client.
+    Own,
+}
+
+/// What the task of a socket has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It may stay until then.
+    Until(Instant),
+    /// Another socket needs the place.
+    Evicted,
+    /// It became a WebSocket and needs no place any more.
+    Left,
+}
+
+/// The place of one socket, which its task and its requests share. It is free again when all of them dropped it.
+#[derive(Debug)]
+pub(super) struct Place {
+    id: u64,
+    places: Places,
+    state: watch::Sender<State>,
+}
+
+impl Places {
+    /// As many places as the limits say. New sockets may take those of the WebSockets that they are to become, as far as there is
+    /// memory for them: so thousands of players who come at once all get in, and however many sockets strangers open, a newcomer
+    /// has time for its request.
+    pub(super) fn new(limits: &Limits, budget: &MemoryBudget) -> Self {
+        let most = limits.http_sockets.max(1);
+        let burst = limits.connections.min(budget.total() / BURST_PART / SOCKET_BYTES);
+        Self(Arc::new(Inner { most, burst: most.saturating_add(burst), sockets: Mutex::default() }))
+    }
+
+    /// A place for a newcomer, whose first request has to be there in `time`.
+    pub(super) fn take(&self, address: IpAddr, time: Duration) -> Arc<Place> {
+        let now = Instant::now();
+        let (state, _) = watch::channel(State::Until(now + time));
+        let mut sockets = self.lock();
+        while sockets.by_id.len() >= self.0.most {
+            let spares_young = sockets.by_id.len() < self.0.burst;
+            let Some(victim) = sockets.victim(spares_young) else { break };
+            sockets.evict(victim);
+        }
+        let socket = Socket { address, is_young: true, phase: Phase::Idle, since: now, state: state.clone() };
+        let id = sockets.insert(socket);
+        Arc::new(Place { id, places: self.clone(), state })
+    }
+
+    /// Closes the socket that has been idle longest. Returns whether there was one.
+    pub(super) fn evict_one(&self) -> bool {
+        let mut sockets = self.lock();
+        let victim = sockets.victim(false);
+        victim.map(|victim| sockets.evict(victim)).is_some()
+    }
+
+    /// Closes all sockets.
+    pub(super) fn close(&self) {
+        let mut sockets = self.lock();
+        while let Some(id) = sockets.by_id.keys().next().copied() {
+            sockets.evict(id);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sockets> {
+        // Nothing panics while it has the lock. If something did, the table would still be whole.
+        self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.lock().by_id.len()
+    }
+}
+
+impl Sockets {
+    /// The socket that is closed for a newcomer: the one that has been idle longest. Where most are busy, it is the one whose
+    /// request takes longest, so that requests without an end do not squeeze newcomers into the few places that are left. If one
+    /// address has more than half of all sockets, it is one of that address.
+    fn victim(&self, spares_young: bool) -> Option<u64> {
+        let young = if spares_young { None } else { self.first_of(&self.young) };
+        let idle = self.first_of(&self.idle).into_iter().chain(young).min();
+        let new = if spares_young { 0 } else { self.young.len() };
+        let busy = self.first_of(&self.busy);
+        let (first, second) = if self.idle.len() + new >= self.busy.len() { (idle, busy) } else { (busy, idle) };
+        first.or(second).map(|(_, id)| id)
+    }
+
+    /// The oldest, or the oldest of the address that has most sockets.
+    fn first_of(&self, sockets: &BTreeSet<(Instant, u64)>) -> Option<(Instant, u64)> {
+        let is_crowd =
+            |address: &IpAddr| self.by_address.get(address).is_some_and(|count| 2 * count > self.by_id.len());
+        let crowd = self.crowd.filter(is_crowd);
+        let of_crowd = |(_, id): &&(Instant, u64)| {
+            let address = self.by_id.get(id).map(|socket| socket.address);
+            address.is_some() && address == crowd
+        };
+        sockets.iter().take(LOOKS).find(of_crowd).or(sockets.first()).copied()
+    }
+
+    fn insert(&mut self, socket: Socket) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        let address = socket.address;
+        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+            set.insert((socket.since, id));
+        }
+        self.by_id.insert(id, socket);
+        let of_address = self.by_address.entry(address).or_default();
+        *of_address += 1;
+        if 2 * *of_address > self.by_id.len() {
+            self.crowd = Some(address);
+        }
+        id
+    }
+
+    fn set_of(&mut self, is_young: bool, phase: Phase) -> Option<&mut BTreeSet<(Instant, u64)>> {
+        match phase {
+            Phase::Own => None,
+            _ if is_young => Some(&mut self.young),
+            Phase::Idle => Some(&mut self.idle),
+            Phase::Busy => Some(&mut self.busy),
+        }
+    }
+
+    /// Changes a socket, and puts it where it belongs then.
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Socket)) {
+        let Some(mut socket) = self.by_id.remove(&id) else { return };
+        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+            set.remove(&(socket.since, id));
+        }
+        change(&mut socket);
+        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+            set.insert((socket.since, id));
+        }
+        self.by_id.insert(id, socket);
+    }
+
+    fn evict(&mut self, id: u64) {
+        if let Some(socket) = self.remove(id) {
+            socket.state.send_replace(State::Evicted);
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Socket> {
+        let socket = self.by_id.remove(&id)?;
+        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+            set.remove(&(socket.since, id));
+        }
+        if let Some(count) = self.by_address.get_mut(&socket.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.by_address.remove(&socket.address);
+            }
+        }
+        Some(socket)
+    }
+}
+
+impl Place {
+    /// The client has to send the rest of its request, or to read its answer, in `time`.
+    pub(super) fn work(&self, time: Duration) {
+        self.set(Phase::Busy, time);
+    }
+
+    /// The relay has the request and is to answer it, in `time`.
+    pub(super) fn own(&self, time: Duration) {
+        self.set(Phase::Own, time);
+    }
+
+    /// The answer is handed over. The next request has to be there in `time`.
+    pub(super) fn rest(&self, time: Duration) {
+        self.set(Phase::Idle, time);
+    }
+
+    fn set(&self, phase: Phase, time: Duration) {
+        let now = Instant::now();
+        self.places.lock().change(self.id, |socket| {
+            // An answer belongs to its request, so that a slow reader does not seem new by it.
+            let is_begun = socket.phase != Phase::Idle && phase != Phase::Idle;
+            socket.since = if is_begun { socket.since } else { now };
+            socket.phase = phase;
+            socket.state.send_replace(State::Until(now + time));
+        });
+    }
+
+    /// Notes that the socket is no longer new. As long as there are more sockets than places, old ones are closed.
+    fn grow_up(&self) {
+        let mut sockets = self.places.lock();
+        sockets.change(self.id, |socket| socket.is_young = false);
+        while sockets.by_id.len() > self.places.0.most
+            && let Some(victim) = sockets.victim(true)
+        {
+            sockets.evict(victim);
+        }
+    }
+
+    /// Frees the place of a socket that became a WebSocket, unless the socket was to be closed before.
+    pub(super) fn leave(&self) {
+        if let Some(socket) = self.places.lock().remove(self.id) {
+            socket.state.send_replace(State::Left);
+        }
+    }
+
+    /// Done when the socket has to be closed: its time is over, or another socket needs the place. Never, where it left.
+    pub(super) async fn ended(&self) {
+        let mut states = self.state.subscribe();
+        let mut young = std::pin::pin!(sleep(YOUNG));
+        let mut is_young = true;
+        loop {
+            let state = *states.borrow_and_update();
+            let deadline = match state {
+                State::Until(deadline) => deadline,
+                State::Evicted => return,
+                State::Left => return std::future::pending().await,
+            };
+            tokio::select! {
+                () = sleep_until(deadline) => return,
+                // The sender is this place's own, so it is not gone.
+                _ = states.changed() => {}
+                () = &mut young, if is_young => {
+                    is_young = false;
+                    self.grow_up();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(10);
+
+    /// Places, and twice as many beside them for new sockets.
+    fn places(most: usize) -> Places {
+        let limits = Limits { http_sockets: most, connections: 2 * most, ..Limits::default() };
+        Places::new(&limits, &MemoryBudget::new(usize::MAX))
+    }
+
+    fn address(last: u8) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, last).into()
+    }
+
+    async fn is_closed(place: &Place) -> bool {
+        timeout(Duration::ZERO, place.ended()).await.is_ok()
+    }
+
+    /// A socket that is no longer new.
+    fn old(places: &Places, last: u8) -> Arc<Place> {
+        let place = places.take(address(last), TIME);
+        place.grow_up();
+        place
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_socket_that_is_idle_longest_is_closed_for_a_newcomer() {
+        let places = places(2);
+        let (first, second) = (old(&places, 1), old(&places, 2));
+        advance(YOUNG).await;
+        first.rest(TIME);
+        let third = places.take(address(3), TIME);
+        assert!(is_closed(&second).await && !is_closed(&first).await && !is_closed(&third).await);
+        drop(first);
+        let fourth = places.take(address(4), TIME);
+        assert!(!is_closed(&third).await && !is_closed(&fourth).await, "a socket that is gone leaves its place");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_newcomers_gets_in_whole_and_what_stays_idle_goes_soon() {
+        const MOST: usize = 4;
+        let places = places(MOST);
+        let burst: Vec<_> = (0..3 * MOST).map(|_| places.take(address(1), TIME)).collect();
+        assert_eq!(places.len(), 3 * MOST);
+        let one_more = places.take(address(1), TIME);
+        assert_eq!(places.len(), 3 * MOST, "the burst has a bound too");
+        assert!(is_closed(&burst[0]).await && !is_closed(&one_more).await);
+        // The task of each socket notices when it is no longer new.
+        let tasks = burst.into_iter().map(|place| tokio::spawn(async move { place.ended().await }));
+        let tasks: Vec<_> = tasks.collect();
+        tokio::task::yield_now().await;
+        advance(YOUNG).await;
+        tokio::task::yield_now().await;
+        assert_eq!((places.len(), tasks.iter().filter(|task| !task.is_finished()).count()), (MOST, MOST - 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_crowd_of_one_address_is_closed_before_others() {
+        let places = places(4);
+        let other = old(&places, 9);
+        let crowd = [(); 3].map(|()| old(&places, 1));
+        let newcomer = places.take(address(1), TIME);
+        assert!(!is_closed(&other).await && is_closed(&crowd[0]).await && !is_closed(&newcomer).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_without_an_end_do_not_squeeze_newcomers() {
+        let places = places(4);
+        let busy = [(); 4].map(|()| old(&places, 1));
+        for place in &busy {
+            place.work(TIME);
+        }
+        advance(YOUNG).await;
+        let newcomers = [(); 2].map(|()| old(&places, 1));
+        assert!(is_closed(&busy[0]).await && is_closed(&busy[1]).await && !is_closed(&busy[2]).await);
+        let last = old(&places, 1);
+        assert!(is_closed(&newcomers[0]).await && !is_closed(&busy[2]).await && !is_closed(&last).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_relay_is_not_closed_for_others() {
+        let places = places(1);
+        let own = old(&places, 1);
+        own.own(TIME);
+        let _others = [(); 9].map(|()| old(&places, 1));
+        assert!(!is_closed(&own).await);
+        own.work(TIME);
+        let _next = old(&places, 1);
+        assert!(is_closed(&own).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_a_deadline_and_a_websocket_has_none() {
+        let places = places(4);
+        let place = places.take(address(1), TIME);
+        assert!(timeout(TIME - YOUNG, place.ended()).await.is_err());
+        place.work(TIME);
+        assert!(timeout(TIME - YOUNG, place.ended()).await.is_err());
+        place.rest(YOUNG);
+        assert!(timeout(YOUNG * 2, place.ended()).await.is_ok());
+        place.leave();
+        assert_eq!(places.len(), 0);
+        assert!(timeout(TIME * 9, place.ended()).await.is_err());
+        place.rest(Duration::ZERO);
+        assert!(!is_closed(&place).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_that_was_to_be_closed_does_not_stay_as_a_websocket() {
+        let places = places(4);
+        let place = places.take(address(1), TIME);
+        assert!(places.evict_one() && !places.evict_one());
+        place.leave();
+        assert!(is_closed(&place).await);
+        let next = places.take(address(1), TIME);
+        places.close();
+        assert!(is_closed(&next).await);
+        drop((place, next));
+        let sockets = places.lock();
+        assert!(sockets.by_address.is_empty() && sockets.young.is_empty());
+    }
+}
