@@ -87,9 +87,9 @@ impl World {
 
     fn receive(&mut self, link: &str, wire: WireFrame) {
         let Some(link) = self.link(link) else { return };
-        match wire.decode() {
+        match wire.decode_checked(HubConfig::default().limits.messages_per_frame) {
             Ok(frame) => self.hub.handle_frame(link, frame, self.now),
-            Err(error) => self.hub.handle_malformed(link, &error, self.now),
+            Err(unreadable) => self.hub.handle_unreadable(link, &unreadable, self.now),
         }
     }
 

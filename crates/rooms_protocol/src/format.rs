@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Frame, json, msgpack};
+use super::{Frame, Unreadable, json, msgpack};
 
 /// How a connection writes its frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -65,6 +65,17 @@ impl WireFrame {
         }
     }
 
+    /// Reads a frame that a stranger sent, with `most` messages or presence messages.
+    ///
+    /// # Errors
+    /// As [`json::decode_checked`] and [`msgpack::decode_checked`].
+    pub fn decode_checked(&self, most: usize) -> Result<Frame, Unreadable> {
+        match self {
+            Self::Text(text) => json::decode_checked(text, most),
+            Self::Binary(bytes) => msgpack::decode_checked(bytes, most),
+        }
+    }
+
     /// Its length in bytes.
     pub fn len(&self) -> usize {
         match self {
@@ -92,6 +103,17 @@ pub enum DecodeError {
     /// More came than one frame.
     #[error("something follows the frame; send one frame per WebSocket message")]
     TrailingBytes,
+    /// It holds more messages than the server takes.
+    #[error("a frame may hold {most} messages, not {count}; send them in several")]
+    TooManyMessages {
+        /// How many it holds.
+        count: usize,
+        /// How many it may hold.
+        most: usize,
+    },
+    /// It has so many empty parts that it would be far larger in memory than on the wire.
+    #[error("the frame has too many parts for its size; leave out those that are empty")]
+    OutOfProportion,
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The JSON text form of a frame: one object per WebSocket text message.
 
-use super::{DecodeError, Format, Frame, lenient::AsMap};
+mod scanner;
+
+use super::{DecodeError, Format, Frame, Outline, Unreadable, lenient::AsMap};
 
 /// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
 ///
@@ -9,6 +11,20 @@ use super::{DecodeError, Format, Frame, lenient::AsMap};
 pub fn decode(text: &str) -> Result<Frame, DecodeError> {
     let AsMap(frame) = serde_json::from_str(text)?;
     Ok(frame)
+}
+
+/// Reads one frame that a stranger sent, with `most` messages or presence messages. One that would be much larger in memory
+/// than on the wire is not built.
+///
+/// # Errors
+/// [`Unreadable`], with what the frame says about itself nevertheless.
+pub fn decode_checked(text: &str, most: usize) -> Result<Frame, Unreadable> {
+    Unreadable::unless(outline(text), text.len(), most, || decode(text))
+}
+
+/// What a frame says about itself, as far as it can be read, whatever else is wrong with it.
+pub fn outline(text: &str) -> Outline {
+    scanner::outline(text)
 }
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.

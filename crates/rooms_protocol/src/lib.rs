@@ -24,6 +24,7 @@ pub mod json;
 mod lenient;
 mod message;
 pub mod msgpack;
+mod outline;
 mod presence;
 
 pub use data::{Data, DataError};
@@ -34,6 +35,7 @@ pub use frame::{Action, Auth, ConnectionDetails, Frame, PublishResult};
 pub use id::{ChannelName, ChannelSerial, ClientId, ConnectionId, ConnectionKey, MessageSerial, MsgSerial, Timestamp};
 pub use lenient::AsMap;
 pub use message::{Extras, Message, MessageAction, MessageVersion};
+pub use outline::{Outline, Unreadable};
 pub use presence::{PresenceAction, PresenceId, PresenceMessage};
 
 /// The protocol version that client and relay speak, sent as the query parameter `v`.

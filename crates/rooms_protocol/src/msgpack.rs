@@ -3,19 +3,20 @@
 //! Bytes travel as they are, structured payloads as JSON text (`RSL4c`). What other SDKs send and JSON cannot hold is
 //! taken leniently: a number as a float, an extension as nil, a map's key as a number.
 
-mod node;
+mod deserializer;
+mod reader;
 
-use rmp_serde::{Deserializer, decode::Error};
+use rmp_serde::decode::Error;
 use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
+    Serialize,
+    de::{DeserializeOwned, Error as _},
 };
 
-use self::node::Node;
-use super::{DecodeError, Format, Frame, lenient::AsMap};
-
-/// Most levels of maps and lists inside each other: as many as the JSON form takes.
-const MAX_DEPTH: usize = 128;
+use self::{
+    deserializer::Values,
+    reader::{Reader, Token},
+};
+use super::{DecodeError, Format, Frame, Outline, Unreadable, lenient::AsMap, outline::Part};
 
 /// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
 ///
@@ -24,6 +25,52 @@ const MAX_DEPTH: usize = 128;
 pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let AsMap(frame) = from_slice(bytes)?;
     Ok(frame)
+}
+
+/// Reads one frame that a stranger sent, with `most` messages or presence messages. One that would be much larger in memory
+/// than on the wire is not built.
+///
+/// # Errors
+/// [`Unreadable`], with what the frame says about itself nevertheless.
+pub fn decode_checked(bytes: &[u8], most: usize) -> Result<Frame, Unreadable> {
+    Unreadable::unless(outline(bytes), bytes.len(), most, || decode(bytes))
+}
+
+/// What a frame says about itself, as far as it can be read, whatever else is wrong with it.
+pub fn outline(bytes: &[u8]) -> Outline {
+    let mut outline = Outline::default();
+    // What was read until something went wrong counts.
+    let _ = read_outline(Reader::new(bytes), &mut outline);
+    outline
+}
+
+fn read_outline(mut reader: Reader<'_>, outline: &mut Outline) -> Result<(), Error> {
+    let Token::Map(entries) = reader.next()? else { return Ok(()) };
+    for _ in 0..entries {
+        let Token::Text(key) = reader.next()? else { return Err(Error::custom("a field's name must be a string")) };
+        let first = reader.clone().next()?;
+        let part = Part {
+            children: match first {
+                Token::List(length) | Token::Map(length) => length,
+                _ => 0,
+            },
+            values: reader.skip()?,
+        };
+        let number = match first {
+            Token::Unsigned(value) => i64::try_from(value).ok(),
+            Token::Signed(value) => Some(value),
+            // Every number that a frame is to have fits into a float.
+            Token::Float(value) if value.fract() == 0.0 => Some(value as i64),
+            _ => None,
+        };
+        match (key, first, number) {
+            ("action", _, Some(number)) => outline.action = Some(number.into()),
+            ("msgSerial", _, Some(number)) => outline.msg_serial = Some(super::MsgSerial(number)),
+            ("channel", Token::Text(name), _) => outline.channel = Some(name.into()),
+            _ => outline.count(key, part),
+        }
+    }
+    Ok(())
 }
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.
@@ -38,14 +85,9 @@ pub fn encode(mut frame: Frame) -> Vec<u8> {
 /// # Errors
 /// [`DecodeError`] where the bytes are cut short, hold more than the value, or do not fit the type.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut deserializer = Deserializer::from_read_ref(bytes);
-    deserializer.set_max_depth(MAX_DEPTH);
-    let node = Node::deserialize(&mut deserializer)?;
-    match IgnoredAny::deserialize(&mut deserializer) {
-        // There is no further marker, since the bytes are at their end.
-        Err(Error::InvalidMarkerRead(_)) => Ok(T::deserialize(node)?),
-        _ => Err(DecodeError::TrailingBytes),
-    }
+    let mut values = Values::new(bytes);
+    let value = T::deserialize(&mut values)?;
+    if values.is_at_end() { Ok(value) } else { Err(DecodeError::TrailingBytes) }
 }
 
 /// Writes one value of any type that has its JSON form's field names.

@@ -37,6 +37,7 @@ use self::{
     connection::Connections,
     drain::Drain,
     effects::Effects,
+    frames::is_numbered,
     links::Links,
     rates::RateLimits,
     shares::{Shares, has_several_keys},
@@ -56,16 +57,13 @@ use crate::{
     moment::Clock,
     random::random_text,
 };
-use rooms_protocol::{Action, ClientId, DecodeError, ErrorInfo, Frame, Timestamp};
+use rooms_protocol::{Action, ClientId, DecodeError, ErrorInfo, Frame, Timestamp, Unreadable};
 
 /// Bytes of the relay's own id, which all its serials carry: after a restart, old serials do not fit by chance.
 const NODE_BYTES: usize = 6;
 
 /// The memory budget of a hub that nobody gives one: 2 GiB.
 const DEFAULT_MEMORY: usize = 2 * 1024 * 1024 * 1024;
-
-/// Actions of features that this relay does not have, but whose frames wait for an answer: OBJECT and ANNOTATION.
-const UNSUPPORTED_PUBLISHES: [Action; 2] = [Action::Unknown(19), Action::Unknown(21)];
 
 /// The server without a socket, for a listener or a simulation to drive.
 ///
@@ -128,6 +126,14 @@ impl Hub {
         self.budget.clone()
     }
 
+    /// Tells the hub what the wall clock shows at `now`. Drivers do so at each input, or each second: somebody may set the clock,
+    /// and while a machine sleeps the wall clock alone goes on. Tokens are judged by the wall clock as it was told last.
+    pub fn set_wall(&mut self, now: Instant, wall: Timestamp) {
+        if self.clock.tell(now, wall) {
+            self.connections.watch_all_tokens(self.clock.at(now), &mut self.effects.timers);
+        }
+    }
+
     /// A client opened a transport. The hub answers with CONNECTED, or with an error and [`Output::Close`].
     pub fn open(&mut self, request: &ConnectRequest, now: Instant) -> LinkId {
         let link = self.links.next_id();
@@ -160,7 +166,7 @@ impl Hub {
             Action::Attach => self.attach(&caller, &frame, moment),
             Action::Detach => self.detach(&caller, &frame, moment),
             Action::Sync => self.sync(&caller, &frame),
-            Action::Message | Action::Presence => self.handle_numbered(&caller, frame, moment),
+            action if is_numbered(action) => self.handle_numbered(&caller, frame, moment),
             Action::Close => {
                 self.end_connection(&caller.id, moment);
                 self.effects.out.send(link, Frame::new(Action::Closed));
@@ -171,17 +177,24 @@ impl Hub {
                 self.effects.out.close(link);
             }
             Action::Auth => self.reauthenticate(&caller, &frame, moment),
-            action if UNSUPPORTED_PUBLISHES.contains(&action) => self.handle_numbered(&caller, frame, moment),
             // Unknown actions, and those that only a server sends, are ignored (RTF1).
             _ => {}
         }
     }
 
-    /// Something came in that is not a frame. The hub disconnects the client. The fault may be on the way, so the client may
-    /// resume.
+    /// Something came in that is not a frame, and of which nothing else is known. The hub disconnects the client, which may resume.
     pub fn handle_malformed(&mut self, link: LinkId, error: &DecodeError, now: Instant) {
         if self.links.connection(link).is_some() {
             self.disconnect(link, protocol_error(error.to_string()), self.clock.at(now));
+        }
+    }
+
+    /// Something came in that the hub cannot take as a frame. It refuses the publish or the attachment that it would have been.
+    /// Where that is not known either, it disconnects the client: the fault may be on the way, so the client may resume.
+    pub fn handle_unreadable(&mut self, link: LinkId, unreadable: &Unreadable, now: Instant) {
+        let connection = self.links.connection(link);
+        if let Some(caller) = connection.and_then(|id| self.connections.caller(link, id)) {
+            self.refuse_unreadable(&caller, unreadable, self.clock.at(now));
         }
     }
 

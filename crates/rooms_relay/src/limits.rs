@@ -92,6 +92,8 @@ pub struct Limits {
     pub channels_per_connection: usize,
     /// Members of one channel; NACK 91003. Defaults to 200.
     pub members_per_channel: usize,
+    /// Members that one connection may have on all channels together; NACK 91003. Defaults to 250.
+    pub members_per_connection: usize,
     /// Connections, with those that can still be resumed; ERROR 40111. Defaults to 10,000.
     pub connections: usize,
     /// Channels in memory; ERROR or NACK 40113. Defaults to 10,000.
@@ -169,6 +171,7 @@ impl Default for Limits {
             token_rate: None,
             channels_per_connection: 200,
             members_per_channel: 200,
+            members_per_connection: 250,
             connections: 10_000,
             channels: 10_000,
             connection_state_ttl: Duration::from_secs(120),

@@ -104,9 +104,9 @@ async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<(
                 });
             }
             frame = inbox.recv() => match frame {
-                Some((link, Some(wire))) => match wire.decode() {
+                Some((link, Some(wire))) => match wire.decode_checked(1_000) {
                     Ok(frame) => hub.handle_frame(link, frame, bridge::now()),
-                    Err(error) => hub.handle_malformed(link, &error, bridge::now()),
+                    Err(unreadable) => hub.handle_unreadable(link, &unreadable, bridge::now()),
                 },
                 Some((link, None)) => {
                     links.remove(&link);

@@ -237,6 +237,13 @@ impl Connections {
         }
     }
 
+    /// Sets the timers for all tokens anew, since the wall clock jumped.
+    pub(crate) fn watch_all_tokens(&self, moment: Moment, timers: &mut Timers) {
+        for (id, _) in self.by_id.iter().filter(|(_, connection)| connection.link.is_some()) {
+            self.watch_token(id, moment, timers);
+        }
+    }
+
     /// Asks a client for a new token (`RTN22`).
     pub(crate) fn request_token(&self, id: &ConnectionId, effects: &mut Effects) {
         if let Some(link) = self.by_id.get(id).and_then(|connection| connection.link) {

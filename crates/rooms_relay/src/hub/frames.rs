@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{auth::Identity, error::protocol_error, moment::Moment};
 use rooms_protocol::{
-    Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, MessageSerial, MsgSerial, PublishResult,
+    Action, ChannelName, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Flags, Frame, MessageSerial, MsgSerial,
+    PublishResult, Unreadable,
 };
 
 /// What brings a channel into being.
@@ -29,6 +30,17 @@ pub(super) enum Source<'a> {
     Connection(&'a ConnectionId),
     /// A request over HTTP of this owner.
     Request(&'a Owner),
+}
+
+/// Actions of features that this relay does not have, but whose frames wait for an answer: OBJECT and ANNOTATION.
+const UNSUPPORTED_PUBLISHES: [Action; 2] = [Action::Unknown(19), Action::Unknown(21)];
+
+/// Most bytes of a client's own text that an error repeats. The relay keeps the error for when the frame comes again.
+const MOST_REPEATED: usize = 400;
+
+/// Whether frames with this action have a number, under which their sender waits for an answer.
+pub(super) fn is_numbered(action: Action) -> bool {
+    matches!(action, Action::Message | Action::Presence) || UNSUPPORTED_PUBLISHES.contains(&action)
 }
 
 impl Hub {
@@ -136,21 +148,45 @@ impl Hub {
 
     /// Answers a frame that has a number: once, in order, and with the same answer when it comes again.
     pub(super) fn handle_numbered(&mut self, caller: &Caller, frame: Frame, moment: Moment) {
-        let link = caller.link;
         let Some(serial) = frame.msg_serial.filter(|serial| serial.0 >= 0) else {
-            return self.disconnect(link, protocol_error("a publish came without its msgSerial"), moment);
+            return self.disconnect(caller.link, protocol_error("a publish came without its msgSerial"), moment);
         };
-        if let Some(outcome) = self.connections.earlier_outcome(&caller.id, serial) {
-            return self.effects.out.send(link, outcome.to_frame(serial));
-        }
-        let outcome = match frame.action {
-            Action::Message => self.publish_frame(caller, serial, frame, moment),
-            Action::Presence => self.update_presence(caller, serial, frame, moment),
+        self.answer_numbered(caller, serial, |hub| match frame.action {
+            Action::Message => hub.publish_frame(caller, serial, frame, moment),
+            Action::Presence => hub.update_presence(caller, serial, frame, moment),
             _ => Err(ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, "this relay knows neither objects nor annotations")),
-        };
-        let outcome = outcome.unwrap_or_else(Outcome::Refused);
-        self.effects.out.send(link, outcome.to_frame(serial));
+        });
+    }
+
+    /// Answers the frame with this number: with what became of it when it came before, or else with what `handle` says.
+    fn answer_numbered(
+        &mut self,
+        caller: &Caller,
+        serial: MsgSerial,
+        handle: impl FnOnce(&mut Self) -> Result<Outcome, ErrorInfo>,
+    ) {
+        if let Some(outcome) = self.connections.earlier_outcome(&caller.id, serial) {
+            return self.effects.out.send(caller.link, outcome.to_frame(serial));
+        }
+        let outcome = handle(self).unwrap_or_else(Outcome::Refused);
+        self.effects.out.send(caller.link, outcome.to_frame(serial));
         self.connections.record_outcome(&caller.id, serial, outcome);
+    }
+
+    /// Refuses what cannot be read, once: clients send a frame again when they come back after a disconnect, and would never get
+    /// beyond it.
+    pub(super) fn refuse_unreadable(&mut self, caller: &Caller, unreadable: &Unreadable, moment: Moment) {
+        let (outline, why) = (&unreadable.outline, unreadable_error(&unreadable.error));
+        match (outline.action, outline.msg_serial, outline.channel.clone()) {
+            (Some(action), Some(serial), _) if is_numbered(action) && serial.0 >= 0 => {
+                self.answer_numbered(caller, serial, |_| Err(why));
+            }
+            (Some(Action::Attach), _, Some(name)) => {
+                self.drop_attachment(caller, &name, moment);
+                self.effects.out.send(caller.link, Frame::error(Some(name), why));
+            }
+            _ => self.disconnect(caller.link, protocol_error(why.message), moment),
+        }
     }
 
     /// Publishes a MESSAGE frame, all of it or nothing.
@@ -255,4 +291,19 @@ impl Hub {
         self.connections.note_presence(&caller.id, &key, verdict, moment.now, &mut self.effects.timers);
         Ok(Outcome::Accepted)
     }
+}
+
+/// What a client is told whose frame cannot be read.
+fn unreadable_error(error: &DecodeError) -> ErrorInfo {
+    let code = match error {
+        DecodeError::TooManyMessages { .. } => ErrorCode::TOO_MANY_MESSAGES,
+        DecodeError::OutOfProportion => ErrorCode::MESSAGE_TOO_LARGE,
+        _ => ErrorCode::INVALID_DATA,
+    };
+    let mut message = error.to_string();
+    if message.len() > MOST_REPEATED {
+        message.truncate(message.floor_char_boundary(MOST_REPEATED));
+        message.push('…');
+    }
+    ErrorInfo::new(code, 400, message)
 }

@@ -6,6 +6,7 @@ mod authorization;
 mod connect;
 mod encodings;
 mod hostile;
+mod malformed;
 mod operators;
 mod presence;
 mod publish;
@@ -19,7 +20,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::*;
 use rooms_protocol::{
     ChannelSerial, ConnectionId, ConnectionKey, DEVELOPMENT_KEY, Data, ErrorCode, Flags, Format, Message, MsgSerial,
-    PresenceAction, PresenceMessage,
+    PresenceAction, PresenceMessage, WireFrame,
 };
 
 /// The wall clock at the start of each test.
@@ -72,6 +73,15 @@ impl World {
 
     fn send(&mut self, link: LinkId, frame: Frame) {
         self.hub.handle_frame(link, frame, self.now);
+        self.drain();
+    }
+
+    /// Takes in what came over a socket.
+    fn receive(&mut self, link: LinkId, wire: WireFrame) {
+        match wire.decode_checked(Limits::default().messages_per_frame) {
+            Ok(frame) => self.hub.handle_frame(link, frame, self.now),
+            Err(unreadable) => self.hub.handle_unreadable(link, &unreadable, self.now),
+        }
         self.drain();
     }
 

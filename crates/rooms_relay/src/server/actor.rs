@@ -4,19 +4,24 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep_until, timeout},
+    time::{MissedTickBehavior, interval, sleep_until, timeout},
 };
 use web_time::Instant;
 
 use super::{
     http::RestInput,
     queue::{Item, NotQueued, Outgoing},
+    relay::wall_clock,
 };
 use crate::{ConnectRequest, Hub, LinkId, Output};
-use rooms_protocol::{DecodeError, Frame};
+use rooms_protocol::{Frame, Unreadable};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// How often the hub is told the wall clock while nothing else happens, so that it notices when the clock was set, or the machine
+/// slept.
+const WALL_CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An event of a socket.
 #[derive(Debug)]
@@ -25,8 +30,8 @@ pub(super) enum Input {
     Open { request: Box<ConnectRequest>, outgoing: Outgoing, opened: oneshot::Sender<Opened> },
     /// A frame came in.
     Frame { link: LinkId, frame: Box<Frame> },
-    /// Something came in that is not a frame.
-    Malformed { link: LinkId, error: DecodeError },
+    /// Something came in that cannot be taken as a frame.
+    Malformed { link: LinkId, unreadable: Box<Unreadable> },
     /// A request came over HTTP.
     Rest(RestInput),
     /// The socket is gone. This is its last event, and the only one that always follows `Open`.
@@ -58,12 +63,15 @@ impl Actor {
 
     /// Runs until the other end of `stop` is gone. Then it shuts the hub down.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut seconds = interval(WALL_CLOCK_INTERVAL);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             let deadline = self.hub.poll_timeout();
             tokio::select! {
                 _ = &mut stop => break,
                 Some(input) = self.inputs.recv() => self.handle(input),
                 () = until(deadline) => self.hub.handle_timeout(Instant::now()),
+                _ = seconds.tick() => self.hub.set_wall(Instant::now(), wall_clock()),
             }
             self.deliver();
         }
@@ -84,6 +92,7 @@ impl Actor {
 
     fn handle(&mut self, input: Input) {
         let now = Instant::now();
+        self.hub.set_wall(now, wall_clock());
         match input {
             Input::Open { request, outgoing, opened } => {
                 let link = self.hub.open(&request, now);
@@ -96,7 +105,7 @@ impl Actor {
                 }
             }
             Input::Frame { link, frame } => self.hub.handle_frame(link, *frame, now),
-            Input::Malformed { link, error } => self.hub.handle_malformed(link, &error, now),
+            Input::Malformed { link, unreadable } => self.hub.handle_unreadable(link, &unreadable, now),
             Input::Rest(input) => input.handle(&mut self.hub, now),
             Input::Closed { link } => self.forget(link, now),
         }

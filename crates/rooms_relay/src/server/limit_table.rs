@@ -187,6 +187,12 @@ const TABLE: &[LimitInfo] = &[
         "NACK 91003",
     ),
     limit(
+        "members_per_connection",
+        Field::Count(|limits| &mut limits.members_per_connection),
+        "members that one connection has on all channels together",
+        "NACK 91003",
+    ),
+    limit(
         "max_message_size",
         Field::Bytes(|limits| &mut limits.max_message_size),
         "all messages of one publish",

@@ -129,7 +129,8 @@ impl Relay {
     }
 }
 
-fn wall_clock() -> Timestamp {
+/// What the wall clock shows.
+pub(super) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::default().plus(since)
 }

@@ -27,7 +27,7 @@ use super::{
     queue::{Item, Queue, queue},
 };
 use crate::{ConnectRequest, Limits, LinkId, budget::MemoryBudget};
-use rooms_protocol::{Format, Frame, WireFrame, json, msgpack};
+use rooms_protocol::{Format, WireFrame, json, msgpack};
 
 /// How long the relay waits, when it closes a socket, until everything is sent, and then until the client closes its side.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -114,35 +114,22 @@ async fn read(
             Ok(None) => return,
             Err(_) => return log::debug!("{link:?} was silent for {timeout_after:?}"),
         };
+        let most = context.limits.messages_per_frame;
         let decoded = match message {
-            Ok(Message::Text(text)) => json::decode(&text),
-            Ok(Message::Binary(bytes)) => msgpack::decode(&bytes),
+            Ok(Message::Text(text)) => json::decode_checked(&text, most),
+            Ok(Message::Binary(bytes)) => msgpack::decode_checked(&bytes, most),
             // The library answers pings and closes by itself while the socket is read.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
             Err(error) => return log::debug!("{link:?} failed: {error}"),
         };
         let input = match decoded {
-            Ok(frame) => Input::Frame { link, frame: Box::new(bounded(frame, context.limits.messages_per_frame)) },
-            Err(error) => Input::Malformed { link, error },
+            Ok(frame) => Input::Frame { link, frame: Box::new(frame) },
+            Err(unreadable) => Input::Malformed { link, unreadable: Box::new(unreadable) },
         };
         if context.inbox.send(input).await.is_err() {
             return;
         }
     }
-}
-
-/// The frame with just enough messages to be refused if it has too many. Empty ones are small on the wire and large in memory.
-fn bounded(mut frame: Frame, most: usize) -> Frame {
-    let enough = most.saturating_add(1);
-    if frame.messages.len() > enough {
-        frame.messages.truncate(enough);
-        frame.messages.shrink_to_fit();
-    }
-    if frame.presence.len() > enough {
-        frame.presence.truncate(enough);
-        frame.presence.shrink_to_fit();
-    }
-    frame
 }
 
 async fn write(
@@ -172,17 +159,4 @@ async fn write(
     }
     // An error means that the client closed first.
     let _ = sink.close().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rooms_protocol::{Action, Message};
-
-    #[test]
-    fn a_frame_with_too_many_messages_is_cut_down_to_what_is_still_refused() {
-        let most = Limits::default().messages_per_frame;
-        let frame = Frame { messages: vec![Message::default(); 100_000], ..Frame::new(Action::Message) };
-        assert_eq!(bounded(frame, most).messages.len(), most + 1);
-    }
 }

@@ -404,3 +404,46 @@ fn secrets_do_not_show_in_the_debug_output_of_configuration_and_hub() {
     let debug = format!("{:?} {:?} {:?}", config(), world.hub, world.hub.authorizer);
     assert!(debug.contains("app.few") && !debug.contains(":few") && !debug.contains(":all"), "{debug}");
 }
+
+#[test]
+fn when_the_wall_clock_is_set_on_expired_tokens_are_refused_and_fresh_ones_taken() {
+    let mut world = world();
+    let old = world.token(everything("ada")).token;
+    let client = world.connect_with_token(everything("ada"));
+    let later = Timestamp(WALL.0 + 2 * 3_600_000);
+    world.hub.set_wall(world.now, later);
+    world.pass(SECOND);
+    assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(40142), "its token has expired");
+    assert_eq!(world.refusal(&format!("access_token={old}")), Some(40142));
+    let fresh = world.token(everything("ada"));
+    assert_eq!(fresh.issued, Timestamp(later.0 + 1_000));
+    let link = world.open_raw(&format!("access_token={}&{}", fresh.token, client.resume_query()));
+    assert_eq!(world.take_one(link, Action::Connected).connection_id, Some(client.id));
+}
+
+#[test]
+fn when_the_wall_clock_is_set_back_tokens_last_longer_and_serials_still_grow() {
+    let mut world = world();
+    let mut client = world.connect_with_token(everything("ada"));
+    world.attach(&client, "c");
+    world.publish(&mut client, "c", &["before"]);
+    let before = world.take_one(client.link, Action::Message);
+    world.hub.set_wall(world.now, Timestamp(WALL.0 - 3_600_000));
+    world.publish(&mut client, "c", &["after"]);
+    let after = world.take_one(client.link, Action::Message);
+    assert!(before.channel_serial < after.channel_serial && before.messages[0].serial < after.messages[0].serial);
+    assert_eq!(after.timestamp, Some(Timestamp(WALL.0 - 3_600_000)));
+    world.pass(SECOND * 3600);
+    assert!(!world.closed.contains(&client.link), "by the wall clock there is an hour left");
+    world.pass(SECOND * 3601);
+    assert!(world.closed.contains(&client.link));
+}
+
+#[test]
+fn a_wall_clock_that_is_corrected_in_small_steps_leaves_timers_alone() {
+    let mut world = world();
+    world.connect_with_token(everything("ada"));
+    let due = world.hub.poll_timeout();
+    world.hub.set_wall(world.now, Timestamp(WALL.0 + 900));
+    assert_eq!(world.hub.poll_timeout(), due);
+}

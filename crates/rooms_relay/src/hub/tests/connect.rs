@@ -138,9 +138,7 @@ fn publishes_of_features_that_are_not_here_are_refused_not_dropped() {
 fn a_malformed_frame_disconnects_and_the_connection_may_be_resumed() {
     let mut world = World::new();
     let client = world.connect("");
-    let error = rooms_protocol::json::decode("{").unwrap_err();
-    world.hub.handle_malformed(client.link, &error, world.now);
-    world.drain();
+    world.receive(client.link, WireFrame::Text("{".to_owned()));
     assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(80013));
     assert_eq!(world.closed, [client.link]);
     assert_eq!(world.connect(&client.resume_query()).id, client.id);

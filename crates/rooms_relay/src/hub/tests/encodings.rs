@@ -108,9 +108,7 @@ fn bytes_that_are_no_frame_are_answered_like_text_that_is_none() {
     for format in FORMATS {
         let mut world = World::new();
         let client = world.connect(&format!("format={}", format.name()));
-        let error = rooms_protocol::WireFrame::Binary(vec![0xc1]).decode().unwrap_err();
-        world.hub.handle_malformed(client.link, &error, world.now);
-        world.drain();
+        world.receive(client.link, WireFrame::Binary(vec![0xc1]));
         assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(80013));
     }
 }

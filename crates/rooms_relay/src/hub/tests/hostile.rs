@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
-use rooms_protocol::json;
+use rooms_protocol::{WireFrame, json};
 
 /// What a stranger may do.
 #[derive(Clone, Debug)]
@@ -83,13 +83,7 @@ proptest! {
                 Step::Frame(index, frame) => world.send(links[index % links.len()], *frame),
                 Step::Text(index, text) => {
                     let link = links[index % links.len()];
-                    match json::decode(&text) {
-                        Ok(frame) => world.send(link, frame),
-                        Err(error) => {
-                            world.hub.handle_malformed(link, &error, world.now);
-                            world.drain();
-                        }
-                    }
+                    world.receive(link, WireFrame::Text(text));
                 }
                 Step::Closed(index) => world.close(links[index % links.len()]),
                 Step::Pass(seconds) => world.pass(Duration::from_secs(seconds)),
@@ -120,11 +114,7 @@ proptest! {
             Some(byte) => bytes[at] = byte,
             None => bytes.truncate(at),
         }
-        match json::decode(&String::from_utf8_lossy(&bytes)) {
-            Ok(frame) => world.send(client.link, frame),
-            Err(error) => world.hub.handle_malformed(client.link, &error, world.now),
-        }
-        world.drain();
+        world.receive(client.link, WireFrame::Text(String::from_utf8_lossy(&bytes).into_owned()));
         world.connect(&client.resume_query());
     }
 }

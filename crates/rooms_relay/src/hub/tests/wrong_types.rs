@@ -1,10 +1,11 @@
-//! Fields of every wrong type, in each frame that a client sends and in both encodings: the link ends with the error of
-//! the protocol and nothing else happens, and the connection can be resumed.
+//! Fields of every wrong type, in each frame that a client sends and in both encodings: it hurts its sender once, and nobody
+//! else. A publish is refused under its number and an ATTACH on its channel. Anything else ends the link with the error of the
+//! protocol, and the connection can be resumed.
 
 use serde_json::{Value, json};
 
 use super::*;
-use rooms_protocol::{DecodeError, Format, json, msgpack};
+use rooms_protocol::msgpack;
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
@@ -104,36 +105,63 @@ fn right_frames() -> Vec<Value> {
     ]
 }
 
-fn read(value: &Value, format: Format) -> Result<Frame, DecodeError> {
+fn wire(value: &Value, format: Format) -> WireFrame {
     match format {
-        Format::Json => json::decode(&value.to_string()),
+        Format::Json => WireFrame::Text(value.to_string()),
         Format::MsgPack => {
             let mut bytes = msgpack::to_vec(value);
             // A text of four bytes and three bytes of binary data are as long.
             if let Some(at) = bytes.windows(5).position(|five| five == b"\xa4\x01abc") {
                 bytes[at..at + 5].copy_from_slice(b"\xc4\x03\xff\xfe\xfd");
             }
-            msgpack::decode(&bytes)
+            WireFrame::Binary(bytes)
         }
     }
 }
 
-/// What a malformed frame leads to: the link ends with 80013, others see nothing, and the connection is resumed.
+fn read(value: &Value, format: Format) -> Frame {
+    wire(value, format).decode().unwrap()
+}
+
+/// What a malformed frame leads to: its sender is told in the way that the frame still allows, others see nothing, and the
+/// connection goes on or is resumed.
 #[track_caller]
-fn ends_the_link_alone(value: &Value, format: Format) {
+fn hurts_its_sender_once(value: &Value, format: Format) {
     let mut world = World::new();
-    let (client, witness) = (world.connect("clientId=ada"), world.connect(""));
+    let (mut client, witness) = (world.connect("clientId=ada"), world.connect(""));
     world.attach(&client, "c");
     world.attach(&witness, "c");
-    let error = read(value, format).expect_err(&format!("{format:?} {value}"));
-    world.hub.handle_malformed(client.link, &error, world.now);
-    world.drain();
-    let got = world.take_one(client.link, Action::Disconnected).error.unwrap();
-    assert_eq!((got.code, got.status_code), (ErrorCode::PROTOCOL_ERROR, 400), "{value}");
-    assert_eq!((&world.closed[..], world.frames.contains_key(&witness.link)), (&[client.link][..], false), "{value}");
-    let again = world.open(&client.resume_query());
-    let connected = world.take_one(again, Action::Connected);
-    assert_eq!((connected.connection_id, connected.error), (Some(client.id), None), "{value}");
+    let wire = wire(value, format);
+    assert!(wire.decode().is_err(), "{format:?} {value}");
+    world.receive(client.link, wire.clone());
+    let told = world.take(client.link);
+    let [told] = &told[..] else { panic!("{value} is answered by one frame: {told:?}") };
+    let error = told.error.as_ref().unwrap();
+    let is_publish = matches!(value["action"].as_i64(), Some(14 | 15)) && value["msgSerial"].as_i64().is_some();
+    let is_attach = value["action"] == 10 && value["channel"] == "c";
+    match told.action {
+        Action::Nack if is_publish => {
+            assert_eq!((told.msg_serial, error.code), (Some(MsgSerial(0)), ErrorCode::INVALID_DATA), "{value}");
+            client.serial += 1;
+            world.receive(client.link, wire);
+            assert_eq!(world.take(client.link), [told.clone()], "{value} is refused again when it comes again");
+        }
+        Action::Error if is_attach => {
+            assert_eq!((told.channel.clone(), error.code), (Some("c".into()), ErrorCode::INVALID_DATA), "{value}");
+        }
+        Action::Disconnected if !is_publish && !is_attach => {
+            assert_eq!((error.code, error.status_code), (ErrorCode::PROTOCOL_ERROR, 400), "{value}");
+            assert_eq!(world.closed, [client.link], "{value}");
+            let again = world.open(&client.resume_query());
+            let connected = world.take_one(again, Action::Connected);
+            assert_eq!((connected.connection_id, connected.error), (Some(client.id.clone()), None), "{value}");
+            client.link = again;
+        }
+        action => panic!("{value} is answered by {action:?}"),
+    }
+    assert!(!world.frames.contains_key(&witness.link), "{value}");
+    assert_eq!(world.publish(&mut client, "c", &["still here"]).action, Action::Ack, "{value}");
+    assert_eq!(names(&world.take(witness.link)), ["still here"], "{value}");
 }
 
 fn with(mut frame: Value, field: &str, value: Value) -> Value {
@@ -147,13 +175,13 @@ fn wrong_values(kind: Kind, format: Format) -> Vec<Value> {
 }
 
 #[test]
-fn a_field_of_a_wrong_type_ends_the_link_in_whatever_frame_it_is() {
+fn a_field_of_a_wrong_type_hurts_its_sender_once_in_whatever_frame_it_is() {
     for format in [Format::Json, Format::MsgPack] {
         for frame in right_frames() {
-            assert!(read(&frame, format).is_ok(), "{frame}");
+            read(&frame, format);
             for (field, kind) in OF_FRAMES {
                 for value in wrong_values(kind, format) {
-                    ends_the_link_alone(&with(frame.clone(), field, value), format);
+                    hurts_its_sender_once(&with(frame.clone(), field, value), format);
                 }
             }
         }
@@ -161,13 +189,13 @@ fn a_field_of_a_wrong_type_ends_the_link_in_whatever_frame_it_is() {
 }
 
 #[test]
-fn a_field_of_a_wrong_type_in_a_message_or_presence_message_ends_the_link() {
+fn a_field_of_a_wrong_type_in_a_message_or_presence_message_is_refused_under_the_frames_number() {
     for format in [Format::Json, Format::MsgPack] {
         for (list, action, fields) in [("messages", 15, &OF_MESSAGES[..]), ("presence", 14, &OF_WORDS[..])] {
             for (field, kind) in fields {
                 for value in wrong_values(*kind, format) {
                     let frame = json!({ "action": action, "channel": "c", "msgSerial": 0 });
-                    ends_the_link_alone(&with(frame, list, json!([{ "action": 2 }, { *field: value }])), format);
+                    hurts_its_sender_once(&with(frame, list, json!([{ "action": 2 }, { *field: value }])), format);
                 }
             }
         }
@@ -178,7 +206,7 @@ fn a_field_of_a_wrong_type_in_a_message_or_presence_message_ends_the_link() {
 fn a_token_of_a_wrong_type_ends_the_link_and_not_the_connection() {
     for format in [Format::Json, Format::MsgPack] {
         for value in wrong_values(Kind::Text, format) {
-            ends_the_link_alone(&json!({ "action": 17, "auth": { "accessToken": value } }), format);
+            hurts_its_sender_once(&json!({ "action": 17, "auth": { "accessToken": value } }), format);
         }
     }
 }
@@ -191,7 +219,7 @@ fn what_is_no_object_with_an_action_ends_the_line() {
         let actions = [json!(null), json!(true), json!("0"), json!(1.5), json!([0]), json!({}), json!(u64::MAX)];
         let of_actions = actions.into_iter().map(|action| json!({ "action": action, "channel": "c" }));
         for value in frames.into_iter().chain(of_actions) {
-            ends_the_link_alone(&value, format);
+            hurts_its_sender_once(&value, format);
         }
     }
 }
@@ -204,7 +232,7 @@ fn data_may_be_of_any_type_and_what_is_neither_object_nor_list_is_sent_as_text()
             let mut client = world.connect("");
             world.attach(&client, "c");
             let frame = json!({ "action": 15, "channel": "c", "msgSerial": 0, "messages": [{ "data": data }] });
-            let answer = world.send_numbered(&mut client, read(&frame, format).unwrap());
+            let answer = world.send_numbered(&mut client, read(&frame, format));
             assert_eq!(answer.action, Action::Ack);
             let messages = world.take_one(client.link, Action::Message).messages;
             assert_eq!(messages[0].data.as_ref().and_then(Data::as_text), Some(text), "{data}");
@@ -222,7 +250,7 @@ fn actions_that_are_unknown_or_a_servers_own_change_nothing() {
         let error = json!({ "message": "no", "code": 40000, "statusCode": 400 });
         let frame =
             json!({ "action": action, "channel": "c", "msgSerial": 0, "count": 1, "error": error, "brandNew": 1 });
-        world.send(client.link, read(&frame, Format::Json).unwrap());
+        world.send(client.link, read(&frame, Format::Json));
         assert_eq!((world.take(client.link).len(), world.closed.len()), (0, 0), "{action}");
         assert_eq!(world.publish(&mut client, "c", &["still here"]).action, Action::Ack, "{action}");
         assert_eq!(names(&world.take(client.link)), ["still here"]);
@@ -236,7 +264,7 @@ fn a_publish_without_a_number_ends_the_line() {
             let mut world = World::new();
             let client = world.connect("clientId=ada");
             let frame = json!({ "action": action, "channel": "c", "msgSerial": serial });
-            world.send(client.link, read(&frame, Format::Json).unwrap());
+            world.send(client.link, read(&frame, Format::Json));
             assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(80013));
             assert_eq!(world.closed, [client.link]);
         }
