@@ -5,12 +5,15 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
+    de::{
+        DeserializeOwned, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
 };
 use serde_json::Value;
 
 use super::{
-    Format,
+    Format, json_text,
     lenient::{Json, JsonVisitor},
 };
 
@@ -262,6 +265,81 @@ impl<'de> Visitor<'de> for DataVisitor {
     }
 }
 
+/// Reads a payload of a frame, in which JSON stays text. [`settle`] has to follow: until then, what was an object or a list is a
+/// JSON value that is a string, which nothing else becomes.
+pub(super) fn read_wire<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Data>, D::Error> {
+    struct WireVisitor;
+
+    impl<'de> Visitor<'de> for WireVisitor {
+        type Value = Option<Data>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            DataVisitor.expecting(f)
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<Data>, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E>(self) -> Result<Option<Data>, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Data>, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Option<Data>, E> {
+            DataVisitor.visit_str(text).map(Some)
+        }
+
+        fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Option<Data>, E> {
+            DataVisitor.visit_string(text).map(Some)
+        }
+
+        fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Option<Data>, E> {
+            DataVisitor.visit_bytes(bytes).map(Some)
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Option<Data>, E> {
+            DataVisitor.visit_bool(value).map(Some)
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Option<Data>, E> {
+            DataVisitor.visit_i64(value).map(Some)
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Option<Data>, E> {
+            DataVisitor.visit_u64(value).map(Some)
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Option<Data>, E> {
+            DataVisitor.visit_f64(value).map(Some)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Option<Data>, A::Error> {
+            json_text::read(SeqAccessDeserializer::new(seq)).map(|text| Some(Data::Json(Value::String(text))))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<Data>, A::Error> {
+            json_text::read(MapAccessDeserializer::new(map)).map(|text| Some(Data::Json(Value::String(text))))
+        }
+    }
+
+    deserializer.deserialize_option(WireVisitor)
+}
+
+/// Brings what [`read_wire`] read into the form that a payload has in a frame: JSON is text, and its encoding says so (`RSL4c`).
+pub(super) fn settle(data: &mut Option<Data>, encoding: &mut Option<String>) {
+    *data = match data.take() {
+        Some(Data::Json(Value::String(text))) => {
+            *encoding = Some(append(encoding.take(), "json"));
+            Some(Data::Text(text))
+        }
+        other => other,
+    };
+}
+
 /// Turns `data` into the form that a frame in `format` carries, with its `encoding`.
 pub(super) fn encode_in_place(data: &mut Option<Data>, encoding: &mut Option<String>, format: Format) {
     if let Some(plain) = data.take() {
@@ -284,7 +362,7 @@ pub(super) fn decode_in_place(data: &mut Option<Data>, encoding: &mut Option<Str
 }
 
 /// The length of a value's JSON text in bytes, without making the text.
-pub(super) fn json_size(value: &impl Serialize) -> usize {
+fn json_size(value: &impl Serialize) -> usize {
     let mut counter = ByteCounter(0);
     // Writing a JSON value into a counter cannot fail: its keys are strings and the counter takes all.
     let _ = serde_json::to_writer(&mut counter, value);

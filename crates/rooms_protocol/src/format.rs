@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Frame, Unreadable, json, msgpack};
+use super::{ChannelName, Frame, Unreadable, json, msgpack};
 
 /// How a connection writes its frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,6 +26,15 @@ impl Format {
     /// The format that the query parameter `format` names.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Json, Self::MsgPack].into_iter().find(|format| format.name() == name)
+    }
+
+    /// The same frame under another name of its channel, without reading the rest of it. `None` unless it is a frame that
+    /// [`encode`](Self::encode) wrote, with a channel.
+    pub fn renamed(self, frame: &[u8], name: &ChannelName) -> Option<Vec<u8>> {
+        match self {
+            Self::Json => json::renamed(frame, name),
+            Self::MsgPack => msgpack::renamed(frame, name),
+        }
     }
 
     /// Writes one frame. Payloads that are not in their wire form yet are turned into it.
@@ -119,7 +128,7 @@ pub enum DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Action;
+    use crate::{Action, Message};
 
     #[test]
     fn the_kind_of_message_says_how_it_is_read() {
@@ -131,6 +140,37 @@ mod tests {
         }
         assert_eq!(Format::from_name("xml"), None);
         assert!(WireFrame::Binary(b"{\"action\":0}".to_vec()).decode().is_err());
+    }
+
+    #[test]
+    fn a_frame_is_the_same_under_another_name_of_its_channel() {
+        let long = "x".repeat(300);
+        for (name, other) in [("c", "[?rewind=1]c"), ("quo\"te\\", "c"), ("é{}", "quo\"te"), ("c", &long), (&long, "")]
+        {
+            let mut frame = Frame::for_channel(Action::Message, name.into());
+            frame.id = Some("id".to_owned());
+            frame.messages = vec![Message::new("channel", "\"channel\":\"c\"")];
+            for format in [Format::Json, Format::MsgPack] {
+                let bytes = |frame: &Frame| match format.encode(frame.clone()) {
+                    WireFrame::Text(text) => text.into_bytes(),
+                    WireFrame::Binary(bytes) => bytes,
+                };
+                let renamed = Frame { channel: Some(other.into()), ..frame.clone() };
+                assert_eq!(
+                    format.renamed(&bytes(&frame), &other.into()),
+                    Some(bytes(&renamed)),
+                    "{format:?} {name} {other}"
+                );
+                let nameless = Frame { channel: None, ..frame.clone() };
+                assert_eq!(format.renamed(&bytes(&nameless), &other.into()), None);
+            }
+        }
+        for nonsense in
+            [&b""[..], b"{", b"{\"action\":1,\"channel\":\"c", b"\x81", b"\x82\xa6action\x01\xa7channel\xa5c"]
+        {
+            assert_eq!(Format::Json.renamed(nonsense, &"d".into()), None);
+            assert_eq!(Format::MsgPack.renamed(nonsense, &"d".into()), None);
+        }
     }
 
     #[test]

@@ -110,12 +110,13 @@ impl<'de> Deserialize<'de> for Action {
 pub struct Frame {
     /// What the frame is about.
     pub action: Action,
+    /// The channel; absent where the frame is about the connection. On the wire it follows the action, where
+    /// [`Format::renamed`](super::Format::renamed) finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelName>,
     /// Of messages: the base of their ids. Of a heartbeat: the ping it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The channel; absent where the frame is about the connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<ChannelName>,
     /// Where the channel's stream stands. In a SYNC: the cursor of the sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_serial: Option<ChannelSerial>,

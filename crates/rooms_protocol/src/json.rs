@@ -2,7 +2,7 @@
 
 mod scanner;
 
-use super::{DecodeError, Format, Frame, Outline, Unreadable, lenient::AsMap};
+use super::{ChannelName, DecodeError, Format, Frame, Outline, Unreadable, lenient::AsMap};
 
 /// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
 ///
@@ -25,6 +25,21 @@ pub fn decode_checked(text: &str, most: usize) -> Result<Frame, Unreadable> {
 /// What a frame says about itself, as far as it can be read, whatever else is wrong with it.
 pub fn outline(text: &str) -> Outline {
     scanner::outline(text)
+}
+
+/// See [`Format::renamed`].
+pub(super) fn renamed(frame: &[u8], name: &ChannelName) -> Option<Vec<u8>> {
+    let action = frame.strip_prefix(br#"{"action":"#)?;
+    let rest = &action[action.iter().position(|byte| *byte == b',')?..];
+    let old = rest.strip_prefix(br#","channel":"#)?;
+    let after = scanner::after_string(old)?;
+    let before = frame.get(..frame.len() - old.len())?;
+    let mut renamed = Vec::with_capacity(before.len() + name.as_str().len() + 2 + after.len());
+    renamed.extend_from_slice(before);
+    // A name is a string, which can be written.
+    serde_json::to_writer(&mut renamed, name).ok()?;
+    renamed.extend_from_slice(after);
+    Some(renamed)
 }
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.

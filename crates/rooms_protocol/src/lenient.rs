@@ -37,7 +37,10 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
 
 /// A list of structures, each a map, where `null` means empty.
 pub(super) fn maps<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(list::<D, AsMap<T>>(deserializer)?.into_iter().map(|AsMap(value)| value).collect())
+    let mut maps: Vec<T> = list::<D, AsMap<T>>(deserializer)?.into_iter().map(|AsMap(value)| value).collect();
+    // A list that grew to its length has room for as much again.
+    maps.shrink_to_fit();
+    Ok(maps)
 }
 
 /// A structure that is a map, where `null` and absent mean `None`.
@@ -75,15 +78,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for AsMap<T> {
 pub(super) fn string_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<SmolStr, String>, D::Error> {
     let map = Option::<BTreeMap<SmolStr, Scalar>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(map.into_iter().filter_map(|(key, Scalar(value))| Some((key, value?))).collect())
-}
-
-/// A JSON object as [`Json`] reads it, where `null` and absent mean `None`.
-pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Map<String, Value>>, D::Error> {
-    match Option::<Json>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Json(Value::Object(map))) => Ok(Some(map)),
-        Some(_) => Err(de::Error::custom("an object was expected")),
-    }
 }
 
 /// An integer as [`integer`] reads it, for use inside other types.

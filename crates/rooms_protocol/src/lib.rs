@@ -16,11 +16,14 @@ extern crate browser_test;
 
 mod data;
 mod error;
+mod extras;
 mod flags;
 mod format;
 mod frame;
+mod held;
 mod id;
 pub mod json;
+mod json_text;
 mod lenient;
 mod message;
 pub mod msgpack;
@@ -29,12 +32,13 @@ mod presence;
 
 pub use data::{Data, DataError};
 pub use error::{ErrorCode, ErrorInfo};
+pub use extras::Extras;
 pub use flags::Flags;
 pub use format::{DecodeError, Format, WireFrame};
 pub use frame::{Action, Auth, ConnectionDetails, Frame, PublishResult};
 pub use id::{ChannelName, ChannelSerial, ClientId, ConnectionId, ConnectionKey, MessageSerial, MsgSerial, Timestamp};
 pub use lenient::AsMap;
-pub use message::{Extras, Message, MessageAction, MessageVersion};
+pub use message::{Message, MessageAction, MessageVersion};
 pub use outline::{Outline, Unreadable};
 pub use presence::{PresenceAction, PresenceId, PresenceMessage};
 

@@ -1,16 +1,14 @@
 //! Messages, and what they inherit from their frame.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
 
-use super::{ClientId, ConnectionId, ConnectionKey, Data, DataError, Format, MessageSerial, Timestamp, data, lenient};
-
-/// Opaque additions to a message, such as `headers`. Carried untouched.
-pub type Extras = Map<String, Value>;
+use super::{
+    ClientId, ConnectionId, ConnectionKey, Data, DataError, Extras, Format, MessageSerial, Timestamp, data, lenient,
+};
 
 /// One message on a channel (`TM2`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct Message {
     /// Unique on its channel; a second one with the same id is taken as sent again and not delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,13 +26,13 @@ pub struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_key: Option<ConnectionKey>,
     /// The payload.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "data::read_wire", skip_serializing_if = "Option::is_none")]
     pub data: Option<Data>,
     /// Transformations of the payload, applied left to right, separated by `/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// Opaque additions.
-    #[serde(deserialize_with = "lenient::object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extras: Option<Extras>,
     /// When the server took it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +45,7 @@ pub struct Message {
     pub serial: Option<MessageSerial>,
     /// Its latest version, given by the server.
     #[serde(deserialize_with = "lenient::optional_map", skip_serializing_if = "Option::is_none")]
-    pub version: Option<MessageVersion>,
+    pub version: Option<Box<MessageVersion>>,
 }
 
 impl Message {
@@ -60,7 +58,7 @@ impl Message {
     pub fn size(&self) -> usize {
         let text =
             self.name.as_ref().map_or(0, String::len) + self.client_id.as_ref().map_or(0, |id| id.as_str().len());
-        let extras = self.extras.as_ref().map_or(0, data::json_size);
+        let extras = self.extras.as_ref().map_or(0, |extras| extras.as_str().len());
         text + self.data.as_ref().map_or(0, Data::size) + extras
     }
 
@@ -75,6 +73,20 @@ impl Message {
     /// Tells the step that could not be undone; data and `encoding` then stand at that step.
     pub fn decode_data(&mut self) -> Result<(), DataError> {
         data::decode_in_place(&mut self.data, &mut self.encoding)
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut message = Self::deserialize(deserializer)?;
+        data::settle(&mut message.data, &mut message.encoding);
+        Ok(message)
     }
 }
 

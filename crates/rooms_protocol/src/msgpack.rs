@@ -16,7 +16,7 @@ use self::{
     deserializer::Values,
     reader::{Reader, Token},
 };
-use super::{DecodeError, Format, Frame, Outline, Unreadable, lenient::AsMap, outline::Part};
+use super::{ChannelName, DecodeError, Format, Frame, Outline, Unreadable, lenient::AsMap, outline::Part};
 
 /// Reads one frame. Payloads are left in their wire form; see [`Message::decode_data`](super::Message::decode_data).
 ///
@@ -71,6 +71,19 @@ fn read_outline(mut reader: Reader<'_>, outline: &mut Outline) -> Result<(), Err
         }
     }
     Ok(())
+}
+
+/// See [`Format::renamed`].
+pub(super) fn renamed(frame: &[u8], name: &ChannelName) -> Option<Vec<u8>> {
+    let mut reader = Reader::new(frame);
+    let Token::Map(_) = reader.next().ok()? else { return None };
+    let Token::Text("action") = reader.next().ok()? else { return None };
+    reader.skip().ok()?;
+    let Token::Text("channel") = reader.next().ok()? else { return None };
+    let before = frame.get(..frame.len() - reader.left().len())?;
+    let Token::Text(_) = reader.next().ok()? else { return None };
+    let name = to_vec(name);
+    Some([before, &name, reader.left()].concat())
 }
 
 /// Writes one frame. Payloads go out in the wire form; those that are not yet are turned into it.

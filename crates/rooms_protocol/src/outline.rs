@@ -7,8 +7,9 @@ use std::fmt;
 
 use super::{Action, ChannelName, DecodeError, Frame, Message, MsgSerial, PresenceMessage, PublishResult};
 
-/// Most bytes of structures that a frame may become for each byte that it has on the wire. Its texts come on top of that.
-const PROPORTION: usize = 24;
+/// Most bytes of structures that a frame may become for each byte that it has on the wire. Its texts come on top of that: nil,
+/// one byte in MessagePack, becomes five bytes of JSON, and a control character six. Together they stay below 20.
+const PROPORTION: usize = 13;
 
 /// Bytes of structures that every frame may become.
 const ALLOWANCE: usize = 4 * 1024;
@@ -30,6 +31,8 @@ pub struct Outline {
     pub channel: Option<ChannelName>,
     /// How many messages or presence messages it holds.
     messages: usize,
+    /// How many other parts it holds.
+    parts: usize,
     /// The bytes of the structures that it would become, about. Its texts come on top of that.
     weight: usize,
 }
@@ -53,8 +56,9 @@ impl Outline {
             "params" => children.saturating_mul(PARAM),
             _ => return,
         };
-        if matches!(field, "messages" | "presence") {
-            self.messages = self.messages.max(children);
+        match field {
+            "messages" | "presence" => self.messages = self.messages.max(children),
+            _ => self.parts = self.parts.max(children),
         }
         self.weight = self.weight.saturating_add(weight);
     }
@@ -63,7 +67,7 @@ impl Outline {
         if self.messages > most {
             return Err(DecodeError::TooManyMessages { count: self.messages, most });
         }
-        if self.weight > length.saturating_mul(PROPORTION).saturating_add(ALLOWANCE) {
+        if self.parts > most || self.weight > length.saturating_mul(PROPORTION).saturating_add(ALLOWANCE) {
             return Err(DecodeError::OutOfProportion);
         }
         Ok(())

@@ -6,13 +6,13 @@ use super::{ClientId, ConnectionId, Data, DataError, Extras, Format, MsgSerial, 
 
 /// One message about one member of a channel (`TP3`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct PresenceMessage {
+    /// What happened to the member. It comes first on the wire.
+    pub action: PresenceAction,
     /// `connectionId:msgSerial:index` of the frame that said it, or something else where the server made it up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What happened to the member.
-    pub action: PresenceAction,
     /// Who the member is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
@@ -20,13 +20,13 @@ pub struct PresenceMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<ConnectionId>,
     /// What the member says about itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "data::read_wire", skip_serializing_if = "Option::is_none")]
     pub data: Option<Data>,
     /// Transformations of the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// Opaque additions.
-    #[serde(deserialize_with = "lenient::object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extras: Option<Extras>,
     /// When the server took it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ impl PresenceMessage {
     pub fn size(&self) -> usize {
         self.client_id.as_ref().map_or(0, |id| id.as_str().len())
             + self.data.as_ref().map_or(0, Data::size)
-            + self.extras.as_ref().map_or(0, data::json_size)
+            + self.extras.as_ref().map_or(0, |extras| extras.as_str().len())
     }
 
     /// Turns the data into the form that a frame in `format` carries.
@@ -75,6 +75,20 @@ impl PresenceMessage {
     /// Tells the step that could not be undone; data and `encoding` then stand at that step.
     pub fn decode_data(&mut self) -> Result<(), DataError> {
         data::decode_in_place(&mut self.data, &mut self.encoding)
+    }
+}
+
+impl Serialize for PresenceMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PresenceMessage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut message = Self::deserialize(deserializer)?;
+        data::settle(&mut message.data, &mut message.encoding);
+        Ok(message)
     }
 }
 

@@ -133,6 +133,17 @@ impl Charge {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.account.used[self.purpose as usize].fetch_add(bytes, Ordering::Relaxed);
     }
+
+    /// Charges `bytes` from now on, more or less than before. Only the holder of the bytes calls this.
+    pub(crate) fn set(&self, bytes: usize) {
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        let used = &self.account.used[self.purpose as usize];
+        if bytes > before {
+            used.fetch_add(bytes - before, Ordering::Relaxed);
+        } else if bytes < before {
+            used.fetch_sub(before - bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Charge {
@@ -150,6 +161,8 @@ mod tests {
         let budget = MemoryBudget::new(1_000);
         let kept = budget.charge(Purpose::Messages, 100);
         kept.grow(20);
+        kept.set(300);
+        kept.set(120);
         let clone = budget.clone();
         let queued = clone.admit(Purpose::Queues, 30).unwrap();
         assert_eq!((budget.used(), budget.used_for(Purpose::Messages), kept.bytes()), (150, 120, 120));

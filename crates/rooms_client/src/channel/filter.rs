@@ -29,7 +29,7 @@ impl MessageFilter {
     /// Whether `message` meets all that is set.
     pub fn matches(&self, message: &Message) -> bool {
         let reference = message.extras.as_ref().and_then(|extras| extras.get("ref"));
-        let part = |name: &str| reference.and_then(|reference| reference.get(name)).and_then(Value::as_str);
+        let part = |name: &str| reference.as_ref().and_then(|reference| reference.get(name)).and_then(Value::as_str);
         is_met(self.name.as_deref(), message.name.as_deref())
             && is_met(self.client_id.as_ref(), message.client_id.as_ref())
             && is_met(self.ref_serial.as_deref(), part("timeserial"))

@@ -36,6 +36,14 @@ pub(super) fn outline(text: &str) -> Outline {
     }
 }
 
+/// What comes after a string that begins here.
+pub(super) fn after_string(bytes: &[u8]) -> Option<&[u8]> {
+    let mut scanner = Scanner { bytes, at: 0 };
+    let is_string = scanner.skip_string();
+    // One without an end goes on to the end of all.
+    bytes.get(scanner.at..).filter(|rest| is_string && !rest.is_empty())
+}
+
 fn note(outline: &mut Outline, name: &str, value: &str, part: Part) {
     let unescaped: String;
     let name = if name.contains('\\') {

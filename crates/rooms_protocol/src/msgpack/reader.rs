@@ -48,6 +48,11 @@ impl<'de> Reader<'de> {
         self.left.is_empty()
     }
 
+    /// What is still to be read.
+    pub(super) fn left(&self) -> &'de [u8] {
+        self.left
+    }
+
     /// The next value, or its beginning.
     ///
     /// # Errors

@@ -88,8 +88,10 @@ fn nil_and_extensions_mean_absent_everywhere() {
         let frame = decode(&map(&[("action", &[15]), ("messages", nothing), ("error", nothing), ("params", nothing)]));
         assert_eq!(frame.unwrap(), Frame::new(Action::Message));
     }
-    let data = read_message(&[("data", &list(&[vec![1], undefined.to_vec()]))]).data;
-    assert_eq!(data, Some(Data::Json(json!([1, null]))));
+    let mut message = read_message(&[("data", &list(&[vec![1], undefined.to_vec()]))]);
+    assert_eq!((&message.data, message.encoding.as_deref()), (&Some("[1,null]".into()), Some("json")));
+    message.decode_data().unwrap();
+    assert_eq!(message.data, Some(Data::Json(json!([1, null]))));
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn extras_keep_values_that_are_no_strings_and_take_keys_that_are_numbers() {
     let extras = map(&[("headers", &map(&[("a", &[1]), ("b", &[0xc2])])), ("n", &numbered), ("bin", &[0xc4, 1, 0])]);
     let message = read_message(&[("extras", &extras)]);
     let expected = json!({ "headers": { "a": 1, "b": false }, "n": { "7": "seven" }, "bin": "AA==" });
-    assert_eq!(message.extras.map(serde_json::Value::from), Some(expected));
+    assert_eq!(message.extras.map(|extras| extras.to_value()), Some(expected));
 }
 
 #[test]

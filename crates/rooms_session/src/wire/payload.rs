@@ -54,13 +54,13 @@ pub(crate) fn encode(kind: &str, data: Value, generation: Generation, sequence: 
     Message { name: Some(kind.into()), data, encoding, extras: Some(extras), ..Message::default() }
 }
 
-fn header<'a>(extras: Option<&'a Extras>, name: &str) -> Option<&'a str> {
-    extras?.get(HEADERS)?.get(name)?.as_str()
+fn header(extras: Option<&Extras>, name: &str) -> Option<String> {
+    extras?.get(HEADERS)?.get(name)?.as_str().map(str::to_owned)
 }
 
 /// Who gets a message of the game.
 pub(crate) fn audience(extras: Option<&Extras>) -> Audience {
-    if header(extras, TO) == Some(OTHERS) { Audience::Others } else { Audience::All }
+    if header(extras, TO).as_deref() == Some(OTHERS) { Audience::Others } else { Audience::All }
 }
 
 /// Which process sent a message of the game, and the message's number there.

@@ -156,7 +156,7 @@ fn absent_and_empty_stay_apart_on_the_way() {
     let mut world = World::new();
     let mut client = world.connect("");
     world.attach(&client, "c");
-    let extras = json!({ "headers": { "a": "b" } }).as_object().cloned();
+    let extras = json!({ "headers": { "a": "b" } }).as_object().cloned().map(rooms_protocol::Extras::from);
     let messages = vec![Message::default(), Message { extras, ..Message::new("", "") }];
     world.publish_messages(&mut client, "c", messages.clone());
     let frame = world.take_one(client.link, Action::Message);

@@ -144,7 +144,7 @@ fn hurts_its_sender_once(value: &Value, format: Format) {
             assert_eq!((told.msg_serial, error.code), (Some(MsgSerial(0)), ErrorCode::INVALID_DATA), "{value}");
             client.serial += 1;
             world.receive(client.link, wire);
-            assert_eq!(world.take(client.link), [told.clone()], "{value} is refused again when it comes again");
+            assert_eq!(world.take(client.link), std::slice::from_ref(told), "{value} is refused when it comes again");
         }
         Action::Error if is_attach => {
             assert_eq!((told.channel.clone(), error.code), (Some("c".into()), ErrorCode::INVALID_DATA), "{value}");
