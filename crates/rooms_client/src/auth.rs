@@ -216,12 +216,12 @@ impl Auth {
     fn begin_exchange(&mut self, exchange: Exchange, cx: &mut Context<'_>) {
         let Ok(target) = cx.target else { return };
         let path = format!("/keys/{}/requestToken", exchange.signed.key_name);
-        let url = target.http_url(exchange.route.host(), &path).into();
         let body = serde_json::to_string(&exchange.signed).unwrap_or_default();
+        let http = target.request(exchange.route.host(), &path, "", Some(body));
         let request = cx.effects.next_request();
         self.asked = Some(request);
         self.exchange = Some(exchange);
-        cx.effects.request(Output::ExchangeToken { request, url, body });
+        cx.effects.request(Output::ExchangeToken { request, http });
     }
 
     /// A server that was to exchange a request cannot be reached or is in trouble: asks another, if there is one.

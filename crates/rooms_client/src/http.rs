@@ -133,9 +133,7 @@ impl Http {
 
     /// Begins a request.
     pub(crate) fn begin(&mut self, attempt: Attempt, access: Access<'_>, cx: &mut Context<'_>) -> Begun {
-        // The server tells its time to anybody.
-        let needs_no_token = matches!(attempt.request.purpose(), RequestPurpose::Time { .. });
-        if needs_no_token || access.authorization.is_some() {
+        if attempt.request.purpose().needs_no_credentials() || access.authorization.is_some() {
             self.send(attempt, access, cx);
             return Begun::Nothing;
         }
@@ -197,7 +195,7 @@ impl Http {
         let answer = answer.and_then(|response| refusal(&response).map_or(Ok(response), Err));
         let purpose = attempt.request.purpose();
         match answer {
-            Err(refusal) if refusal.is_token_error() && !matches!(purpose, RequestPurpose::Clock) => {
+            Err(refusal) if refusal.is_token_error() && !purpose.needs_no_credentials() => {
                 if !cx.options.can_renew() {
                     return Answered::Done(attempt.request.into_purpose(), Err(no_renewal(refusal)));
                 }

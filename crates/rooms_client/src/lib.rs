@@ -43,6 +43,7 @@
 #[macro_use]
 extern crate browser_test;
 
+mod agent;
 mod auth;
 mod channel;
 mod client;
@@ -63,6 +64,7 @@ mod timer;
 mod tests;
 
 pub use self::{
+    agent::AppSide,
     auth::token::{MAX_TOKEN_SIZE, TokenAnswer, TokenCallback, TokenDetails, TokenFuture, TokenParams, TokenRequest},
     channel::{
         cipher::{CipherKey, CipherKeyError, CipherParams, KeyLength},

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use smol_str::SmolStr;
 
-use crate::auth::token::{TokenCallback, TokenDetails};
+use crate::{
+    agent::AppSide,
+    auth::token::{TokenCallback, TokenDetails},
+};
 use rooms_protocol::{ClientId, Format};
 
 /// The URL that tells whether the internet can be reached (`REC3a`).
@@ -20,6 +23,16 @@ pub enum Endpoint {
     Named(String),
     /// A relay, or another server of the protocol: `ws://HOST:PORT` or `wss://HOST[:PORT]`.
     Url(String),
+}
+
+impl Endpoint {
+    /// Whether it is Ably's cloud or a part of it, not a relay.
+    pub fn is_cloud(&self) -> bool {
+        match self {
+            Self::Cloud | Self::Named(_) => true,
+            Self::Url(_) => false,
+        }
+    }
 }
 
 /// Who the client is, to the server (`RSA4`). What is secret in it is not shown in debug output.
@@ -73,8 +86,11 @@ pub struct ClientOptions {
     /// Whether a client that signs requests for tokens goes by the server's clock: it asks the server's time before the
     /// first one and adds the time that passed from then on (`TO3j10`, `RSA10k`). Defaults to false: the machine's clock.
     pub query_time: bool,
-    /// Who the client is, to others. Defaults to nobody in particular.
+    /// Who the client is, to others. Defaults to nobody in particular. An account of Ably's cloud that is priced by monthly
+    /// active users refuses a [device](AppSide::Device) without it.
     pub client_id: Option<ClientId>,
+    /// On which side of the application the client runs (`RSC7d`). Defaults to a user's device.
+    pub side: AppSide,
     /// How frames are written. Defaults to JSON (`TO3f`).
     pub format: Format,
     /// Whether the client's own messages come back to it. Defaults to true (`TO3h`).
@@ -114,6 +130,7 @@ impl fmt::Debug for ClientOptions {
             .field("use_token_auth", &self.use_token_auth)
             .field("query_time", &self.query_time)
             .field("client_id", &self.client_id)
+            .field("side", &self.side)
             .field("format", &self.format)
             .field("echo", &self.echo)
             .field("queue_messages", &self.queue_messages)
@@ -139,6 +156,7 @@ impl ClientOptions {
             use_token_auth: false,
             query_time: false,
             client_id: None,
+            side: AppSide::default(),
             format: Format::default(),
             echo: true,
             queue_messages: true,
@@ -202,6 +220,12 @@ impl Default for Timing {
 mod tests {
     use super::*;
     use crate::{Client, Command, Output};
+
+    #[test]
+    fn the_cloud_and_its_parts_are_told_from_a_relay() {
+        assert!(Endpoint::Cloud.is_cloud() && Endpoint::Named("nonprod:sandbox".to_owned()).is_cloud());
+        assert!(!Endpoint::Url("wss://relay.example".to_owned()).is_cloud());
+    }
 
     #[test]
     fn no_secret_shows_in_debug_output() {

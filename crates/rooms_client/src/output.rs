@@ -40,15 +40,13 @@ pub enum Output {
         /// What the token must be.
         params: TokenParams,
     },
-    /// POST a signed token request as JSON, without credentials. The token details that come back go to
+    /// POST a signed token request, without credentials. The token details that come back go to
     /// [`handle_token`](crate::Client::handle_token).
     ExchangeToken {
         /// Names the answer.
         request: RequestId,
-        /// Where to.
-        url: String,
-        /// The request, as JSON.
-        body: String,
+        /// What to send.
+        http: HttpRequest,
     },
     /// Send a request over HTTP. The answer goes to [`handle_http`](crate::Client::handle_http).
     Http {
@@ -82,9 +80,8 @@ impl fmt::Debug for Output {
             Self::NeedToken { request, params } => {
                 f.debug_struct("NeedToken").field("request", request).field("params", params).finish()
             }
-            // The body holds the signature, with which anybody could get the token.
-            Self::ExchangeToken { request, url, .. } => {
-                f.debug_struct("ExchangeToken").field("request", request).field("url", url).finish_non_exhaustive()
+            Self::ExchangeToken { request, http } => {
+                f.debug_struct("ExchangeToken").field("request", request).field("http", http).finish()
             }
             Self::Http { request, http } => {
                 f.debug_struct("Http").field("request", request).field("http", http).finish()
@@ -100,7 +97,8 @@ impl fmt::Debug for Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub(crate) u64);
 
-/// What the driver is to send over HTTP. The headers hold credentials, which are not shown in debug output.
+/// What the driver is to send over HTTP. Debug output shows neither the headers, which hold credentials, nor the body, which
+/// may hold a signature with which anybody could get a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     /// Where to.

@@ -8,15 +8,16 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
     },
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rooms_client::{
-    ChannelOptions, ChannelState, ClientOptions, Command, ConnectionChange, ConnectionState, Credentials, Endpoint,
-    Event, HistoryOf, HistoryQuery, HttpResponse, Lifetime, OperationId, Output, PresenceCommand, TokenAnswer,
-    TokenCallback, TokenRequest,
+    AppSide, ChannelOptions, ChannelState, ClientOptions, Command, ConnectionChange, ConnectionState, Credentials,
+    Endpoint, Event, HistoryOf, HistoryQuery, HttpResponse, Lifetime, OperationId, Output, PresenceCommand,
+    TokenAnswer, TokenCallback, TokenRequest,
 };
 use rooms_net::bridge::{Bridge, Runtime};
 use rooms_net::transport::native::NativeConnector;
@@ -208,10 +209,10 @@ fn signs_on_a_machine_with_a_wrong_clock(query_time: bool, wrong: Duration) -> R
                 let signed = TokenRequest::sign(DEVELOPMENT_KEY, &params, timestamp, "nonce-of-the-test").unwrap();
                 client.handle_token(request, Ok(signed.into()), now);
             }
-            Output::ExchangeToken { request, url, body } => {
-                let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-                let body = body.into_bytes();
-                let asked = RestRequest { method: "POST".to_owned(), target: path(&url), headers, body };
+            Output::ExchangeToken { request, http } => {
+                let headers = http.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+                let body = http.body.unwrap_or_default().into_bytes();
+                let asked = RestRequest { method: "POST".to_owned(), target: path(&http.url), headers, body };
                 let answer = hub.rest(&asked, now);
                 let refused = answer.header("x-ably-errorcode").map(|code| code.parse().unwrap());
                 client.handle_token(
@@ -365,6 +366,47 @@ fn stand_in(body: &'static str) -> (String, Arc<AtomicUsize>) {
         }
     });
     (url, asked)
+}
+
+/// Answers every request over HTTP with `[5]`, and gives their heads in small letters. Ends with the process.
+#[cfg(target_os = "linux")]
+fn listen_to_heads() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let (heads, heard) = mpsc::channel();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let lines = BufReader::new(socket.try_clone().unwrap()).lines().map(Result::unwrap);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            heads.send(head.join("\n").to_lowercase()).unwrap();
+            write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n[5]").unwrap();
+        }
+    });
+    (url, heard)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_request_over_http_says_who_asks_and_by_which_version() {
+    let (url, heard) = listen_to_heads();
+    let options = ClientOptions::new(Endpoint::Url(url), key());
+    let mut ada = Client::new(ClientOptions { use_token_auth: true, side: AppSide::Server, ..options });
+    assert_eq!(ada.time(), Ok(Timestamp(5)));
+    // It needs a token, so a signed request is exchanged for one first.
+    ada.command(Command::History {
+        operation: OPERATION,
+        channel: "c".into(),
+        of: HistoryOf::Messages,
+        query: HistoryQuery::default(),
+    });
+    for begin in ["get /time ", "post /keys/rooms.dev/requesttoken "] {
+        let head = heard.recv_timeout(LIMIT).unwrap();
+        assert!(head.starts_with(begin), "{head}");
+        for said in ["\nx-ably-version: 6", "\nably-agent: bevy_rooms/", " linux ably-pubsub-server"] {
+            assert!(head.contains(said), "{said:?} in {head}");
+        }
+    }
 }
 
 /// Options whose first host is nobody: the relay listens on 127.0.0.1 alone, which stands in for it.

@@ -293,9 +293,7 @@ impl SimNet {
                 self.nodes[index].pump.sign_token(request, time, nonce, self.now);
             }
             // HTTP takes no time here and meets no faults.
-            PumpAction::ExchangeToken { request, url, body } => {
-                let headers = vec![("Content-Type", "application/json".to_owned())];
-                let http = HttpRequest { url, headers, body: Some(body) };
+            PumpAction::ExchangeToken { request, http } => {
                 let answer = self.hub.rest(&rest_request(http), self.now);
                 let content_type = answer.header("content-type").unwrap_or_default();
                 let answer = TokenAnswer::from_response(answer.status, "", content_type, &answer.body);

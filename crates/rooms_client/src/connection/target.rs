@@ -4,7 +4,11 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use crate::options::{ClientOptions, Credentials, Endpoint};
+use crate::{
+    agent::agent,
+    options::{ClientOptions, Credentials, Endpoint},
+    output::HttpRequest,
+};
 use rooms_protocol::{ErrorCode, ErrorInfo, PROTOCOL_VERSION};
 
 /// The routing policy of Ably's cloud that serves everybody (`REC1a`).
@@ -12,9 +16,6 @@ const DEFAULT_POLICY: &str = "main";
 
 /// The regions of the fallback hosts (`REC2c`).
 const FALLBACK_REGIONS: [&str; 5] = ["a", "b", "c", "d", "e"];
-
-/// What the client calls itself to the server (`RTN2g`).
-const AGENT: &str = concat!("bevy_rooms/", env!("CARGO_PKG_VERSION"));
 
 /// A checked place to connect to.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct Target {
     query: Vec<(&'static str, String)>,
     /// Parameters that take the place of all others (`RTC1f1`).
     overrides: Vec<(String, String)>,
+    /// What the client calls itself.
+    agent: String,
 }
 
 /// The parameters hold the key, which is secret.
@@ -70,10 +73,11 @@ impl Target {
         if let Some(id) = &options.client_id {
             query.push(("clientId", id.as_str().to_owned()));
         }
-        query.push(("agent", AGENT.to_owned()));
+        let agent = agent(options.side);
+        query.push(("agent", agent.clone()));
         let given = options.transport_params.iter();
         let overrides = given.map(|(name, value)| (name.to_string(), value.clone())).collect();
-        Ok(Self { url, fallbacks, query, overrides })
+        Ok(Self { url, fallbacks, query, overrides, agent })
     }
 
     /// The URL to open at `host`, or else at the first, with `more` parameters.
@@ -85,8 +89,24 @@ impl Target {
         url.into()
     }
 
-    /// The URL of an HTTP request at the same host.
-    pub(crate) fn http_url(&self, host: Option<&str>, path: &str) -> Url {
+    /// A request over HTTP to `host`, or else to the first host, without credentials: a POST of `body` as JSON, or a GET. It
+    /// says which version of the protocol the client speaks, so that the answer has that version's form, and who asks
+    /// (`CSV2c`, `RSC7e`, `RSC7d2`).
+    pub(crate) fn request(&self, host: Option<&str>, path: &str, query: &str, body: Option<String>) -> HttpRequest {
+        let mut url = self.http_url(host, path);
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        let mut headers = vec![
+            ("Accept", "application/json".to_owned()),
+            ("X-Ably-Version", PROTOCOL_VERSION.to_string()),
+            ("Ably-Agent", self.agent.clone()),
+        ];
+        if body.is_some() {
+            headers.push(("Content-Type", "application/json".to_owned()));
+        }
+        HttpRequest { url: url.into(), headers, body }
+    }
+
+    fn http_url(&self, host: Option<&str>, path: &str) -> Url {
         let mut url = self.at(host);
         let scheme = if url.scheme() == "wss" { "https" } else { "http" };
         // Among these schemes a change is always allowed.
@@ -251,6 +271,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::agent::AppSide;
     use rooms_protocol::Format;
 
     const KEY: &str = "app.id:se/cr+et";
@@ -277,7 +298,7 @@ mod tests {
             ("echo", "false"),
             ("key", KEY),
             ("clientId", "ada & bob"),
-            ("agent", AGENT),
+            ("agent", &agent(AppSide::Device)),
             ("resume", "k!ey"),
         ];
         assert_eq!(query, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());

@@ -56,14 +56,12 @@ pub enum PumpAction {
         /// Names the answer.
         request: RequestId,
     },
-    /// POST a signed token request as JSON, without credentials. The answer goes to [`Pump::handle_token`].
+    /// POST a signed token request, without credentials. The answer goes to [`Pump::handle_token`].
     ExchangeToken {
         /// Names the answer.
         request: RequestId,
-        /// Where to.
-        url: String,
-        /// The request, as JSON.
-        body: String,
+        /// What to send.
+        http: HttpRequest,
     },
     /// Send a request over HTTP. The answer goes to [`Pump::handle_http`].
     Http {
@@ -94,8 +92,8 @@ impl fmt::Debug for PumpAction {
                 f.debug_struct("NeedToken").field("request", request).field("params", params).finish()
             }
             Self::SignToken { request } => f.debug_struct("SignToken").field("request", request).finish(),
-            Self::ExchangeToken { request, .. } => {
-                f.debug_struct("ExchangeToken").field("request", request).finish_non_exhaustive()
+            Self::ExchangeToken { request, http } => {
+                f.debug_struct("ExchangeToken").field("request", request).field("http", http).finish()
             }
             Self::Http { request, http } => {
                 f.debug_struct("Http").field("request", request).field("http", http).finish()
@@ -297,7 +295,7 @@ impl Pump {
                 }
                 _ => PumpAction::NeedToken { request, params },
             },
-            Output::ExchangeToken { request, url, body } => PumpAction::ExchangeToken { request, url, body },
+            Output::ExchangeToken { request, http } => PumpAction::ExchangeToken { request, http },
             Output::Http { request, http } => PumpAction::Http { request, http },
             Output::CheckConnectivity { request, url } => PumpAction::CheckConnectivity { request, url },
         })
@@ -406,8 +404,8 @@ mod tests {
         pump.sign_token(request, Timestamp(5), [7; NONCE_BYTES], now);
         pump.sign_token(request, Timestamp(5), [7; NONCE_BYTES], now);
         let signed = actions(&mut pump, now);
-        let [PumpAction::ExchangeToken { body, .. }] = &signed[..] else { panic!("it exchanges the request once") };
-        let signed: TokenRequest = serde_json::from_str(body).unwrap();
+        let [PumpAction::ExchangeToken { http, .. }] = &signed[..] else { panic!("it exchanges the request once") };
+        let signed: TokenRequest = serde_json::from_str(http.body.as_ref().unwrap()).unwrap();
         assert_eq!((signed.key_name.as_str(), signed.rest["timestamp"].as_i64()), ("rooms.dev", Some(5)));
         assert!(signed.rest["nonce"].as_str().unwrap().len() >= 16);
         assert!(!format!("{:?}", actions(&mut pump, now)).contains("secret"));

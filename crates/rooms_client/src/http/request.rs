@@ -1,5 +1,7 @@
 //! What is asked over HTTP: the path, the query and the body of each request, and what its answer means to the asker.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+
 use super::{
     history::{first_page, read_page},
     publish::prepare,
@@ -11,7 +13,7 @@ use crate::{
     connection::connectivity::Connectivity,
     context::Context,
     event::Event,
-    output::{HttpRequest, HttpResponse, Output, RequestId},
+    output::{HttpResponse, Output, RequestId},
 };
 use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, Message, Timestamp};
 
@@ -40,6 +42,13 @@ pub(crate) enum RequestPurpose {
     },
     /// The client's own question for the server's time.
     Clock,
+}
+
+impl RequestPurpose {
+    /// Whether the request is sent without credentials: the server tells its time to anybody (`RSC16`).
+    pub(super) fn needs_no_credentials(&self) -> bool {
+        matches!(self, Self::Time { .. } | Self::Clock)
+    }
 }
 
 /// What the answer to a request means.
@@ -169,16 +178,13 @@ impl Request {
         cx: &mut Context<'_>,
     ) -> Option<RequestId> {
         let target = cx.target.as_ref().ok()?;
-        let mut url = target.http_url(host, &self.path);
-        url.set_query(Some(self.query.as_str()).filter(|query| !query.is_empty()));
-        let mut headers = vec![("Accept", "application/json".to_owned())];
-        if !matches!(self.purpose, RequestPurpose::Clock) {
-            headers.extend(authorization.map(|authorization| ("Authorization", authorization)));
+        let mut http = target.request(host, &self.path, &self.query, self.body.clone());
+        if !self.purpose.needs_no_credentials() {
+            http.headers.extend(authorization.map(|authorization| ("Authorization", authorization)));
         }
-        if self.body.is_some() {
-            headers.push(("Content-Type", "application/json".to_owned()));
-        }
-        let http = HttpRequest { url: url.into(), headers, body: self.body.clone() };
+        // With an API key alone the server would not know whose request it is (`RSA7e2`).
+        let client_id = cx.options.client_id.as_ref().map(|id| BASE64_STANDARD.encode(id.as_str()));
+        http.headers.extend(client_id.map(|id| ("X-Ably-ClientId", id)));
         let request = cx.effects.next_request();
         cx.effects.request(Output::Http { request, http });
         Some(request)

@@ -29,8 +29,8 @@ pub struct Bench {
     pub tokens_wanted: Vec<(RequestId, TokenParams)>,
     /// How often the client asked for a token.
     pub tokens_asked: usize,
-    /// Token requests that the client would have exchanged, with where and what to post.
-    pub exchanges: Vec<(RequestId, String, String)>,
+    /// Token requests that the client would have exchanged.
+    pub exchanges: Vec<(RequestId, HttpRequest)>,
     /// Questions whether the internet can be reached that nobody answered yet, with what to ask.
     pub checks: Vec<(RequestId, String)>,
     /// Requests over HTTP that nobody answered yet.
@@ -314,7 +314,7 @@ impl Bench {
                     self.tokens_asked += 1;
                     self.tokens_wanted.push((request, params));
                 }
-                Output::ExchangeToken { request, url, body } => self.exchanges.push((request, url, body)),
+                Output::ExchangeToken { request, http } => self.exchanges.push((request, http)),
                 Output::Http { request, http } => self.http.push((request, http)),
                 Output::CheckConnectivity { request, url } => self.checks.push((request, url)),
             }

@@ -155,7 +155,7 @@ impl<C: Connector> Driver<C> {
                     Ok((time, nonce)) => self.pump.sign_token(request, time, nonce, runtime::now()),
                     Err(error) => self.pump.handle_token(request, Err(error), runtime::now()),
                 },
-                PumpAction::ExchangeToken { request, url, body } => self.requests.exchange(request, url, body),
+                PumpAction::ExchangeToken { request, http } => self.requests.exchange(request, http),
                 PumpAction::Http { request, http } => self.requests.send(request, http),
                 PumpAction::CheckConnectivity { request, url } => self.requests.check_connectivity(request, url),
             }

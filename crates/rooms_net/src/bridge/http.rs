@@ -84,11 +84,8 @@ impl SideRequests {
     }
 
     /// Has the server exchange a signed request for a token.
-    pub(super) fn exchange(&self, request: RequestId, url: String, body: String) {
-        let post = Request::post(url, body.into_bytes())
-            .with_header("Content-Type", "application/json")
-            .with_header("Accept", "application/json");
-        self.fetch(post, move |fetched| {
+    pub(super) fn exchange(&self, request: RequestId, http: HttpRequest) {
+        self.fetch(with_headers(http), move |fetched| {
             let fetched = fetched.map_err(out_of_reach);
             Answer::Token(request, fetched.and_then(|response| read(&response)))
         });
@@ -96,15 +93,7 @@ impl SideRequests {
 
     /// Sends a request to the server.
     pub(super) fn send(&self, request: RequestId, http: HttpRequest) {
-        let mut full = match http.body {
-            Some(body) => Request::post(http.url, body.into_bytes()),
-            None => Request::get(http.url),
-        };
-        for (name, value) in http.headers {
-            full.headers.headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-            full.headers.insert(name, value);
-        }
-        self.fetch(full, move |fetched| {
+        self.fetch(with_headers(http), move |fetched| {
             let answer = fetched.map(|response| HttpResponse {
                 status: response.status,
                 server: response.headers.get("server").unwrap_or_default().to_owned(),
@@ -152,6 +141,19 @@ pub(super) fn signing_inputs() -> Result<(Timestamp, [u8; NONCE_BYTES]), ErrorIn
     getrandom::fill(&mut nonce).map_err(|error| failed(401, format!("the system has no random bytes: {error}")))?;
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok((Timestamp::default().plus(time), nonce))
+}
+
+/// The request with the client's headers in the place of those that it would have by itself.
+fn with_headers(http: HttpRequest) -> Request {
+    let mut full = match http.body {
+        Some(body) => Request::post(http.url, body.into_bytes()),
+        None => Request::get(http.url),
+    };
+    for (name, value) in http.headers {
+        full.headers.headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+        full.headers.insert(name, value);
+    }
+    full
 }
 
 /// No answer came: another server of the protocol may give one.

@@ -112,9 +112,9 @@ fn rsa4f_an_empty_token_counts_as_a_failure() {
 fn rsa4c_a_signed_request_is_exchanged_and_its_refusal_counts_as_a_failure() {
     let mut bench = Bench::connecting(with_callback());
     bench.answer_token(TokenAnswer::from_json(r#"{"keyName":"app.id","mac":"m","nonce":"n"}"#));
-    let (request, url, body) = bench.exchanges.pop().unwrap();
-    assert_eq!(url, "http://127.0.0.1:8787/keys/app.id/requestToken");
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap()["mac"], "m");
+    let (request, http) = bench.exchanges.pop().unwrap();
+    assert_eq!(http.url, "http://127.0.0.1:8787/keys/app.id/requestToken");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&http.body.unwrap()).unwrap()["mac"], "m");
     let error = rooms_protocol::ErrorInfo::new(ErrorCode(40104), 401, "too old");
     bench.client.handle_token(request, Err(error), bench.now);
     bench.drain();

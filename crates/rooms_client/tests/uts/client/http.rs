@@ -1,8 +1,9 @@
-//! Requests over HTTP: which hosts they go to (`RSC15`), and whose tokens they show (`RSC10`, `RSA4`).
+//! Requests over HTTP: which hosts they go to (`RSC15`), whose tokens they show (`RSC10`, `RSA4`), and what they say about the
+//! client (`RSC7`, `RSA7e2`).
 
 use rooms_client::{
-    ClientOptions, Command, ConnectionState, Credentials, Endpoint, Event, HistoryOf, HistoryQuery, HttpRequest,
-    HttpResponse, OperationId, TokenRequest,
+    AppSide, ClientOptions, Command, ConnectionState, Credentials, Endpoint, Event, HistoryOf, HistoryQuery,
+    HttpRequest, HttpResponse, OperationId, TokenRequest,
 };
 use rooms_protocol::{ErrorCode, ErrorInfo, Timestamp};
 use serde_json::json;
@@ -45,8 +46,114 @@ fn history(bench: &mut Bench) -> Option<Result<usize, ErrorInfo>> {
     })
 }
 
+fn header<'a>(http: &'a HttpRequest, wanted: &str) -> Option<&'a str> {
+    http.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
+}
+
 fn authorization(http: &HttpRequest) -> Option<&str> {
-    http.headers.iter().find(|(name, _)| *name == "Authorization").map(|(_, value)| value.as_str())
+    header(http, "Authorization")
+}
+
+fn ask_presence_history(bench: &mut Bench) {
+    let query = HistoryQuery::default();
+    let operation = OperationId(4);
+    bench.command(Command::History { operation, channel: "c".into(), of: HistoryOf::Presence, query });
+}
+
+/// One request over HTTP of each kind that goes to the server.
+fn one_of_each_kind(options: ClientOptions) -> Vec<HttpRequest> {
+    let mut bench = Bench::with(options.clone());
+    ask_time(&mut bench);
+    ask_history(&mut bench);
+    ask_presence_history(&mut bench);
+    let messages = vec![rooms_protocol::Message::new("m", "x")];
+    bench.command(Command::PublishByHttp { operation: OperationId(3), channel: "c".into(), messages });
+    let link = r#"<./messages?cursor=9>; rel="next""#;
+    let mut requests = vec![bench.answer_http(200, "", json!([5])), bench.answer_http(200, link, json!([]))];
+    let next = bench.take_events().into_iter().find_map(|event| match event {
+        Event::History { outcome, .. } => outcome.unwrap().next,
+        _ => None,
+    });
+    bench.command(Command::NextPage { operation: OperationId(5), page: next.unwrap() });
+    requests.extend(bench.http.drain(..).map(|(_, http)| http));
+    let mut signing = Bench::connecting(ClientOptions { use_token_auth: true, query_time: true, ..options });
+    requests.push(signing.answer_http(200, "", json!([5])));
+    let request = TokenRequest::sign(KEY, &signing.tokens_wanted[0].1, Timestamp(5), "0123456789abcdef").unwrap();
+    signing.answer_token(Ok(request.into()));
+    requests.push(signing.exchanges.remove(0).1);
+    let paths = |http: &HttpRequest| http.url.rsplit('/').next().unwrap_or_default().to_owned();
+    let kinds: Vec<String> = requests.iter().map(paths).collect();
+    let expected = ["time", "messages", "history", "messages", "messages?cursor=9", "time", "requestToken"];
+    assert_eq!(kinds, expected);
+    requests
+}
+
+#[test]
+fn rsc7e_each_request_names_the_version_of_the_protocol() {
+    for http in one_of_each_kind(options()) {
+        assert_eq!(header(&http, "X-Ably-Version"), Some("6"), "{http:?}");
+    }
+}
+
+#[test]
+fn rsc7d2_each_request_says_what_the_client_is_and_on_which_side_it_runs() {
+    for (side, flag) in [(AppSide::Device, "ably-pubsub-device"), (AppSide::Server, "ably-pubsub-server")] {
+        let options = ClientOptions { side, ..options() };
+        let socket = Bench::connecting(options.clone()).param("agent").unwrap();
+        for http in one_of_each_kind(options) {
+            assert_eq!(header(&http, "Ably-Agent"), Some(socket.as_str()), "{http:?}");
+        }
+        let parts: Vec<&str> = socket.split(' ').collect();
+        assert!(parts.len() == 3 && parts[0].starts_with("bevy_rooms/") && parts[2] == flag, "{socket}");
+    }
+}
+
+#[test]
+fn rsc8c_each_request_names_the_format() {
+    for http in one_of_each_kind(options()) {
+        assert_eq!(header(&http, "Accept"), Some("application/json"));
+        let expected = http.body.is_some().then_some("application/json");
+        assert_eq!(header(&http, "Content-Type"), expected, "{http:?}");
+    }
+}
+
+#[test]
+fn rsa7e2_a_request_says_whose_it_is() {
+    let mut bench = Bench::with(options());
+    ask_history(&mut bench);
+    assert_eq!(header(&bench.http[0].1, "X-Ably-ClientId"), Some("YWRh"));
+    let mut bench = Bench::with(anonymous());
+    ask_history(&mut bench);
+    assert_eq!(header(&bench.http[0].1, "X-Ably-ClientId"), None);
+}
+
+#[test]
+fn rsc16_the_time_is_asked_without_the_credentials_that_there_are() {
+    let mut bench = Bench::with(options());
+    ask_time(&mut bench);
+    assert_eq!(authorization(&bench.http[0].1), None);
+    let refused = json!({ "error": error(40142, 401, "it ran out") });
+    bench.answer_http(401, "", refused);
+    assert_eq!(time(&mut bench), Some(Err(ErrorCode(40142))));
+}
+
+/// The form of protocol version 5 and later: a serial, an action, a version and annotations of each message.
+#[test]
+fn csv2_a_history_is_read_in_the_form_of_the_version_that_the_client_names() {
+    let mut bench = Bench::with(options());
+    ask_history(&mut bench);
+    let version = json!({ "serial": "01@a:1", "timestamp": 9, "clientId": "ada", "metadata": {} });
+    let page = json!([{
+        "id": "x:0", "timestamp": 5, "serial": "01@a:0", "action": 1, "name": "m", "data": "x", "version": version,
+        "annotations": { "summary": {} },
+    }]);
+    bench.answer_http(200, "", page);
+    let events = bench.take_events();
+    let [Event::History { outcome: Ok(page), .. }] = &events[..] else { panic!("{events:?}") };
+    let message = &page.messages[0];
+    assert_eq!(message.serial, Some("01@a:0".into()));
+    assert_eq!(message.action, Some(rooms_protocol::MessageAction::Update));
+    assert_eq!(message.version.as_ref().and_then(|version| version.serial.clone()), Some("01@a:1".into()));
 }
 
 #[test]
@@ -257,8 +364,8 @@ fn rsa4_a_client_with_a_key_that_is_told_so_shows_tokens_only() {
     let request = TokenRequest::sign(KEY, &bench.tokens_wanted[0].1, Timestamp(5), "0123456789abcdef").unwrap();
     assert_eq!(request.rest["clientId"], "ada");
     bench.answer_token(Ok(request.into()));
-    let (request, url, _) = bench.exchanges.remove(0);
-    assert_eq!(url, "http://relay.example/keys/app.id/requestToken");
+    let (request, http) = bench.exchanges.remove(0);
+    assert_eq!(http.url, "http://relay.example/keys/app.id/requestToken");
     bench.client.handle_token(request, Ok("token-1".to_owned().into()), bench.now);
     bench.drain();
     assert_eq!((bench.param("key"), bench.param("access_token").as_deref()), (None, Some("token-1")));
@@ -344,13 +451,13 @@ fn rsa8_a_signed_request_goes_to_another_host_where_the_first_is_in_trouble() {
     let mut bench = Bench::connecting(ClientOptions { use_token_auth: true, credentials, ..in_the_cloud() });
     let request = TokenRequest::sign(KEY, &bench.tokens_wanted[0].1, Timestamp(5), "0123456789abcdef").unwrap();
     bench.answer_token(Ok(request.into()));
-    let (request, url, first) = bench.exchanges.remove(0);
-    assert_eq!(host(&url), FIRST);
+    let (request, first) = bench.exchanges.remove(0);
+    assert_eq!(host(&first.url), FIRST);
     let trouble = ErrorInfo::new(ErrorCode::DISCONNECTED, 503, "nobody is there");
     bench.client.handle_token(request, Err(trouble), bench.now);
     bench.drain();
-    let (request, url, second) = bench.exchanges.remove(0);
-    assert!(host(&url).contains(".fallback.") && second == first);
+    let (request, second) = bench.exchanges.remove(0);
+    assert!(host(&second.url).contains(".fallback.") && second.body == first.body && second.headers == first.headers);
     bench.client.handle_token(request, Ok("token-1".to_owned().into()), bench.now);
     bench.drain();
     assert_eq!(bench.param("access_token").as_deref(), Some("token-1"));

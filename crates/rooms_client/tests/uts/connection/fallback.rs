@@ -158,6 +158,6 @@ fn rtn17e_http_requests_go_to_the_host_of_the_connection() {
     bench.receive(serde_json::json!({ "action": 17 }));
     let signed: Result<TokenAnswer, ErrorInfo> = TokenAnswer::from_json(r#"{"keyName":"app.id","mac":"m"}"#);
     bench.answer_token(signed);
-    let (_, url, _) = &bench.exchanges[0];
-    assert_eq!(*url, format!("https://{}/keys/app.id/requestToken", bench.hosts()[1]));
+    let (_, http) = &bench.exchanges[0];
+    assert_eq!(http.url, format!("https://{}/keys/app.id/requestToken", bench.hosts()[1]));
 }
