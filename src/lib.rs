@@ -133,7 +133,7 @@ pub use rooms_session as session;
 pub mod prelude {
     pub use crate::{
         client::{
-            ChannelState, ConnectionState, Credentials, Endpoint, HistoryDirection, HistoryQuery, Lifetime,
+            AppSide, ChannelState, ConnectionState, Credentials, Endpoint, HistoryDirection, HistoryQuery, Lifetime,
             OperationId, TokenCallback,
         },
         plugin::{

@@ -47,8 +47,8 @@ use self::{engine::RoomsEngine, identity::OwnIdentity, registry::Registry, setti
 pub use crate::{
     bridge::{Bridge, Runtime},
     client::{
-        ChannelOptions, ChannelState, CipherParams, ClientOptions, ConnectionChange, ConnectionState, Credentials,
-        Endpoint, HistoryPage, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand,
+        AppSide, ChannelOptions, ChannelState, CipherParams, ClientOptions, ConnectionChange, ConnectionState,
+        Credentials, Endpoint, HistoryPage, HistoryQuery, Lifetime, NextPage, OperationId, PresenceCommand,
     },
     protocol::{
         Action, ChannelName, ClientId, ConnectionId, Data, ErrorInfo, Flags, Format, MessageSerial, PresenceAction,
@@ -78,12 +78,14 @@ pub use crate::{
 ///     RoomsPlugin { connect: Connect::relay("ws://192.168.1.20:8787"), ..default() },
 /// ));
 /// ```
+// More than 15 fields: one for each thing that a game may choose.
 #[derive(Clone, Debug, Default)]
 pub struct RoomsPlugin {
     /// Where to connect. Defaults to the relay on this machine; see [`Connect::Local`].
     pub connect: Connect,
     /// Where our player id comes from. Defaults to a new id for each run. Set it to [`Identity::remembered`] with the
-    /// game's name, and a player has its seat again after a restart.
+    /// game's name, and a player has its seat again after a restart. With Ably's cloud, it also decides how many users are
+    /// counted: see [`Identity::Fresh`].
     pub identity: Identity,
     /// Our player id, if the game knows it, such as from an account. Defaults to the id that `identity` gives.
     pub player: Option<PlayerId>,
@@ -104,6 +106,9 @@ pub struct RoomsPlugin {
     pub runtime: Runtime,
     /// What the game does in a hidden web page. By default it goes on.
     pub while_hidden: WhileHidden,
+    /// On which side of the application the program runs: on a player's device, or on a machine of yours, such as a host
+    /// without a window. Defaults to a device. Only accounts of Ably's cloud that are priced by monthly active users ask.
+    pub side: AppSide,
     /// Whether to keep the API key off the network: the client signs token requests with it and connects with the tokens.
     /// Defaults to false. All other credentials are tokens anyway.
     pub use_token_auth: bool,
@@ -155,6 +160,12 @@ impl Plugin for RoomsPlugin {
 
 impl RoomsPlugin {
     fn settings(&self) -> Settings {
+        if self.makes_many_users() {
+            log::warn!(
+                "each run of this game is a new player: an account of Ably's cloud that is priced by monthly active users \
+                 counts every run as a user. Set RoomsPlugin::identity to Identity::remembered, or set RoomsPlugin::player"
+            );
+        }
         let own = match self.player.clone() {
             Some(player) => OwnIdentity { player, generation: identity::generation_by_the_clock(), hold: None },
             None => self.identity.take(),
@@ -166,6 +177,7 @@ impl RoomsPlugin {
             _hold: own.hold,
             version: self.version.clone(),
             format: self.format,
+            side: self.side,
             use_token_auth: self.use_token_auth,
             query_time: self.query_time,
             timing: self.timing,
@@ -176,6 +188,12 @@ impl RoomsPlugin {
             seed: self.seed,
         }
     }
+
+    /// Whether each run of the game is a new user to Ably's cloud.
+    fn makes_many_users(&self) -> bool {
+        let is_fresh = self.player.is_none() && self.identity == Identity::Fresh;
+        is_fresh && self.side == AppSide::Device && self.connect.is_cloud()
+    }
 }
 
 /// Reports the registrations that failed.
@@ -183,5 +201,26 @@ fn report_registration_errors(mut registry: ResMut<Registry>, mut errors: Messag
     for error in registry.errors.drain(..) {
         log::error!("{error}");
         errors.write(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fresh_player_of_a_device_in_the_cloud_is_many_users() {
+        let cloud = || Connect::Cloud { key: "app.id:secret".to_owned() };
+        let fresh = RoomsPlugin { connect: cloud(), ..default() };
+        assert!(fresh.makes_many_users());
+        assert!(!RoomsPlugin { identity: Identity::remembered("game"), ..fresh.clone() }.makes_many_users());
+        assert!(!RoomsPlugin { side: AppSide::Server, ..fresh.clone() }.makes_many_users());
+        let player = PlayerId::new("ada").ok();
+        assert!(player.is_some() && !RoomsPlugin { player, ..fresh }.makes_many_users());
+        assert!(!RoomsPlugin::default().makes_many_users());
+        assert!(!RoomsPlugin { connect: Connect::relay("ws://127.0.0.1"), ..default() }.makes_many_users());
+        let credentials = Credentials::TokenUrl("https://game.example/token".to_owned());
+        let part = Connect::With { endpoint: Endpoint::Named("acme".to_owned()), credentials };
+        assert!(RoomsPlugin { connect: part, ..default() }.makes_many_users());
     }
 }

@@ -250,8 +250,8 @@ impl RoomsEngine {
     fn start_bridge(&mut self) -> Result<Bridge, RoomError> {
         let seed = self.next_seed();
         let options = self.settings.connect.client_options(&self.settings.player);
-        let Settings { format, use_token_auth, query_time, .. } = self.settings;
-        let options = ClientOptions { format, use_token_auth, query_time, ..options };
+        let Settings { format, side, use_token_auth, query_time, .. } = self.settings;
+        let options = ClientOptions { format, side, use_token_auth, query_time, ..options };
         let runtime = &self.settings.runtime;
         let started = match &self.settings.transport {
             Transport::Driven(make) => Ok(make(options)),

@@ -26,6 +26,11 @@ use self::storage as store;
 pub enum Identity {
     /// A new random id for each run: a player that restarts the game is a new player. This is the default, because only
     /// the game knows under which name to remember a player, and the plugin writes nothing to a disk unasked.
+    ///
+    /// With Ably's cloud this can cost money. An account that is priced by monthly active users counts each player id that
+    /// connects in a month as one user. So somebody who starts the game thirty times is thirty users. The plugin warns about
+    /// it once, when it is added. Use [`Identity::remembered`], or [`RoomsPlugin::player`](super::RoomsPlugin::player) in a
+    /// game with accounts.
     #[default]
     Fresh,
     /// An id that this machine remembers; see [`Identity::remembered`].

@@ -8,7 +8,7 @@ use web_time::Instant;
 use super::{identity::Hold, web_page::page_address};
 use crate::{
     bridge::{self, Bridge, Runtime},
-    client::{ClientOptions, Credentials, Endpoint, Timing},
+    client::{AppSide, ClientOptions, Credentials, Endpoint, Timing},
     protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
     session::{Generation, InviteError, Migration, PlayerId, SessionTiming},
     transport::Connector,
@@ -82,6 +82,15 @@ impl Connect {
         Ok(Self::With { endpoint: Endpoint::Url(relay), credentials: Credentials::TokenUrl(tokens) })
     }
 
+    /// Whether it is Ably's cloud, not a relay.
+    pub(super) fn is_cloud(&self) -> bool {
+        match self {
+            Self::Cloud { .. } => true,
+            Self::With { endpoint, .. } => endpoint.is_cloud(),
+            Self::Local | Self::Relay { .. } => false,
+        }
+    }
+
     pub(super) fn client_options(&self, player: &PlayerId) -> ClientOptions {
         let (endpoint, credentials) = match self {
             Self::Local => local(),
@@ -89,14 +98,15 @@ impl Connect {
             Self::Cloud { key } => (Endpoint::Cloud, Credentials::Key(key.clone())),
             Self::With { endpoint, credentials } => (endpoint.clone(), credentials.clone()),
         };
-        let timing = match endpoint {
-            Endpoint::Cloud | Endpoint::Named(_) => Timing::default(),
-            Endpoint::Url(_) => Timing {
+        let timing = if endpoint.is_cloud() {
+            Timing::default()
+        } else {
+            Timing {
                 disconnected_retry: RELAY_RETRY,
                 suspended_retry: 2 * RELAY_RETRY,
                 channel_retry: RELAY_RETRY,
                 ..Timing::default()
-            },
+            }
         };
         let options = ClientOptions::new(endpoint, credentials);
         ClientOptions { client_id: Some(player.client_id()), timing, ..options }
@@ -202,6 +212,7 @@ pub(super) struct Settings {
     pub(super) _hold: Option<Hold>,
     pub(super) version: String,
     pub(super) format: Format,
+    pub(super) side: AppSide,
     pub(super) use_token_auth: bool,
     pub(super) query_time: bool,
     pub(super) timing: SessionTiming,
