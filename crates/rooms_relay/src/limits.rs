@@ -125,8 +125,9 @@ pub struct Limits {
     /// How long a socket may take to become a WebSocket, or a client to send a request. A large body or answer may take longer,
     /// as its size asks. Defaults to 10 s.
     pub handshake_timeout: Duration,
-    /// Sockets that are not WebSockets, or not yet. When there is one more, the one that has been idle longest is closed.
-    /// Defaults to 256.
+    /// Sockets that stay open for plain HTTP: between two requests, or while a request or an answer is on its way. For one more,
+    /// the one that has been idle longest is closed. New sockets are beside them until their first request, as many as there
+    /// may be [`connections`](Self::connections), and then the oldest is closed. Defaults to 256.
     pub http_sockets: usize,
     /// Connections that come from one address, with those that can still be resumed; ERROR 40111. Defaults to half of
     /// [`connections`](Self::connections), and to 100 at least. Clients without a client id, counted by their key and address,

@@ -13,6 +13,7 @@ mod publish;
 mod rest;
 mod resume;
 mod scripts;
+mod shares;
 mod wrong_types;
 
 use std::{collections::BTreeMap, time::Duration};

@@ -313,7 +313,7 @@ const TABLE: &[LimitInfo] = &[
     limit(
         "http_sockets",
         Field::Count(|limits| &mut limits.http_sockets),
-        "sockets that are not WebSockets, or not yet",
+        "sockets that stay open for plain HTTP, beside new ones",
         "the one that was idle longest is closed",
     ),
     limit(

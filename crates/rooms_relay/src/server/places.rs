@@ -1,8 +1,9 @@
-//! The places of sockets that are not WebSockets, or not yet: a bounded number, of which a newcomer always gets one.
+//! The places of sockets that are not WebSockets, or not yet. A newcomer always gets one.
 //!
-//! A socket has a place from when it is accepted until the hub has let its WebSocket in, or until it is gone. Where places are
-//! short, the socket that has been idle longest is closed. Every phase of a request has a deadline, which the task of the socket
-//! keeps: [`Place::ended`] tells it when to close.
+//! A socket has a place from when it is accepted until the hub has let its WebSocket in, or until it is gone. There are few for
+//! those that stay open for plain HTTP. New ones, which made no request yet, may take those of the WebSockets that they are to
+//! become. Where places are short, the socket is closed that has been idle longest. Every phase of a request has a deadline, which
+//! the task of the socket keeps: [`Place::ended`] tells it when to close.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,20 +14,16 @@ use std::{
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 use crate::{Limits, budget::MemoryBudget};
-
-/// How long a new socket keeps its place although others wait for one: as long as a client on a bad network, or on a busy machine
-/// that runs thousands, needs until its request is there.
-const YOUNG: Duration = Duration::from_secs(3);
 
 /// What a socket takes before its first request is there, about, in bytes.
 const SOCKET_BYTES: usize = 10 * 1024;
 
 /// New sockets may take this part of the memory budget.
-const BURST_PART: usize = 8;
+const NEW_PART: usize = 8;
 
 /// How many sockets are looked at for one of the address that has most.
 const LOOKS: usize = 64;
@@ -37,19 +34,19 @@ pub(super) struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// How many there are.
+    /// How many sockets may stay open for plain HTTP.
     most: usize,
-    /// How many sockets there may be with those that are new.
-    burst: usize,
+    /// How many there may be in all.
+    total: usize,
     sockets: Mutex<Sockets>,
 }
 
 #[derive(Debug, Default)]
 struct Sockets {
     by_id: HashMap<u64, Socket>,
-    /// New ones, the oldest first.
-    young: BTreeSet<(Instant, u64)>,
-    /// Those without a request, the one first that has been idle longest.
+    /// Those that made no request yet, the oldest first.
+    new: BTreeSet<(Instant, u64)>,
+    /// Those between two requests, the one first that has been idle longest.
     idle: BTreeSet<(Instant, u64)>,
     /// Those with a request under way, the oldest request first.
     busy: BTreeSet<(Instant, u64)>,
@@ -62,9 +59,8 @@ struct Sockets {
 #[derive(Debug)]
 struct Socket {
     address: IpAddr,
-    is_young: bool,
     phase: Phase,
-    /// Since when it is new, it is idle, or its request is under way.
+    /// Since when it is there, it is idle, or its request is under way.
     since: Instant,
     state: watch::Sender<State>,
 }
@@ -72,6 +68,8 @@ struct Socket {
 /// Whom a socket waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// The client is to send its first request.
+    New,
     /// The client is to send its next request.
     Idle,
     /// The client is to send the rest of its request, or to read its answer.
@@ -100,13 +98,13 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// As many places as the limits say. New sockets may take those of the WebSockets that they are to become, as far as there is
-    /// memory for them: so thousands of players who come at once all get in, and however many sockets strangers open, a newcomer
-    /// has time for its request.
+    /// As many places as the limits say, and as many for new sockets as there may be connections, as far as there is memory for
+    /// them. So thousands of players who come at once all get in, and however many sockets strangers open, a newcomer has time for
+    /// its request.
     pub(super) fn new(limits: &Limits, budget: &MemoryBudget) -> Self {
         let most = limits.http_sockets.max(1);
-        let burst = limits.connections.min(budget.total() / BURST_PART / SOCKET_BYTES);
-        Self(Arc::new(Inner { most, burst: most.saturating_add(burst), sockets: Mutex::default() }))
+        let new = limits.connections.min(budget.total() / NEW_PART / SOCKET_BYTES);
+        Self(Arc::new(Inner { most, total: most.saturating_add(new), sockets: Mutex::default() }))
     }
 
     /// A place for a newcomer, whose first request has to be there in `time`.
@@ -114,12 +112,12 @@ impl Places {
         let now = Instant::now();
         let (state, _) = watch::channel(State::Until(now + time));
         let mut sockets = self.lock();
-        while sockets.by_id.len() >= self.0.most {
-            let spares_young = sockets.by_id.len() < self.0.burst;
-            let Some(victim) = sockets.victim(spares_young) else { break };
+        while sockets.by_id.len() >= self.0.total
+            && let Some(victim) = sockets.oldest_new().or(sockets.longest_idle())
+        {
             sockets.evict(victim);
         }
-        let socket = Socket { address, is_young: true, phase: Phase::Idle, since: now, state: state.clone() };
+        let socket = Socket { address, phase: Phase::New, since: now, state: state.clone() };
         let id = sockets.insert(socket);
         Arc::new(Place { id, places: self.clone(), state })
     }
@@ -127,7 +125,7 @@ impl Places {
     /// Closes the socket that has been idle longest. Returns whether there was one.
     pub(super) fn evict_one(&self) -> bool {
         let mut sockets = self.lock();
-        let victim = sockets.victim(false);
+        let victim = sockets.longest_idle().or(sockets.oldest_new());
         victim.map(|victim| sockets.evict(victim)).is_some()
     }
 
@@ -151,20 +149,21 @@ impl Places {
 }
 
 impl Sockets {
-    /// The socket that is closed for a newcomer: the one that has been idle longest. Where most are busy, it is the one whose
-    /// request takes longest, so that requests without an end do not squeeze newcomers into the few places that are left. If one
-    /// address has more than half of all sockets, it is one of that address.
-    fn victim(&self, spares_young: bool) -> Option<u64> {
-        let young = if spares_young { None } else { self.first_of(&self.young) };
-        let idle = self.first_of(&self.idle).into_iter().chain(young).min();
-        let new = if spares_young { 0 } else { self.young.len() };
-        let busy = self.first_of(&self.busy);
-        let (first, second) = if self.idle.len() + new >= self.busy.len() { (idle, busy) } else { (busy, idle) };
-        first.or(second).map(|(_, id)| id)
+    /// The socket that is closed for another one that stays open: the one that has been idle longest. Where most are busy, it is the
+    /// one whose request takes longest, so that requests without an end do not squeeze the others into the few places that are
+    /// left. If one address has more than half of all sockets, it is one of that address.
+    fn longest_idle(&self) -> Option<u64> {
+        let (idle, busy) = (self.first_of(&self.idle), self.first_of(&self.busy));
+        if self.idle.len() >= self.busy.len() { idle } else { busy }
+    }
+
+    /// The new socket that has waited longest without a request.
+    fn oldest_new(&self) -> Option<u64> {
+        self.first_of(&self.new)
     }
 
     /// The oldest, or the oldest of the address that has most sockets.
-    fn first_of(&self, sockets: &BTreeSet<(Instant, u64)>) -> Option<(Instant, u64)> {
+    fn first_of(&self, sockets: &BTreeSet<(Instant, u64)>) -> Option<u64> {
         let is_crowd =
             |address: &IpAddr| self.by_address.get(address).is_some_and(|count| 2 * count > self.by_id.len());
         let crowd = self.crowd.filter(is_crowd);
@@ -172,14 +171,14 @@ impl Sockets {
             let address = self.by_id.get(id).map(|socket| socket.address);
             address.is_some() && address == crowd
         };
-        sockets.iter().take(LOOKS).find(of_crowd).or(sockets.first()).copied()
+        sockets.iter().take(LOOKS).find(of_crowd).or(sockets.first()).map(|(_, id)| *id)
     }
 
     fn insert(&mut self, socket: Socket) -> u64 {
         let id = self.next;
         self.next += 1;
         let address = socket.address;
-        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+        if let Some(set) = self.set_of(socket.phase) {
             set.insert((socket.since, id));
         }
         self.by_id.insert(id, socket);
@@ -191,10 +190,10 @@ impl Sockets {
         id
     }
 
-    fn set_of(&mut self, is_young: bool, phase: Phase) -> Option<&mut BTreeSet<(Instant, u64)>> {
+    fn set_of(&mut self, phase: Phase) -> Option<&mut BTreeSet<(Instant, u64)>> {
         match phase {
             Phase::Own => None,
-            _ if is_young => Some(&mut self.young),
+            Phase::New => Some(&mut self.new),
             Phase::Idle => Some(&mut self.idle),
             Phase::Busy => Some(&mut self.busy),
         }
@@ -203,11 +202,11 @@ impl Sockets {
     /// Changes a socket, and puts it where it belongs then.
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Socket)) {
         let Some(mut socket) = self.by_id.remove(&id) else { return };
-        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+        if let Some(set) = self.set_of(socket.phase) {
             set.remove(&(socket.since, id));
         }
         change(&mut socket);
-        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+        if let Some(set) = self.set_of(socket.phase) {
             set.insert((socket.since, id));
         }
         self.by_id.insert(id, socket);
@@ -221,7 +220,7 @@ impl Sockets {
 
     fn remove(&mut self, id: u64) -> Option<Socket> {
         let socket = self.by_id.remove(&id)?;
-        if let Some(set) = self.set_of(socket.is_young, socket.phase) {
+        if let Some(set) = self.set_of(socket.phase) {
             set.remove(&(socket.since, id));
         }
         if let Some(count) = self.by_address.get_mut(&socket.address) {
@@ -252,21 +251,16 @@ impl Place {
 
     fn set(&self, phase: Phase, time: Duration) {
         let now = Instant::now();
-        self.places.lock().change(self.id, |socket| {
+        let mut sockets = self.places.lock();
+        sockets.change(self.id, |socket| {
             // An answer belongs to its request, so that a slow reader does not seem new by it.
-            let is_begun = socket.phase != Phase::Idle && phase != Phase::Idle;
+            let is_begun = matches!(socket.phase, Phase::Busy | Phase::Own) && phase != Phase::Idle;
             socket.since = if is_begun { socket.since } else { now };
             socket.phase = phase;
             socket.state.send_replace(State::Until(now + time));
         });
-    }
-
-    /// Notes that the socket is no longer new. As long as there are more sockets than places, old ones are closed.
-    fn grow_up(&self) {
-        let mut sockets = self.places.lock();
-        sockets.change(self.id, |socket| socket.is_young = false);
-        while sockets.by_id.len() > self.places.0.most
-            && let Some(victim) = sockets.victim(true)
+        while sockets.idle.len() + sockets.busy.len() > self.places.0.most
+            && let Some(victim) = sockets.longest_idle()
         {
             sockets.evict(victim);
         }
@@ -282,8 +276,6 @@ impl Place {
     /// Done when the socket has to be closed: its time is over, or another socket needs the place. Never, where it left.
     pub(super) async fn ended(&self) {
         let mut states = self.state.subscribe();
-        let mut young = std::pin::pin!(sleep(YOUNG));
-        let mut is_young = true;
         loop {
             let state = *states.borrow_and_update();
             let deadline = match state {
@@ -295,10 +287,6 @@ impl Place {
                 () = sleep_until(deadline) => return,
                 // The sender is this place's own, so it is not gone.
                 _ = states.changed() => {}
-                () = &mut young, if is_young => {
-                    is_young = false;
-                    self.grow_up();
-                }
             }
         }
     }
@@ -318,6 +306,8 @@ mod tests {
 
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     const TIME: Duration = Duration::from_secs(10);
 
     /// Places, and twice as many beside them for new sockets.
@@ -334,88 +324,91 @@ mod tests {
         timeout(Duration::ZERO, place.ended()).await.is_ok()
     }
 
-    /// A socket that is no longer new.
-    fn old(places: &Places, last: u8) -> Arc<Place> {
+    /// A socket that made a request, which was answered.
+    fn idle(places: &Places, last: u8) -> Arc<Place> {
         let place = places.take(address(last), TIME);
-        place.grow_up();
+        place.own(TIME);
+        place.rest(TIME);
         place
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_socket_that_is_idle_longest_is_closed_for_a_newcomer() {
+    async fn the_socket_that_is_idle_longest_is_closed_for_one_more() {
         let places = places(2);
-        let (first, second) = (old(&places, 1), old(&places, 2));
-        advance(YOUNG).await;
+        let (first, second) = (idle(&places, 1), idle(&places, 2));
+        advance(SECOND).await;
         first.rest(TIME);
-        let third = places.take(address(3), TIME);
+        let third = idle(&places, 3);
         assert!(is_closed(&second).await && !is_closed(&first).await && !is_closed(&third).await);
         drop(first);
-        let fourth = places.take(address(4), TIME);
+        let fourth = idle(&places, 4);
         assert!(!is_closed(&third).await && !is_closed(&fourth).await, "a socket that is gone leaves its place");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_of_newcomers_gets_in_whole_and_what_stays_idle_goes_soon() {
+    async fn many_newcomers_get_in_at_once_and_the_oldest_goes_where_they_are_too_many() {
         const MOST: usize = 4;
         let places = places(MOST);
-        let burst: Vec<_> = (0..3 * MOST).map(|_| places.take(address(1), TIME)).collect();
+        let new: Vec<_> = (0..3 * MOST).map(|_| places.take(address(1), TIME)).collect();
         assert_eq!(places.len(), 3 * MOST);
         let one_more = places.take(address(1), TIME);
-        assert_eq!(places.len(), 3 * MOST, "the burst has a bound too");
-        assert!(is_closed(&burst[0]).await && !is_closed(&one_more).await);
-        // The task of each socket notices when it is no longer new.
-        let tasks = burst.into_iter().map(|place| tokio::spawn(async move { place.ended().await }));
-        let tasks: Vec<_> = tasks.collect();
-        tokio::task::yield_now().await;
-        advance(YOUNG).await;
-        tokio::task::yield_now().await;
-        assert_eq!((places.len(), tasks.iter().filter(|task| !task.is_finished()).count()), (MOST, MOST - 1));
+        assert_eq!(places.len(), 3 * MOST);
+        assert!(is_closed(&new[0]).await && !is_closed(&new[1]).await && !is_closed(&one_more).await);
+        for place in &new {
+            place.own(TIME);
+            place.rest(TIME);
+        }
+        assert_eq!(places.len(), MOST + 1, "few of them stay open");
+        let poor = Places::new(&Limits::default(), &MemoryBudget::new(0));
+        let _rich: Vec<_> = (0..999).map(|_| poor.take(address(1), TIME)).collect();
+        assert_eq!(poor.len(), Limits::default().http_sockets);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_one_address_is_closed_before_others() {
         let places = places(4);
-        let other = old(&places, 9);
-        let crowd = [(); 3].map(|()| old(&places, 1));
-        let newcomer = places.take(address(1), TIME);
+        let other = idle(&places, 9);
+        let crowd = [(); 3].map(|()| idle(&places, 1));
+        let newcomer = idle(&places, 1);
         assert!(!is_closed(&other).await && is_closed(&crowd[0]).await && !is_closed(&newcomer).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_without_an_end_do_not_squeeze_newcomers() {
+    async fn requests_without_an_end_do_not_squeeze_others() {
         let places = places(4);
-        let busy = [(); 4].map(|()| old(&places, 1));
+        let busy = [(); 4].map(|()| places.take(address(1), TIME));
         for place in &busy {
             place.work(TIME);
         }
-        advance(YOUNG).await;
-        let newcomers = [(); 2].map(|()| old(&places, 1));
+        advance(SECOND).await;
+        let others = [(); 2].map(|()| idle(&places, 1));
         assert!(is_closed(&busy[0]).await && is_closed(&busy[1]).await && !is_closed(&busy[2]).await);
-        let last = old(&places, 1);
-        assert!(is_closed(&newcomers[0]).await && !is_closed(&busy[2]).await && !is_closed(&last).await);
+        let last = idle(&places, 1);
+        assert!(is_closed(&others[0]).await && !is_closed(&busy[2]).await && !is_closed(&last).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_the_relay_is_not_closed_for_others() {
         let places = places(1);
-        let own = old(&places, 1);
+        let own = places.take(address(1), TIME);
         own.own(TIME);
-        let _others = [(); 9].map(|()| old(&places, 1));
+        let _others = [(); 9].map(|()| idle(&places, 1));
         assert!(!is_closed(&own).await);
         own.work(TIME);
-        let _next = old(&places, 1);
-        assert!(is_closed(&own).await);
+        let next = places.take(address(1), TIME);
+        next.work(TIME);
+        assert!(is_closed(&own).await && !is_closed(&next).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_phase_has_a_deadline_and_a_websocket_has_none() {
         let places = places(4);
         let place = places.take(address(1), TIME);
-        assert!(timeout(TIME - YOUNG, place.ended()).await.is_err());
+        assert!(timeout(TIME - SECOND, place.ended()).await.is_err());
         place.work(TIME);
-        assert!(timeout(TIME - YOUNG, place.ended()).await.is_err());
-        place.rest(YOUNG);
-        assert!(timeout(YOUNG * 2, place.ended()).await.is_ok());
+        assert!(timeout(TIME - SECOND, place.ended()).await.is_err());
+        place.rest(SECOND);
+        assert!(timeout(SECOND * 2, place.ended()).await.is_ok());
         place.leave();
         assert_eq!(places.len(), 0);
         assert!(timeout(TIME * 9, place.ended()).await.is_err());
@@ -435,6 +428,6 @@ mod tests {
         assert!(is_closed(&next).await);
         drop((place, next));
         let sockets = places.lock();
-        assert!(sockets.by_address.is_empty() && sockets.young.is_empty());
+        assert!(sockets.by_address.is_empty() && sockets.new.is_empty());
     }
 }

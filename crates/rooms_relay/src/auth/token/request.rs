@@ -182,6 +182,8 @@ impl TokenRequest {
         if timestamp > wall.plus(CLOCK_SKEW) || timestamp.plus(CLOCK_SKEW) < wall {
             return Err(outside());
         }
+        // A clock that was set back since then says that the relay started later than it did.
+        nonces.start = nonces.start.min(wall);
         if timestamp < nonces.start {
             let why =
                 "the token request was made before the relay started, and may have been used then; make a new one";

@@ -16,7 +16,7 @@ use crate::{
     hub::channel::{attach_request::Rewind, serial::Position},
     limits::MAX_REWIND,
 };
-use rooms_protocol::MessageSerial;
+use rooms_protocol::{ClientId, ConnectionId, Message, MessageSerial};
 
 /// What a kept frame needs besides its contents, about, in bytes.
 const FRAME_OVERHEAD: usize = 512;
@@ -28,11 +28,26 @@ const COPIES: usize = 3;
 #[derive(Debug)]
 pub(crate) struct ReplayLog {
     entries: VecDeque<Entry>,
-    /// The serials of kept messages that have an id of the client's own.
-    ids: HashMap<String, MessageSerial>,
+    /// The serials of kept messages that have an id of the client's own, by their publisher: nobody can use up another's ids.
+    ids: HashMap<(Publisher, String), MessageSerial>,
     bytes: usize,
     /// The newest position up to which frames may be missing here.
     floor: Position,
+}
+
+/// Whose an id is: the client's, or else the connection's. Over HTTP there may be neither, for somebody with a key.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Publisher {
+    Client(ClientId),
+    Connection(ConnectionId),
+    Nobody,
+}
+
+impl Publisher {
+    fn of(message: &Message, connection: Option<&ConnectionId>) -> Self {
+        let client = message.client_id.clone().map(Self::Client);
+        client.or(connection.cloned().map(Self::Connection)).unwrap_or(Self::Nobody)
+    }
 }
 
 #[derive(Debug)]
@@ -62,16 +77,17 @@ impl ReplayLog {
         let bytes = FRAME_OVERHEAD.saturating_add(frame.size().saturating_mul(COPIES));
         for message in messages {
             if let (Some(id), Some(serial)) = (&message.id, &message.serial) {
-                self.ids.insert(id.clone(), serial.clone());
+                let publisher = Publisher::of(message, frame.frame().connection_id.as_ref());
+                self.ids.insert((publisher, id.clone()), serial.clone());
             }
         }
         self.bytes = self.bytes.saturating_add(bytes);
         self.entries.push_back(Entry { position, at: now, bytes, frame });
     }
 
-    /// The serial of the kept message that a client gave the id `id`.
-    pub(crate) fn serial_of(&self, id: &str) -> Option<&MessageSerial> {
-        self.ids.get(id)
+    /// The serial of the kept message that has the same publisher and id as this one, which came over `connection`.
+    pub(crate) fn serial_of(&self, message: &Message, connection: Option<&ConnectionId>) -> Option<&MessageSerial> {
+        self.ids.get(&(Publisher::of(message, connection), message.id.clone()?))
     }
 
     /// Drops frames that are older than `window`.
@@ -92,8 +108,11 @@ impl ReplayLog {
         let Some(entry) = self.entries.pop_front() else { return };
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         self.floor = entry.position;
-        for id in entry.frame.frame().messages.iter().filter_map(|message| message.id.as_deref()) {
-            self.ids.remove(id);
+        let frame = entry.frame.frame();
+        for message in &frame.messages {
+            if let Some(id) = &message.id {
+                self.ids.remove(&(Publisher::of(message, frame.connection_id.as_ref()), id.clone()));
+            }
         }
     }
 
@@ -174,7 +193,7 @@ fn last_messages(frame: &SharedFrame, count: usize) -> SharedFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rooms_protocol::{Action, Frame, Message, Timestamp};
+    use rooms_protocol::{Action, Frame, Timestamp};
 
     struct Fixture {
         log: ReplayLog,
@@ -260,9 +279,14 @@ mod tests {
             vec![Message { id: Some("own".to_owned()), serial: Some("s".into()), ..Message::new("a", "x") }];
         let position = fixture.position.next(Timestamp(0));
         fixture.log.push(position, Arc::new(frame.into()), fixture.now);
-        assert_eq!(fixture.log.serial_of("own"), Some(&"s".into()));
+        let own = Message { id: Some("own".to_owned()), ..Message::default() };
+        assert_eq!(fixture.log.serial_of(&own, None), Some(&"s".into()));
+        assert_eq!(fixture.log.serial_of(&own, Some(&"conn".into())), None, "somebody else's");
+        let of_ada = Message { client_id: Some("ada".into()), ..own.clone() };
+        assert_eq!(fixture.log.serial_of(&of_ada, None), None);
         fixture.log.shrink_to(0, 0);
-        assert_eq!(fixture.log.serial_of("own"), None);
+        assert_eq!(fixture.log.serial_of(&own, None), None);
+        assert!(fixture.log.ids.is_empty());
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl HubChannel {
         wall: Timestamp,
     ) -> Result<Accepted, ErrorInfo> {
         let Publish { key, base, publisher, mut messages } = publish;
-        let mut serials = self.take_repeats(&mut messages);
+        let mut serials = self.take_repeats(&mut messages, publisher.as_ref());
         if messages.is_empty() {
             return Ok(Accepted { serials, delivery: None });
         }
@@ -169,13 +169,17 @@ impl HubChannel {
         Ok(Accepted { serials, delivery: Some(Delivery { position, frame }) })
     }
 
-    /// Takes out the messages that the channel has already, by the id that their client gave.
+    /// Takes out the messages that the channel has already, by their publisher and the id that it gave.
     ///
     /// Returns, for each message that came, the serial that it has, or `None` for one that is new.
-    fn take_repeats(&self, messages: &mut Vec<Message>) -> Vec<Option<MessageSerial>> {
+    fn take_repeats(
+        &self,
+        messages: &mut Vec<Message>,
+        publisher: Option<&ConnectionId>,
+    ) -> Vec<Option<MessageSerial>> {
         let mut serials = Vec::with_capacity(messages.len());
         messages.retain(|message| {
-            let earlier = message.id.as_deref().and_then(|id| self.log.serial_of(id)).cloned();
+            let earlier = self.log.serial_of(message, publisher).cloned();
             serials.push(earlier);
             serials.last().is_some_and(Option::is_none)
         });

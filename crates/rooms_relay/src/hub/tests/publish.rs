@@ -301,3 +301,22 @@ fn what_all_send_and_get_counts_together() {
     world.pass(SECOND);
     assert_eq!(world.publish(&mut ada, "c", &["3"]).action, Action::Ack);
 }
+
+#[test]
+fn nobody_uses_up_the_ids_of_others() {
+    let mut world = World::new();
+    let (mut mallory, mut ada) = (world.connect("clientId=mallory"), world.connect("clientId=ada"));
+    let (mut one, mut two) = (world.connect(""), world.connect(""));
+    let bob = world.connect("");
+    world.attach(&bob, "c");
+    let message = || Message { id: Some("guessed:0".to_owned()), ..Message::new("a", "x") };
+    for client in [&mut mallory, &mut ada, &mut one, &mut two] {
+        for _ in 0..2 {
+            assert_eq!(world.publish_messages(client, "c", vec![message()]).action, Action::Ack);
+        }
+        assert_eq!(names(&world.take(bob.link)), ["a"], "once from each");
+    }
+    let mut again = world.connect("clientId=ada");
+    world.publish_messages(&mut again, "c", vec![message()]);
+    assert!(world.take(bob.link).is_empty(), "the same client over another connection");
+}

@@ -347,3 +347,140 @@ fn the_player_of_a_game_token_may_come_as_client_id_but_not_as_two() {
         assert_eq!(world.ask("GET", &format!("/token?{query}"), "").status, status, "{query}");
     }
 }
+
+#[test]
+fn a_body_is_not_looked_at_before_the_credentials() {
+    let mut world = World::new();
+    let mut code_of = |target: &str| {
+        let wrong = format!("Basic {}", STANDARD.encode("rooms.dev:wrong"));
+        let request = RestRequest {
+            method: "POST".to_owned(),
+            target: target.to_owned(),
+            headers: vec![("authorization".to_owned(), wrong)],
+            body: b"{ this is no JSON".to_vec(),
+        };
+        code(&world.hub.rest(&request, world.now))
+    };
+    assert_eq!(code_of("/channels/c/messages"), 40101);
+    assert_eq!(code_of("/keys/rooms.dev/revokeTokens"), 40101);
+    assert_eq!(code_of("/keys/other.dev/requestToken"), 40400, "there is no such key");
+}
+
+#[test]
+fn many_empty_messages_are_counted_before_they_are_built() {
+    let mut world = World::new();
+    let body = format!("[{}{{}}]", "{},".repeat(1_000));
+    let response = world.ask("POST", "/channels/c/messages", body);
+    assert_eq!((response.status, code(&response)), (400, json!(40034)));
+    let packed = msgpack::to_vec(&vec![Message::default(); 1_001]);
+    let headers = [("content-type", MSGPACK)];
+    let response = world.ask_with("POST", "/channels/c/messages", &headers, packed);
+    assert_eq!(code(&response), 40034);
+}
+
+#[test]
+fn a_page_ends_where_it_is_large_and_the_next_one_goes_on() {
+    const SIZE: usize = 60_000;
+    const COUNT: usize = 60;
+    let mut world = World::with_limits(|limits| limits.replay_bytes = 64 * 1024 * 1024);
+    let mut client = world.connect("");
+    world.attach(&client, "c");
+    let data = "x".repeat(SIZE);
+    for number in 0..COUNT {
+        let member = presence_message(PresenceAction::Enter, &format!("client{number:03}"), &data);
+        assert_eq!(world.presence(&mut client, "c", member).action, Action::Ack);
+        let message = Message::new(format!("{number:03}"), data.as_str());
+        assert_eq!(world.publish_messages(&mut client, "c", vec![message]).action, Action::Ack);
+    }
+    for (list, field) in [("presence", "clientId"), ("messages", "name"), ("presence/history", "clientId")] {
+        let mut next = Some(format!("/channels/c/{list}?limit=1000&direction=forwards"));
+        let (mut seen, mut pages) = (Vec::new(), 0);
+        while let Some(page) = next {
+            let (items, following) = world.list(&page);
+            assert!(items.len() * SIZE < 1_200_000, "{list}: {} items", items.len());
+            seen.extend(fields(&items, field).iter().map(|text| (*text).to_owned()));
+            (next, pages) = (following, pages + 1);
+        }
+        assert!(pages >= 3 && seen.is_sorted(), "{list}");
+        assert_eq!(seen.len(), COUNT, "{list}");
+    }
+}
+
+#[test]
+fn where_memory_is_short_a_large_answer_is_refused() {
+    let mut world = World::with_limits(|limits| limits.memory = Some(2 * 1024 * 1024));
+    let mut client = world.connect("");
+    for number in 0..8 {
+        let member = presence_message(PresenceAction::Enter, &format!("client{number}"), &"x".repeat(60_000));
+        world.presence(&mut client, "c", member);
+    }
+    let response = world.ask("GET", "/channels/c/presence", "");
+    assert_eq!((response.status, code(&response)), (429, json!(42910)));
+    assert_eq!(world.list("/channels/c/presence?limit=1").0.len(), 1);
+}
+
+#[test]
+fn a_list_of_channels_looks_at_a_few_at_a_time() {
+    let capability: serde_json::Map<String, Value> = (0..200)
+        .map(|number| (format!("none{number}"), json!(["*"])))
+        .chain([("z:*".to_owned(), json!(["*"]))])
+        .collect();
+    let narrow = format!("app.narrow:s={}", Value::Object(capability));
+    let keys = vec!["app.all:s".parse().unwrap(), narrow.parse().unwrap(), "other.all:s".parse().unwrap()];
+    let mut world = World::with_config(HubConfig { keys, ..HubConfig::default() });
+    let link = world.open_raw("v=6&key=app.all:s");
+    let connected = world.take_one(link, Action::Connected);
+    let details = connected.connection_details.unwrap();
+    let client = Client { link, id: connected.connection_id.unwrap(), key: details.connection_key.unwrap(), serial: 0 };
+    for number in 0..100 {
+        world.attach(&client, &format!("a:{number}"));
+    }
+    world.attach(&client, "z:1");
+    let mut list = |target: &str, key: &str| {
+        let basic = format!("Basic {}", STANDARD.encode(key));
+        let headers = vec![("authorization".to_owned(), basic)];
+        let request =
+            RestRequest { method: "GET".to_owned(), target: target.to_owned(), headers, ..RestRequest::default() };
+        let response = world.hub.rest(&request, world.now);
+        let next =
+            response.header("link").unwrap().split(", ").find(|link| link.ends_with("rel=\"next\"")).map(|link| {
+                format!("/channels{}", link.split(['<', '>']).nth(1).unwrap().trim_start_matches("./channels"))
+            });
+        (read(&response).as_array().unwrap().clone(), next)
+    };
+    let (mut target, mut names, mut pages) = (Some("/channels".to_owned()), Vec::new(), 0);
+    while let Some(page) = target {
+        let (found, next) = list(&page, "app.narrow:s");
+        names.extend(found);
+        (target, pages) = (next, pages + 1);
+    }
+    assert_eq!(names, [json!("z:1")]);
+    assert!(pages > 3, "{pages} pages");
+    assert_eq!(list("/channels?limit=1000", "app.all:s").0.len(), 101);
+    assert_eq!(list("/channels?prefix=a:9&limit=1000", "app.all:s").0.len(), 11);
+    assert_eq!(list("/channels", "other.all:s"), (Vec::new(), None));
+}
+
+#[test]
+fn strangers_take_no_tokens_from_those_who_have_a_key() {
+    let token_endpoint = Some(crate::TokenEndpoint::new("rooms.dev"));
+    let mut config = HubConfig { token_endpoint, ..HubConfig::default() };
+    config.limits.token_rate = Some(2);
+    config.limits.request_rate = Some(10);
+    let mut world = World::with_config(config);
+    let mut stranger = |method: &str, target: &str, body: &str| {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        let request = RestRequest { method, target, headers: Vec::new(), body: body.as_bytes().to_vec() };
+        world.hub.rest(&request, world.now).status
+    };
+    for _ in 0..100 {
+        assert_eq!(stranger("POST", "/keys/rooms.dev/requestToken", r#"{"mac":"AAAA"}"#), 401);
+        assert_eq!(stranger("POST", "/channels/c/messages", "{}"), 401);
+    }
+    let games = [(); 3].map(|()| stranger("GET", "/token?room=den&player=ada", ""));
+    assert_eq!(games, [200, 200, 429], "their own rate");
+    for expected in [201, 201, 429] {
+        assert_eq!(world.ask("POST", "/keys/rooms.dev/requestToken", "{}").status, expected);
+    }
+    assert_eq!(world.ask("POST", "/channels/c/messages", "{}").status, 201);
+}
