@@ -11,6 +11,8 @@ use super::{
     message::{RestRequest, RestResponse},
 };
 use crate::budget::Charge;
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+use rooms_protocol::ErrorCode;
 use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
 
 /// The headers that a page in a browser may send beside those that it always may.
@@ -64,6 +66,12 @@ impl Reply {
     /// The same, with its body charged until the answer is written out.
     pub(crate) fn with_charge(self, charge: Charge) -> Self {
         Self { charge: Some(charge), ..self }
+    }
+
+    /// Why the request was refused.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
+        self.error.as_ref().map(|error| error.code)
     }
 
     /// The bytes that its body takes before it is written out, as far as they are many.

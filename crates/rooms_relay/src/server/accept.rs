@@ -1,6 +1,13 @@
 //! Accepting sockets, and serving each until it is closed or becomes a WebSocket.
 
-use std::{convert::Infallible, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Body;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -24,6 +31,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// Pause after the system did not accept a socket. Most often it has no free file descriptor, and has one as soon as an idle
 /// socket is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A failure after another is told in the log once for so many: every ten seconds.
+const FAILURES_A_LINE: usize = 200;
 
 /// Who is at the other end of a socket.
 #[derive(Clone, Debug)]
@@ -57,13 +67,17 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infall
     }
 }
 
-async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, std::net::SocketAddr) {
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) {
+    let mut failures = 0_usize;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_about_one_socket(&error) => {}
             Err(error) => {
-                log::error!("cannot accept a socket: {error}");
+                if failures.is_multiple_of(FAILURES_A_LINE) {
+                    log::error!("cannot accept a socket: {error}; the one that is idle longest is closed");
+                }
+                failures += 1;
                 places.evict_one();
                 sleep(ACCEPT_PAUSE).await;
             }

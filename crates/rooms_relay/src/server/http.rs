@@ -1,7 +1,7 @@
 //! Requests over plain HTTP. The hub looks at the head of each; body and answer are read and written here, in the task of the
 //! request, so that they delay nobody else.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZero, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
@@ -28,8 +28,9 @@ const KEEP_ALIVE: &str = "timeout=5";
 /// A body or an answer of so many bytes is read or written on a thread of its own: it takes about a millisecond.
 const HEAVY: usize = 64 * 1024;
 
-/// Heavy bodies and answers that are read or written at once. Each takes a few times its size while it is.
-const HEAVY_AT_ONCE: usize = 4;
+/// How long the answer to one request too many is held back. Whoever asks at once again, over all its sockets, asks a thousand times
+/// a second and not ten thousand.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Something for the hub, and where its answer goes. The answer is lost if the socket is gone already.
 pub(super) enum RestInput {
@@ -57,13 +58,14 @@ impl fmt::Debug for RestInput {
     }
 }
 
-/// What takes long, a few at a time.
+/// What takes long, a few at a time: the machine's other cores are for everything else. Each takes a few times its size while it is.
 #[derive(Debug)]
 pub(super) struct HeavyWork(Semaphore);
 
 impl Default for HeavyWork {
     fn default() -> Self {
-        Self(Semaphore::new(HEAVY_AT_ONCE))
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self(Semaphore::new((cores / 2).max(1)))
     }
 }
 
@@ -88,6 +90,10 @@ pub(super) async fn answer(state: &AppState, peer: &Peer, request: Request) -> R
         Err(error) => Some(error.into()),
     };
     let Some(reply) = reply else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    if reply.code() == Some(ErrorCode::REQUEST_RATE_EXCEEDED) {
+        peer.place.work(state.context.limits.handshake_timeout);
+        tokio::time::sleep(PAUSE).await;
+    }
     let (size, budget) = (reply.bytes(), state.context.budget.clone());
     let written = state.heavy.run(size, move || written(&head, reply, &budget)).await;
     written.unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())

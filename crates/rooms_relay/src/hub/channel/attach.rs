@@ -1,6 +1,6 @@
 //! The attachments of one channel: which links are attached, under which names, and what each may do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use smol_str::SmolStr;
@@ -102,18 +102,21 @@ impl Attachments {
 
     /// How many use the channel, and for what. `members` is the number of its members.
     pub(crate) fn occupancy(&self, members: usize) -> Occupancy {
-        let count = |mode: Flags| {
-            let with = self.by_link.values().filter(|attachment| attachment.modes.contains(mode));
-            with.map(|attachment| &attachment.connection).collect::<BTreeSet<_>>().len()
-        };
-        Occupancy {
-            connections: count(Flags::empty()),
-            publishers: count(Flags::PUBLISH),
-            subscribers: count(Flags::SUBSCRIBE),
-            presence_connections: count(Flags::PRESENCE),
-            presence_members: members,
-            presence_subscribers: count(Flags::PRESENCE_SUBSCRIBE),
+        let mut occupancy = Occupancy { presence_members: members, ..Occupancy::default() };
+        // A link has one connection, and its attachments follow each other.
+        let mut attachments = self.by_link.iter().map(|((link, _), attachment)| (*link, attachment.modes)).peekable();
+        while let Some((link, mut modes)) = attachments.next() {
+            while let Some((_, more)) = attachments.next_if(|(next, _)| *next == link) {
+                modes |= more;
+            }
+            let has = |mode| usize::from(modes.contains(mode));
+            occupancy.connections += 1;
+            occupancy.publishers += has(Flags::PUBLISH);
+            occupancy.subscribers += has(Flags::SUBSCRIBE);
+            occupancy.presence_connections += has(Flags::PRESENCE);
+            occupancy.presence_subscribers += has(Flags::PRESENCE_SUBSCRIBE);
         }
+        occupancy
     }
 }
 
@@ -137,6 +140,27 @@ mod tests {
         assert_eq!(params.get(MODES).map(String::as_str), Some("subscribe"));
         assert_eq!(attachments.allow(link, &name, Flags::PRESENCE), Some(Flags::empty()));
         assert_eq!(attachments.get(link, &name).unwrap().modes, Flags::SUBSCRIBE);
+    }
+
+    #[test]
+    fn a_connection_counts_once_under_however_many_names() {
+        let mut attachments = Attachments::default();
+        for (link, name, modes) in [
+            (3, "[?rewind=1]a", Flags::SUBSCRIBE),
+            (3, "a", Flags::PUBLISH),
+            (4, "a", Flags::SUBSCRIBE | Flags::PRESENCE),
+        ] {
+            attachments.insert(LinkId::new(link), name.into(), attachment(modes));
+        }
+        let expected = Occupancy {
+            connections: 2,
+            publishers: 1,
+            subscribers: 2,
+            presence_connections: 1,
+            presence_members: 7,
+            presence_subscribers: 0,
+        };
+        assert_eq!(attachments.occupancy(7), expected);
     }
 
     #[test]
