@@ -44,6 +44,8 @@ pub struct Relay {
     serve: Option<PathBuf>,
     trusted_proxies: Vec<AddressRange>,
     seed: [u8; 32],
+    /// The time before it listened: nobody made a token request for it earlier.
+    started: (Instant, Timestamp),
 }
 
 impl Relay {
@@ -56,6 +58,7 @@ impl Relay {
         config.check()?;
         let RelayConfig { listen, mut hub, serve, trusted_proxies } = config;
         hub.limits.memory.get_or_insert_with(memory::default_budget);
+        let started = (Instant::now(), wall_clock());
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(RelayError::Random)?;
         let failed = |source: io::Error| match source.kind() {
@@ -64,7 +67,7 @@ impl Relay {
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, config: hub, serve, trusted_proxies, seed })
+        Ok(Self { listener, addr, config: hub, serve, trusted_proxies, seed, started })
     }
 
     /// The address that it listens on, with its actual port.
@@ -103,7 +106,8 @@ impl Relay {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RelayError> {
         let limits = self.config.limits.clone();
         let (inbox, inputs) = mpsc::channel(INBOX);
-        let hub = Hub::new(self.config, self.seed, Instant::now(), wall_clock());
+        let (now, wall) = self.started;
+        let hub = Hub::new(self.config, self.seed, now, wall);
         // It is dropped with this future, however that ends, and stops the actor.
         let (stop, stopped) = oneshot::channel();
         let budget = hub.budget();
