@@ -18,6 +18,7 @@ mod links;
 mod output;
 mod rates;
 mod reconfigure;
+mod refusals;
 pub(crate) mod rest;
 mod sandbox;
 mod shared_frame;
@@ -40,6 +41,7 @@ use self::{
     frames::is_numbered,
     links::Links,
     rates::RateLimits,
+    refusals::{Party, Refusals},
     shares::{Shares, has_several_keys},
     timer::HubTimer,
 };
@@ -89,6 +91,7 @@ pub struct Hub {
     shares: Shares,
     budget: MemoryBudget,
     effects: Effects,
+    refusals: Refusals,
     /// Set while the hub is being emptied.
     drain: Option<Drain>,
     is_shut_down: bool,
@@ -113,6 +116,7 @@ impl Hub {
             rates: RateLimits::new(Arc::clone(&limits)),
             shares: Shares::new(Arc::clone(&limits), has_several_keys(&config.keys)),
             budget: MemoryBudget::new(limits.memory.unwrap_or(DEFAULT_MEMORY)),
+            refusals: Refusals::default(),
             limits,
             effects: Effects::default(),
             drain: None,
@@ -134,6 +138,12 @@ impl Hub {
         }
     }
 
+    /// What is counted for operators.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn counters(&self) -> Arc<crate::counters::Counters> {
+        Arc::clone(self.refusals.counters())
+    }
+
     /// A client opened a transport. The hub answers with CONNECTED, or with an error and [`Output::Close`].
     pub fn open(&mut self, request: &ConnectRequest, now: Instant) -> LinkId {
         let link = self.links.next_id();
@@ -142,7 +152,11 @@ impl Hub {
         } else if self.is_draining() {
             Some(disconnected(draining()))
         } else {
-            self.connect(link, request, self.clock.at(now)).err().map(|error| Frame::error(None, error))
+            self.connect(link, request, self.clock.at(now)).err().map(|error| {
+                let party = Party::stranger(request.client_id.as_ref(), request.key.as_deref(), request.address);
+                self.refusals.refuse("a connection", &error, &party, now);
+                Frame::error(None, error)
+            })
         };
         if let Some(frame) = refusal {
             self.effects.out.send(link, frame);
@@ -198,7 +212,19 @@ impl Hub {
         }
     }
 
-    /// The transport is gone: the socket closed, or the driver cut off a slow consumer.
+    /// The driver cut off a transport whose client reads slower than the hub sends.
+    pub fn handle_cut_off(&mut self, link: LinkId, now: Instant) {
+        self.refusals.cut_off(&self.party(link), now);
+        self.handle_closed(link, now);
+    }
+
+    /// Who is at the other end of a link.
+    fn party(&self, link: LinkId) -> Party {
+        let connection = self.links.connection(link).and_then(|id| self.connections.get(id));
+        connection.map(|connection| Party::of(&connection.principal, self.links.address(link))).unwrap_or_default()
+    }
+
+    /// The transport is gone: the socket closed.
     pub fn handle_closed(&mut self, link: LinkId, now: Instant) {
         self.close_link(link, self.clock.at(now));
     }

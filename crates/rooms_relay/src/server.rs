@@ -7,14 +7,18 @@
 mod accept;
 mod actor;
 mod address;
+mod admin;
 mod check;
 mod config;
+mod control;
 mod error;
 mod files;
 mod handle;
+mod histogram;
 mod http;
 mod limit_table;
 mod memory;
+mod metrics;
 mod places;
 mod proxy;
 mod queue;
@@ -22,13 +26,17 @@ mod relay;
 mod routes;
 mod size;
 mod socket;
+mod tls;
+mod vitals;
 
 pub use self::{
     check::ConfigWarning,
     config::{ConfigError, RelayConfig},
+    control::RelayControl,
     error::RelayError,
     handle::{RelayHandle, spawn},
     limit_table::{LimitError, LimitInfo},
     proxy::{AddressRange, AddressRangeError},
     relay::Relay,
+    tls::TlsFiles,
 };

@@ -4,16 +4,22 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, ChildStderr, Command, Output, Stdio},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt, StreamExt};
 use rooms_protocol::{Action, Frame, json};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio::{net::TcpStream as AsyncStream, time::timeout};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async, connect_async_tls_with_config,
+    tungstenite::{self, Message},
+};
 
 /// No answer in this time is a failure, not a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,6 +70,8 @@ struct Running {
     child: Child,
     /// Where it listens.
     address: String,
+    /// Its log, where it is read.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 impl Running {
@@ -78,8 +86,8 @@ impl Running {
             command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-        Self { address: address.unwrap_or_else(|| panic!("no address: {line}")).to_owned(), child }
+        let address = line.split("://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        Self { address: address.unwrap_or_else(|| panic!("no address: {line}")).to_owned(), child, log: None }
     }
 
     #[cfg(unix)]
@@ -90,15 +98,43 @@ impl Running {
 
     /// Waits until it has ended, and returns its exit code and its log.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut log: ChildStderr = self.child.stderr.take().unwrap();
+        let mut log = self.log.take().unwrap_or_else(|| BufReader::new(self.child.stderr.take().unwrap()));
         let mut text = String::new();
         log.read_to_string(&mut text).unwrap();
         (self.child.wait().unwrap().code(), text)
     }
 
+    /// The next line of its log that contains this text.
+    fn log_line(&mut self, text: &str) -> String {
+        let log = self.log.get_or_insert_with(|| BufReader::new(self.child.stderr.take().unwrap()));
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the log ended before {text}");
+        }
+        line
+    }
+
     async fn connect(&self, key: &str) -> Client {
-        let (socket, _) = connect_async(format!("ws://{}/?v=6&format=json&key={key}", self.address)).await.unwrap();
+        self.connect_with(&format!("key={key}")).await
+    }
+
+    async fn connect_with(&self, query: &str) -> Client {
+        let (socket, _) = connect_async(format!("ws://{}/?v=6&format=json&{query}", self.address)).await.unwrap();
         Client(socket)
+    }
+
+    /// Waits until the path answers with this status, and returns the whole answer.
+    fn get_until(&self, path: &str, status: u16) -> String {
+        let begun = Instant::now();
+        loop {
+            let answer = get(&self.address, path, "");
+            if answer.starts_with(&format!("HTTP/1.1 {status}")) {
+                return answer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{path} does not answer {status}, but: {answer}");
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -109,7 +145,26 @@ impl Drop for Running {
     }
 }
 
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// The whole answer to a request over plain HTTP.
+fn ask(address: &str, head: &str, headers: &str) -> String {
+    let mut line = TcpStream::connect(address).unwrap();
+    line.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(line, "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = Vec::new();
+    line.read_to_end(&mut answer).unwrap();
+    text(&answer)
+}
+
+fn get(address: &str, path: &str, headers: &str) -> String {
+    ask(address, &format!("GET {path}"), headers)
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+struct Client(WebSocketStream<MaybeTlsStream<AsyncStream>>);
 
 impl Client {
     /// The next frame; `None` at the end of the stream.
@@ -232,4 +287,232 @@ async fn a_hangup_without_a_configuration_file_ends_the_relay_with_a_goodbye() {
     drop(client);
     let (code, log) = running.end();
     assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn operators_read_health_readiness_and_metrics_at_an_address_of_their_own() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let running = Running::start(&["--key", KEY, "--metrics", &metrics]);
+    let mut client = running.connect(KEY).await;
+    client.expect(Action::Connected).await;
+    for (path, told) in [("/health", "ok"), ("/ready", "ready")] {
+        for address in [&metrics, &running.address] {
+            let answer = get(address, path, "");
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(&format!("{told}\n")), "{answer}");
+        }
+    }
+    client.ping().await;
+    let answer = get(&metrics, "/metrics", "");
+    for line in [
+        "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8",
+        "rooms_relay_connections 1.0",
+        "rooms_relay_sockets{kind=\"websocket\"} 1.0",
+        "rooms_relay_frame_bytes_total{direction=\"in\"} 24",
+    ] {
+        assert!(answer.lines().any(|known| known == line), "{line} in {answer}");
+    }
+    assert!(
+        answer.contains("rooms_relay_hub_turn_seconds_count") && answer.contains("_memory_budget_bytes"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn at_the_clients_address_the_metrics_are_for_whoever_may_read_statistics() {
+    let few = r#"app.few:another-long-secret={"c":["subscribe"]}"#;
+    let running = Running::start(&["--key", KEY, "--key", few]);
+    let ask = |key: &str| get(&running.address, &format!("/metrics?key={key}"), "");
+    assert!(ask(KEY).contains("rooms_relay_uptime_seconds"));
+    for (key, code) in [("app.few:another-long-secret", 40160), ("app.id:wrong", 40101)] {
+        let answer = ask(key);
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains(&code.to_string()), "{answer}");
+        assert!(!answer.contains("rooms_relay_"), "{answer}");
+    }
+    assert!(get(&running.address, "/metrics", "").starts_with("HTTP/1.1 401"));
+    let basic = "Authorization: Basic YXBwLmlkOmEtc2VjcmV0LXRoYXQtbm9ib2R5LWd1ZXNzZXM=\r\n";
+    assert!(get(&running.address, "/metrics", basic).contains("rooms_relay_uptime_seconds"));
+    let drain = ask_post(&running.address, "/drain", "");
+    assert!(drain.starts_with("HTTP/1.1 404"), "clients cannot ask for a drain: {drain}");
+}
+
+fn ask_post(address: &str, path: &str, headers: &str) -> String {
+    ask(address, &format!("POST {path}"), &format!("Content-Length: 0\r\n{headers}"))
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_hangup_reloads_keys_and_limits_and_drops_whose_key_is_gone_alone() {
+    let config = |keys: &[&str], more: &str| {
+        let keys: String = keys.iter().map(|key| format!("[[keys]]\nkey = '{key}'\n")).collect();
+        format!("{keys}[limits]\n{more}")
+    };
+    let (old, new) = ("app.old:a-secret-that-leaked", "app.new:a-secret-that-is-new");
+    let file = ConfigFile::new("reload", &config(&[KEY, old], ""));
+    let mut running = Running::start(&["--config", file.path()]);
+    let (mut kept, mut gone) = (running.connect(KEY).await, running.connect(old).await);
+    for client in [&mut kept, &mut gone] {
+        client.expect(Action::Connected).await;
+    }
+
+    file.write("keys = 'broken'");
+    running.signal("-HUP");
+    assert!(running.log_line("ERROR").contains("the configuration stays as it was"));
+    gone.ping().await;
+
+    file.write(&config(&[KEY, new], "connections = 2"));
+    running.signal("-HUP");
+    assert_eq!(gone.expect(Action::Error).await.error.unwrap().code.0, 40131);
+    running.log_line("read the configuration again");
+    kept.ping().await;
+    let mut fresh = running.connect(new).await;
+    fresh.expect(Action::Connected).await;
+    for (key, code) in [(old, 40101), (new, 40111)] {
+        let mut refused = running.connect(key).await;
+        assert_eq!(refused.expect(Action::Error).await.error.unwrap().code.0, code);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_relay_that_is_asked_to_end_lets_nobody_in_and_disconnects_in_portions() {
+    let running = Running::start(&["--key", KEY, "--drain-seconds", "2"]);
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = running.connect(KEY).await;
+        client.expect(Action::Connected).await;
+        clients.push(client);
+    }
+    running.signal("-TERM");
+    let answer = running.get_until("/ready", 503);
+    assert!(answer.contains("emptied"), "{answer}");
+    assert!(get(&running.address, "/health", "").starts_with("HTTP/1.1 200"), "it is well all the same");
+    let mut late = running.connect(KEY).await;
+    assert_eq!(late.expect(Action::Disconnected).await.error.unwrap().code.0, 80003);
+    let mut ends = Vec::new();
+    for client in &mut clients {
+        assert_eq!(client.expect(Action::Disconnected).await.error.unwrap().code.0, 80003);
+        ends.push(Instant::now());
+    }
+    let spread = ends[7].saturating_duration_since(ends[0]);
+    assert!(spread > Duration::from_millis(500), "not all at once: {spread:?}");
+    drop(clients);
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_signal_ends_a_drain() {
+    let mut running = Running::start(&["--key", KEY, "--drain-seconds", "3600"]);
+    let (mut first, mut second) = (running.connect(KEY).await, running.connect(KEY).await);
+    for client in [&mut first, &mut second] {
+        client.expect(Action::Connected).await;
+    }
+    running.signal("-TERM");
+    running.log_line("letting nobody new in");
+    running.signal("-INT");
+    for mut client in [first, second] {
+        client.expect(Action::Disconnected).await;
+    }
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[tokio::test]
+async fn a_drain_over_http_is_for_operators_on_the_same_machine() {
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let running = Running::start(&["--key", KEY, "--metrics", &metrics]);
+    let mut client = running.connect(KEY).await;
+    client.expect(Action::Connected).await;
+    let of_a_page = ask_post(&metrics, "/drain", "Origin: http://evil.example\r\n");
+    assert!(of_a_page.starts_with("HTTP/1.1 403"), "{of_a_page}");
+    client.ping().await;
+    let answer = ask_post(&metrics, "/drain?seconds=0", "");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert_eq!(client.expect(Action::Disconnected).await.error.unwrap().code.0, 80003);
+    drop(client);
+    assert_eq!(running.end().0, Some(0));
+}
+
+/// A certificate for localhost and its key, in files.
+struct Certificate {
+    files: [ConfigFile; 2],
+    der: CertificateDer<'static>,
+}
+
+impl Certificate {
+    fn new(name: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let files = [
+            ConfigFile::new(&format!("{name}-certificate"), &made.cert.pem()),
+            ConfigFile::new(&format!("{name}-key"), &made.signing_key.serialize_pem()),
+        ];
+        Self { files, der: made.cert.der().clone() }
+    }
+
+    /// Connects to the relay, trusting this certificate alone.
+    async fn connect(&self, running: &Running) -> Result<Client, tungstenite::Error> {
+        let mut trusted = RootCertStore::empty();
+        trusted.add(self.der.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        let port = running.address.rsplit(':').next().unwrap();
+        let url = format!("wss://localhost:{port}/?v=6&format=json&key={KEY}");
+        let connector = Some(Connector::Rustls(Arc::new(config)));
+        Ok(Client(connect_async_tls_with_config(url, None, false, connector).await?.0))
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn clients_connect_over_tls_alone_and_a_hangup_shows_the_new_certificate() {
+    let (old, new) = (Certificate::new("old"), Certificate::new("new"));
+    let [certificate, key] = &old.files;
+    let (certificate_path, key_path) = (certificate.path(), key.path());
+    let config = format!("[tls]\ncertificate = '{certificate_path}'\nkey = '{key_path}'\n[[keys]]\nkey = '{KEY}'\n");
+    let file = ConfigFile::new("tls", &config);
+    let mut running = Running::start(&["--config", file.path()]);
+    let mut client = old.connect(&running).await.unwrap();
+    client.expect(Action::Connected).await;
+    assert!(new.connect(&running).await.is_err(), "it is not the certificate that the relay shows");
+    let plain = connect_async(format!("ws://{}/?key={KEY}", running.address)).await;
+    assert!(plain.is_err(), "without TLS nobody comes in");
+
+    certificate.write(&fs::read_to_string(new.files[0].path()).unwrap());
+    running.signal("-HUP");
+    assert!(running.log_line("ERROR").contains("stays as it was"), "the key does not belong to the certificate");
+    key.write(&fs::read_to_string(new.files[1].path()).unwrap());
+    running.signal("-HUP");
+    running.log_line("read the configuration again");
+    new.connect(&running).await.unwrap().expect(Action::Connected).await;
+    client.ping().await;
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_named() {
+    let certificate = Certificate::new("named");
+    let key = certificate.files[1].path();
+    for (cert, told) in [("/nowhere", "/nowhere"), (key, "certificate")] {
+        let output = run(&["--check", "--tls-cert", cert, "--tls-key", key]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_its_code_and_its_client_in_text_or_json() {
+    for (format, told) in [
+        (
+            "text",
+            " refused a connection: the API key is not one of this relay's code=40101 client_id=\"a\\nb\" key=app.id address=127.0.0.1 left_out=0",
+        ),
+        ("json", r#""client_id":"a\nb","code":40101,"key":"app.id""#),
+    ] {
+        let mut running = Running::start(&["--key", KEY, "--log-format", format]);
+        let mut client = running.connect_with("key=app.id:wrong&clientId=a%0Ab").await;
+        client.expect(Action::Error).await;
+        let line = running.log_line("refused");
+        assert!(line.contains(told) && !line.contains(":wrong"), "{line}");
+    }
 }

@@ -39,6 +39,14 @@ impl Credentials {
         Ok(token)
     }
 
+    /// The text of an API key.
+    pub(crate) fn key_text(&self) -> Option<&str> {
+        match self {
+            Self::Key(text) => Some(text),
+            Self::Token(_) => None,
+        }
+    }
+
     fn from_header(header: &str) -> Option<Self> {
         let (scheme, value) = header.trim().split_once(' ')?;
         let value = value.trim();

@@ -8,6 +8,10 @@ use subtle::ConstantTimeEq;
 use crate::{Capability, CapabilityError};
 use rooms_protocol::DEVELOPMENT_KEY;
 
+/// The name of a key that is made for one run of a relay.
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+const OF_RUN: &str = "rooms.page";
+
 /// An application. Keys of the same application share their channels. Those of others never see them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppId(SmolStr);
@@ -73,7 +77,13 @@ impl ApiKey {
     #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
     pub(crate) fn of_run(random: [u8; 16]) -> Self {
         let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { name: "rooms.page".into(), secret: secret.into(), ..Self::development() }
+        Self { name: OF_RUN.into(), secret: secret.into(), ..Self::development() }
+    }
+
+    /// Whether it was made for one run of a relay.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn is_of_run(&self) -> bool {
+        self.name == OF_RUN
     }
 
     /// The same key with what it allows. Defaults to everything.

@@ -49,6 +49,11 @@ impl Call {
         Ok(Self { request, path, credentials, address, query })
     }
 
+    /// The API key that the client shows, right or wrong.
+    pub(crate) fn key_text(&self) -> Option<&str> {
+        self.credentials.as_ref().ok()?.as_ref()?.key_text()
+    }
+
     /// A parameter of the query.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

@@ -15,6 +15,7 @@ use super::{
     },
     connection::{ack_log::Outcome, caller::Caller},
     output::LinkId,
+    refusals::Party,
     shares::Owner,
 };
 use crate::{auth::Identity, error::protocol_error, moment::Moment};
@@ -86,9 +87,16 @@ impl Hub {
             return self.disconnect(caller.link, protocol_error("an ATTACH came without its channel"), moment);
         };
         if let Err(error) = self.try_attach(caller, &name, frame, moment) {
+            self.refuse("an attachment", &error, caller, moment);
             self.drop_attachment(caller, &name, moment);
             self.effects.out.send(caller.link, Frame::error(Some(name), error));
         }
+    }
+
+    /// Counts and tells what a client was refused.
+    fn refuse(&mut self, what: &str, error: &ErrorInfo, caller: &Caller, moment: Moment) {
+        let party = Party::of(&caller.principal, self.links.address(caller.link));
+        self.refusals.refuse(what, error, &party, moment.now);
     }
 
     fn try_attach(
@@ -151,7 +159,7 @@ impl Hub {
         let Some(serial) = frame.msg_serial.filter(|serial| serial.0 >= 0) else {
             return self.disconnect(caller.link, protocol_error("a publish came without its msgSerial"), moment);
         };
-        self.answer_numbered(caller, serial, |hub| match frame.action {
+        self.answer_numbered(caller, serial, moment, |hub| match frame.action {
             Action::Message => hub.publish_frame(caller, serial, frame, moment),
             Action::Presence => hub.update_presence(caller, serial, frame, moment),
             _ => Err(ErrorInfo::new(ErrorCode::BAD_REQUEST, 400, "this relay knows neither objects nor annotations")),
@@ -163,12 +171,17 @@ impl Hub {
         &mut self,
         caller: &Caller,
         serial: MsgSerial,
+        moment: Moment,
         handle: impl FnOnce(&mut Self) -> Result<Outcome, ErrorInfo>,
     ) {
         if let Some(outcome) = self.connections.earlier_outcome(&caller.id, serial) {
             return self.effects.out.send(caller.link, outcome.to_frame(serial));
         }
-        let outcome = handle(self).unwrap_or_else(Outcome::Refused);
+        let outcome = handle(self);
+        if let Err(error) = &outcome {
+            self.refuse("a publish", error, caller, moment);
+        }
+        let outcome = outcome.unwrap_or_else(Outcome::Refused);
         self.effects.out.send(caller.link, outcome.to_frame(serial));
         self.connections.record_outcome(&caller.id, serial, outcome);
     }
@@ -179,9 +192,10 @@ impl Hub {
         let (outline, why) = (&unreadable.outline, unreadable_error(&unreadable.error));
         match (outline.action, outline.msg_serial, outline.channel.clone()) {
             (Some(action), Some(serial), _) if is_numbered(action) && serial.0 >= 0 => {
-                self.answer_numbered(caller, serial, |_| Err(why));
+                self.answer_numbered(caller, serial, moment, |_| Err(why));
             }
             (Some(Action::Attach), _, Some(name)) => {
+                self.refuse("an attachment", &why, caller, moment);
                 self.drop_attachment(caller, &name, moment);
                 self.effects.out.send(caller.link, Frame::error(Some(name), why));
             }
@@ -221,6 +235,7 @@ impl Hub {
             return Ok(Vec::new());
         }
         let load = publish.prepare(identity, &self.limits)?;
+        self.refusals.counters().messages_in.add(load.messages);
         self.rates.check_publish(load.messages, moment.now)?;
         self.connections.check_publish(publish.publisher.as_ref(), load.messages, moment.now)?;
         let (key, publisher) = (publish.key.clone(), publish.publisher.clone());
@@ -240,19 +255,22 @@ impl Hub {
         self.rates.count_messages(messages, now);
         let (links, rates) = (&mut self.links, &mut self.rates);
         let is_limited = links.limits_deliveries() || rates.limits_messages();
-        let mut gaps = Vec::new();
+        let (mut gaps, mut sent) = (Vec::new(), 0);
         self.channels.deliver(key, delivery, now, &mut self.effects, |link, name| {
             if !is_limited {
+                sent += messages;
                 return true;
             }
             let is_admitted = links.admit_delivery(link, messages, now);
             if is_admitted {
+                sent += messages;
                 rates.count_messages(messages, now);
             } else {
                 gaps.push((link, name.clone()));
             }
             is_admitted
         });
+        self.refusals.counters().messages_out.add(sent);
         for (link, name) in gaps {
             self.links.note_gap(link, &name, key, now, &mut self.effects.timers);
         }
@@ -284,6 +302,7 @@ impl Hub {
             key: key.clone(),
         };
         update.prepare(&caller.principal.identity, &self.limits)?;
+        self.refusals.counters().messages_in.add(update.messages.len());
         let newcomer = self.check_new_channel(&key, Source::Connection(&caller.id), moment)?;
         let verdict = self.channels.update_presence(update, moment, &mut self.effects);
         self.note_new_channel(&key, newcomer, moment);

@@ -8,6 +8,7 @@ use super::{
     connect_request::ConnectRequest,
     connection::{caller::Caller, state::HubConnection},
     output::LinkId,
+    refusals::Party,
     shares::{Admission, Owner},
 };
 use crate::{
@@ -75,6 +76,8 @@ impl Hub {
 
     /// Disconnects a client, which may resume.
     pub(super) fn disconnect(&mut self, link: LinkId, error: ErrorInfo, moment: Moment) {
+        let party = self.party(link);
+        self.refusals.refuse("to go on", &error, &party, moment.now);
         self.effects.out.send(link, disconnected(error));
         self.close_link(link, moment);
         self.effects.out.close(link);
@@ -161,6 +164,8 @@ impl Hub {
                 self.apply_capability(caller, &principal, moment);
             }
             Err(error) => {
+                let party = Party::of(&caller.principal, self.links.address(caller.link));
+                self.refusals.refuse("new credentials", &error, &party, moment.now);
                 self.end_connection(&caller.id, moment);
                 self.effects.out.send(caller.link, Frame::error(None, error));
                 self.effects.out.close(caller.link);

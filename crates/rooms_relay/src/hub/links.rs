@@ -3,7 +3,7 @@
 //! It shows liveness, limits how many messages a link gets, and remembers where messages were left out. It knows connections
 //! and channels by their ids alone. [`Hub`](super::Hub) drives it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use web_time::Instant;
 
@@ -23,6 +23,8 @@ const GAP_NOTICE: Duration = Duration::from_secs(1);
 /// The transport of one connection.
 struct Link {
     connection: ConnectionId,
+    /// Where its client comes from, as far as that is known.
+    address: Option<IpAddr>,
     /// Whether its client does not want its own messages back.
     no_echo: bool,
     /// The longest silence that the relay promised its client.
@@ -83,6 +85,11 @@ impl Links {
         self.by_id.get(&link).map(|link| &link.connection)
     }
 
+    /// Where the client of a link comes from, as far as that is known.
+    pub(crate) fn address(&self, link: LinkId) -> Option<IpAddr> {
+        self.by_id.get(&link)?.address
+    }
+
     /// Whether the client of a link does not want its own messages back.
     pub(crate) fn is_without_echo(&self, link: LinkId) -> bool {
         self.by_id.get(&link).is_some_and(|link| link.no_echo)
@@ -106,7 +113,10 @@ impl Links {
         // The last third is for the way to the client.
         let liveness = Liveness { in_frames: request.heartbeats, interval: idle * 2 / 3 };
         let (deliveries, gaps) = (RateMeter::default(), BTreeMap::new());
-        self.by_id.insert(link, Link { connection, no_echo: request.no_echo, idle, liveness, deliveries, gaps });
+        self.by_id.insert(
+            link,
+            Link { connection, address: request.address, no_echo: request.no_echo, idle, liveness, deliveries, gaps },
+        );
         if !liveness.interval.is_zero() {
             timers.set(HubTimer::Heartbeat(link), now + liveness.interval);
         }

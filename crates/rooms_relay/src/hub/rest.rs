@@ -19,6 +19,7 @@ use super::{
     channel::{attach_request::Address, key::ChannelKey, publish::Publish},
     connection::state::random_id,
     frames::Source,
+    refusals::Party,
     shares::Owner,
 };
 use crate::{
@@ -61,7 +62,15 @@ impl Hub {
             Err(_) if is_token_request(call) => Ok(()),
             Err(_) => self.rates.count_stranger(call.address, now),
         };
-        counted.and_then(|()| self.route(call, principal, moment)).into()
+        let party = match &principal {
+            Ok(principal) => Party::of(principal, call.address),
+            Err(_) => Party::stranger(call.client_id().as_ref(), call.key_text(), call.address),
+        };
+        let asked = counted.and_then(|()| self.route(call, principal, moment));
+        if let Err(error) = &asked {
+            self.refusals.refuse("a request", error, &party, now);
+        }
+        asked.into()
     }
 
     /// Does what the body of a request asks for. Its head was looked at before.
@@ -70,6 +79,7 @@ impl Hub {
             return being_stopped().into();
         }
         let moment = self.clock.at(now);
+        let party = job.party();
         let reply = match job {
             Job::Publish { to, messages } => self.publish_over_http(*to, messages, moment),
             Job::Token(made) => {
@@ -79,6 +89,9 @@ impl Hub {
             Job::Revoke { key, request } => self.revoke_over_http(&key, &request, moment),
             Job::App { body, host } => self.create_app(&body, now).map(|app| tokens::new_app(&host, app)),
         };
+        if let Err(error) = &reply {
+            self.refusals.refuse("a request", error, &party, now);
+        }
         reply.unwrap_or_else(Reply::from)
     }
 
@@ -101,7 +114,13 @@ impl Hub {
                 let key = channel_of(&principal, name, Operation::Publish)?;
                 let owner = Owner::of(&principal, call.address);
                 let name = (*name).to_owned();
-                return Ok(Asked::Work(Box::new(Work::Publish(Box::new(Publishing { name, key, principal, owner })))));
+                return Ok(Asked::Work(Box::new(Work::Publish(Box::new(Publishing {
+                    name,
+                    key,
+                    principal,
+                    owner,
+                    address: call.address,
+                })))));
             }
             ("GET", ["channels", name, "messages"]) => {
                 let key = channel_of(&principal?, name, Operation::History)?;
@@ -156,7 +175,7 @@ impl Hub {
         messages: Vec<Message>,
         moment: Moment,
     ) -> Result<Reply, ErrorInfo> {
-        let Publishing { name, key, principal, owner } = to;
+        let Publishing { name, key, principal, owner, .. } = to;
         let (publisher, identity) = publish::on_behalf(&messages, principal, &self.connections)?;
         let base = random_id(&mut self.random).as_str().to_owned();
         let publish = Publish { key, base: base.clone(), publisher, messages };

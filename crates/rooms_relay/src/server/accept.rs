@@ -22,6 +22,7 @@ use super::{
     places::{Place, Places},
     proxy::client_address,
     routes::{self, AppState},
+    tls::Stream,
 };
 use axum::http::HeaderMap;
 
@@ -61,7 +62,12 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infall
         }
         let place = state.places.take(address.ip(), state.context.limits.handshake_timeout);
         let peer = Peer { socket: address.ip(), place };
-        tokio::spawn(serve_socket(stream, peer, Arc::clone(&state)));
+        let open = state.vitals.count_socket();
+        let served = serve_socket(Stream::new(stream, state.tls.as_ref()), peer, Arc::clone(&state));
+        tokio::spawn(async move {
+            served.await;
+            drop(open);
+        });
         // Each newcomer's task runs before the next is accepted, however many wait.
         tokio::task::yield_now().await;
     }
@@ -131,7 +137,11 @@ mod tests {
     use crate::{
         Limits,
         budget::MemoryBudget,
-        server::{http::HeavyWork, socket::SocketContext},
+        counters::Counters,
+        server::{
+            admin::Admin, config::RelayConfig, control::RelayControl, http::HeavyWork, socket::SocketContext,
+            vitals::Vitals,
+        },
     };
 
     /// What fits between the two ends of the test's sockets.
@@ -141,13 +151,19 @@ mod tests {
     fn connect() -> (DuplexStream, JoinHandle<()>) {
         let (inbox, _) = mpsc::channel(1);
         let budget = MemoryBudget::new(1_000_000);
-        let context = SocketContext { inbox, limits: Arc::new(Limits::default()), budget };
+        let (counters, vitals) = (Arc::<Counters>::default(), Arc::new(Vitals::new(web_time::Instant::now())));
+        let (control, _) = RelayControl::new(RelayConfig::default(), None);
+        let admin = Admin::new(control, Arc::clone(&vitals), Arc::clone(&counters), budget.clone(), Duration::ZERO);
+        let context = SocketContext { inbox, limits: Arc::new(Limits::default()), budget, counters };
         let state = Arc::new(AppState {
             places: Places::new(&context.limits, &context.budget),
             context,
             files: None,
             trusted_proxies: Vec::new(),
             heavy: HeavyWork::default(),
+            admin,
+            tls: None,
+            vitals,
         });
         let address = Ipv4Addr::LOCALHOST.into();
         let place = state.places.take(address, state.context.limits.handshake_timeout);

@@ -1,6 +1,6 @@
 //! The task that owns the hub: it passes on events of sockets and the time, and hands out what the hub sends.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -9,19 +9,18 @@ use tokio::{
 use web_time::Instant;
 
 use super::{
+    control::{Command, Report},
+    histogram::Histogram,
     http::RestInput,
     queue::{Item, NotQueued, Outgoing},
     relay::wall_clock,
+    vitals::{BEAT, Vitals},
 };
-use crate::{ConnectRequest, Hub, LinkId, Output};
+use crate::{ConnectRequest, Hub, LinkId, Operation, Output};
 use rooms_protocol::{Frame, Unreadable};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
-
-/// How often the hub is told the wall clock while nothing else happens, so that it notices when the clock was set, or the machine
-/// slept.
-const WALL_CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An event of a socket.
 #[derive(Debug)]
@@ -54,26 +53,40 @@ pub(super) struct Actor {
     sockets: HashMap<LinkId, Outgoing>,
     /// Sockets that have not sent `Closed`.
     alive: usize,
+    commands: mpsc::Receiver<Command>,
+    vitals: Arc<Vitals>,
+    /// How long its turns took.
+    turns: Histogram,
 }
 
 impl Actor {
-    pub(super) fn new(hub: Hub, inputs: mpsc::Receiver<Input>) -> Self {
-        Self { hub, inputs, sockets: HashMap::new(), alive: 0 }
+    pub(super) fn new(
+        hub: Hub,
+        inputs: mpsc::Receiver<Input>,
+        commands: mpsc::Receiver<Command>,
+        vitals: Arc<Vitals>,
+    ) -> Self {
+        let turns = Histogram::default();
+        Self { hub, inputs, sockets: HashMap::new(), alive: 0, commands, vitals, turns }
     }
 
-    /// Runs until the other end of `stop` is gone. Then it shuts the hub down.
+    /// Runs until the other end of `stop` is gone, or the hub was emptied. Then it shuts the hub down.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
-        let mut seconds = interval(WALL_CLOCK_INTERVAL);
-        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !self.hub.is_drained() {
             let deadline = self.hub.poll_timeout();
-            tokio::select! {
+            let begun = tokio::select! {
                 _ = &mut stop => break,
+                Some(command) = self.commands.recv() => self.obey(command),
                 Some(input) = self.inputs.recv() => self.handle(input),
-                () = until(deadline) => self.hub.handle_timeout(Instant::now()),
-                _ = seconds.tick() => self.hub.set_wall(Instant::now(), wall_clock()),
-            }
+                () = until(deadline) => self.expire(),
+                _ = beats.tick() => self.tell_wall(),
+            };
             self.deliver();
+            let ended = Instant::now();
+            self.turns.count(ended.saturating_duration_since(begun));
+            self.vitals.beat(ended);
         }
         self.hub.shut_down(Instant::now());
         self.deliver();
@@ -90,7 +103,46 @@ impl Actor {
         }
     }
 
-    fn handle(&mut self, input: Input) {
+    /// Tells the hub the wall clock, so that it notices when the clock was set, or the machine slept.
+    fn tell_wall(&mut self) -> Instant {
+        let now = Instant::now();
+        self.hub.set_wall(now, wall_clock());
+        now
+    }
+
+    /// Does what is due. Returns when it began.
+    fn expire(&mut self) -> Instant {
+        let now = Instant::now();
+        self.hub.handle_timeout(now);
+        now
+    }
+
+    /// Does what whoever steers the relay wants. Returns when it began. Whoever no longer waits for an answer gets none.
+    fn obey(&mut self, command: Command) -> Instant {
+        let now = self.tell_wall();
+        match command {
+            Command::Reconfigure { config, done } => {
+                self.hub.reconfigure(*config, now);
+                let _ = done.send(());
+            }
+            Command::Drain { over } => {
+                log::info!("letting nobody new in, and disconnecting the others within {} s", over.as_secs());
+                self.vitals.set_draining();
+                self.hub.drain(over, now);
+            }
+            Command::Report { answer } => {
+                let _ = answer.send(Report { stats: self.hub.stats(), turns: self.turns.clone() });
+            }
+            Command::CheckStats { credentials, answer } => {
+                let principal = self.hub.authenticate(credentials.as_ref(), None, now);
+                let _ = answer.send(principal.and_then(|principal| principal.check_anywhere(Operation::Stats)));
+            }
+        }
+        now
+    }
+
+    /// Passes an event on. Returns when it began.
+    fn handle(&mut self, input: Input) -> Instant {
         let now = Instant::now();
         self.hub.set_wall(now, wall_clock());
         match input {
@@ -109,6 +161,8 @@ impl Actor {
             Input::Rest(input) => input.handle(&mut self.hub, now),
             Input::Closed { link } => self.forget(link, now),
         }
+        self.vitals.set_web_sockets(self.alive);
+        now
     }
 
     fn forget(&mut self, link: LinkId, now: Instant) {
@@ -132,9 +186,8 @@ impl Actor {
             if outgoing.push(item) == Err(NotQueued::Full)
                 && let Some(slow) = self.sockets.remove(&link)
             {
-                log::warn!("cut off {link:?}: it reads slower than the relay sends");
                 slow.cut();
-                self.hub.handle_closed(link, Instant::now());
+                self.hub.handle_cut_off(link, Instant::now());
             }
         }
     }

@@ -4,7 +4,13 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-use super::{config::RelayConfig, error::RelayError, limit_table::LimitInfo, memory};
+use super::{
+    config::RelayConfig,
+    error::RelayError,
+    limit_table::LimitInfo,
+    memory,
+    tls::{Tls, TlsFiles},
+};
 use crate::{
     ApiKey, Limits, TokenEndpoint, auth::token::MAX_TTL as LONGEST_TTL, budget::LARGEST_PART, limits::LONGEST,
 };
@@ -89,6 +95,10 @@ pub enum ConfigWarning {
     },
     /// The memory budget is most of the machine's memory.
     Memory,
+    /// Others reach the relay, and nothing encrypts what they send.
+    PlainText,
+    /// Others reach the address for operators.
+    MetricsExposed,
 }
 
 impl fmt::Display for ConfigWarning {
@@ -108,6 +118,11 @@ impl fmt::Display for ConfigWarning {
                 "the limits allow {needed} open files, but the system only {allowed}; raise its limit (ulimit -n, \
                  LimitNOFILE), or lower connections"
             ),
+            Self::PlainText => f.write_str(
+                "keys and tokens go over the network as plain text: give a certificate (tls), or let a proxy with one stand in \
+                 front and listen on 127.0.0.1",
+            ),
+            Self::MetricsExposed => f.write_str("whoever reaches the address of metrics reads them without a key"),
             Self::Memory => f.write_str("the memory budget is more than three quarters of what the machine has"),
         }
     }
@@ -141,6 +156,9 @@ impl RelayConfig {
         if let Some(key) = hub.keys.iter().find(|key| is_exposed && key.secret().len() < SHORTEST_SECRET) {
             return Err(RelayError::WeakKey { name: key.name().into() });
         }
+        if let Some(files) = &self.tls {
+            Tls::read(files)?;
+        }
         for (name, why) in NEVER_ZERO {
             if is_zero(name, &hub.limits) {
                 return Err(RelayError::ZeroLimit { name, why });
@@ -168,6 +186,12 @@ impl RelayConfig {
         warnings.extend(
             open_files().filter(|allowed| *allowed < needed).map(|allowed| ConfigWarning::Files { needed, allowed }),
         );
+        if !self.listen.ip().is_loopback() && self.tls.is_none() {
+            warnings.push(ConfigWarning::PlainText);
+        }
+        if self.metrics.is_some_and(|metrics| !metrics.ip().is_loopback()) {
+            warnings.push(ConfigWarning::MetricsExposed);
+        }
         let budget = hub.limits.memory.and_then(|bytes| u64::try_from(bytes).ok());
         if budget.zip(memory::of_process()).is_some_and(|(budget, most)| budget > most / 4 * 3) {
             warnings.push(ConfigWarning::Memory);
@@ -182,6 +206,14 @@ impl RelayConfig {
         let mut text = format!("listen = \"{}\"\n", self.listen);
         if let Some(folder) = &self.serve {
             text += &format!("serve = {:?}\n", folder.display().to_string());
+        }
+        if let Some(metrics) = self.metrics {
+            text += &format!("metrics = \"{metrics}\"\n");
+        }
+        text += &format!("drain_seconds = {}\n", self.drain.as_secs());
+        if let Some(TlsFiles { certificate, key }) = &self.tls {
+            let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+            text += &format!("\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
         }
         for key in &hub.keys {
             text += &format!("\n[[keys]]\nkey = \"{}:…\"\n", key.name());
@@ -295,6 +327,8 @@ mod tests {
             let warnings = config(change).warnings();
             warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
+        assert!(warnings(|config| config.listen = ([0, 0, 0, 0], 0).into()).contains("plain text"));
+        assert!(warnings(|config| config.metrics = Some(([0, 0, 0, 0], 1).into())).contains("metrics"));
         assert!(warnings(|config| config.hub.limits.replay_window = Duration::ZERO).contains("replay_window_seconds"));
         assert!(warnings(|config| config.hub.limits.memory = Some(1 << 20)).contains("max_frame_size"));
         assert!(warnings(|config| config.hub.limits.memory = Some(usize::MAX)).contains("machine"));

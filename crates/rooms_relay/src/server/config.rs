@@ -15,7 +15,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use toml::Spanned;
 
-use super::{error::RelayError, files, limit_table::LimitInfo, proxy::AddressRange};
+use super::{error::RelayError, files, limit_table::LimitInfo, proxy::AddressRange, tls::TlsFiles};
 use crate::{ApiKey, Capability, HubConfig, Limits, TokenEndpoint};
 
 /// The beginning of messages about types that contain the value that was found. It may be a secret.
@@ -43,6 +43,13 @@ pub struct RelayConfig {
     /// The proxies whose headers `X-Forwarded-For` and `Forwarded` tell the address of a client. Without them, everybody behind a
     /// proxy shares the proxy's address, and its share of connections. Defaults to none.
     pub trusted_proxies: Vec<AddressRange>,
+    /// The certificate and its key, with which clients connect over TLS, and only so. Defaults to none.
+    pub tls: Option<TlsFiles>,
+    /// An address for operators alone: `/health`, `/ready`, `/metrics` for Prometheus, and `POST /drain` from this machine. Who
+    /// reaches it needs no key. Defaults to none.
+    pub metrics: Option<SocketAddr>,
+    /// How long clients are disconnected in portions when the program is asked to end. Defaults to zero: all at once.
+    pub drain: Duration,
 }
 
 impl Default for RelayConfig {
@@ -52,22 +59,32 @@ impl Default for RelayConfig {
             hub: HubConfig::default(),
             serve: None,
             trusted_proxies: Vec::new(),
+            tls: None,
+            metrics: None,
+            drain: Duration::ZERO,
         }
     }
 }
 
 impl RelayConfig {
-    /// The same configuration with what the page in the folder needs, if there is one.
-    pub(super) fn with_what_a_page_needs(mut self) -> Result<Self, RelayError> {
+    /// The same configuration with what the page in the folder needs, if there is one. `key_of_run` is the key that the relay
+    /// made for its page before.
+    pub(super) fn with_what_a_page_needs(mut self, key_of_run: Option<ApiKey>) -> Result<Self, RelayError> {
         let Some(folder) = &self.serve else { return Ok(self) };
         if !folder.join(files::INDEX).is_file() {
             return Err(RelayError::NoPage { folder: folder.clone() });
         }
         let hub = &mut self.hub;
         if !self.listen.ip().is_loopback() && matches!(&hub.keys[..], [key] if key.is_development()) {
-            let mut secret = [0; 16];
-            getrandom::fill(&mut secret).map_err(RelayError::Random)?;
-            hub.keys = vec![ApiKey::of_run(secret)];
+            let key = match key_of_run {
+                Some(key) => key,
+                None => {
+                    let mut secret = [0; 16];
+                    getrandom::fill(&mut secret).map_err(RelayError::Random)?;
+                    ApiKey::of_run(secret)
+                }
+            };
+            hub.keys = vec![key];
         }
         if let (None, Some(key)) = (&hub.token_endpoint, hub.keys.first()) {
             hub.token_endpoint = Some(TokenEndpoint::new(key.name()).for_every_channel());
@@ -132,6 +149,16 @@ struct File {
     serve: Option<PathBuf>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    tls: Option<Tls>,
+    metrics: Option<SocketAddr>,
+    drain_seconds: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +215,15 @@ impl RelayConfig {
     ///     listen = "0.0.0.0:8787"
     ///     ## The proxy in front of the relay, which tells the addresses of clients.
     ///     trusted_proxies = ["10.0.0.7", "192.168.0.0/16"]
+    ///     ## Health, readiness and metrics, for operators alone.
+    ///     metrics = "127.0.0.1:9787"
+    ///     ## How long clients are disconnected in portions when the relay is asked to end.
+    ///     drain_seconds = 20
+    ///
+    ///     ## Without it, keys and tokens go over the network as plain text.
+    ///     [tls]
+    ///     certificate = "/etc/rooms-relay/fullchain.pem"
+    ///     key = "/etc/rooms-relay/privkey.pem"
     ///
     ///     ## A key without a capability allows everything.
     ///     [[keys]]
@@ -222,6 +258,11 @@ impl RelayConfig {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::at(&error, text))?;
         self.listen = file.listen.unwrap_or(self.listen);
         self.serve = file.serve.or(self.serve);
+        self.metrics = file.metrics.or(self.metrics);
+        self.drain = file.drain_seconds.map_or(self.drain, |seconds| Duration::from_secs(seconds.into()));
+        if let Some(Tls { certificate, key }) = file.tls {
+            self.tls = Some(TlsFiles { certificate, key });
+        }
         self.hub.limits = read_limits(&file.limits, self.hub.limits, text)?;
         if !file.trusted_proxies.is_empty() {
             let ranges = file.trusted_proxies.iter().map(|text| text.parse());

@@ -82,6 +82,17 @@ pub enum RelayError {
         "the tokens for games would have expired when they are made: give ttl_seconds of token_endpoint a longer time"
     )]
     DeadTokens,
+    /// The certificate or its key cannot be used.
+    #[error("{}: {why}; give a certificate and its private key in PEM form", file.display())]
+    Tls {
+        /// The file that is wrong.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The relay does not run, so it cannot be steered.
+    #[error("the relay does not run, or is ending")]
+    NotRunning,
     /// There is no key, so nobody could connect.
     #[error("the relay has no API key, so nobody could connect: give it one")]
     NoKey,

@@ -4,12 +4,14 @@ use std::{io, net::SocketAddr, sync::mpsc as std_mpsc, thread};
 
 use tokio::sync::oneshot;
 
-use super::{address::url, config::RelayConfig, error::RelayError, relay::Relay};
+use super::{config::RelayConfig, control::RelayControl, error::RelayError, relay::Relay};
 
 /// A relay on a thread of its own. It stops when this is dropped, and tells its clients.
 #[derive(Debug)]
 pub struct RelayHandle {
     addr: SocketAddr,
+    url: String,
+    control: RelayControl,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -22,7 +24,12 @@ impl RelayHandle {
 
     /// Where clients on this machine connect to, such as `ws://127.0.0.1:40123`.
     pub fn url(&self) -> String {
-        url(self.addr)
+        self.url.clone()
+    }
+
+    /// What steers the relay while it runs.
+    pub fn control(&self) -> RelayControl {
+        self.control.clone()
     }
 
     /// Stops the relay and tells its clients. Returns when its thread has ended, 3 seconds later at most.
@@ -59,7 +66,7 @@ pub fn spawn(config: RelayConfig) -> Result<RelayHandle, RelayError> {
                 Ok(relay) => relay,
                 Err(error) => return drop(ready.send(Err(error))),
             };
-            drop(ready.send(Ok(relay.local_addr())));
+            drop(ready.send(Ok((relay.local_addr(), relay.url(), relay.control()))));
             let shutdown = async {
                 // An error means that the handle was dropped, which stops the relay too.
                 let _ = stopped.await;
@@ -71,6 +78,6 @@ pub fn spawn(config: RelayConfig) -> Result<RelayHandle, RelayError> {
     };
     let thread = thread::Builder::new().name("rooms-relay".to_owned()).spawn(body).map_err(RelayError::Thread)?;
     let ended = || RelayError::Thread(io::Error::other("it ended before it listened"));
-    let addr = is_ready.recv().map_err(|_| ended())??;
-    Ok(RelayHandle { addr, stop: Some(stop), thread: Some(thread) })
+    let (addr, url, control) = is_ready.recv().map_err(|_| ended())??;
+    Ok(RelayHandle { addr, url, control, stop: Some(stop), thread: Some(thread) })
 }

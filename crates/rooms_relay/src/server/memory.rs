@@ -41,6 +41,15 @@ fn of_group() -> Option<u64> {
     Some(system.process(pid)?.cgroup_limits()?.total_memory)
 }
 
+/// What the process takes of the machine's memory now. `None` where the system does not tell.
+pub(super) fn resident() -> Option<u64> {
+    let pid = sysinfo::get_current_pid().ok()?;
+    let mut system = System::new().ok()?;
+    let kind = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
+    Some(system.process(pid)?.memory())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +68,6 @@ mod tests {
     fn this_machine_tells_its_memory() {
         assert!(of_process().is_some_and(|bytes| bytes > 16 * MIB));
         assert!((4 * 1024 * 1024..=LARGEST_MEMORY).contains(&default_budget()));
+        assert!(resident().is_some_and(|bytes| bytes > MIB));
     }
 }

@@ -17,11 +17,14 @@ use hyper::body::{Frame, SizeHint};
 
 use super::{
     accept::Peer,
+    admin::Admin,
     files::StaticFiles,
     http::{self, HeavyWork},
     places::{Place, Places},
     proxy::AddressRange,
     socket::{self, SocketContext},
+    tls::Tls,
+    vitals::Vitals,
 };
 use crate::{ConnectRequest, http::is_own_path};
 
@@ -52,6 +55,10 @@ pub(super) struct AppState {
     /// The proxies whose word about a client's address counts.
     pub(super) trusted_proxies: Vec<AddressRange>,
     pub(super) heavy: HeavyWork,
+    pub(super) admin: Admin,
+    /// The certificate, where clients connect over TLS.
+    pub(super) tls: Option<Tls>,
+    pub(super) vitals: Arc<Vitals>,
 }
 
 /// Answers one request. Its body, and then the answer, have the time that their sizes ask for.
@@ -84,6 +91,9 @@ fn time_for(bytes: u64) -> Duration {
 }
 
 async fn dispatch(state: &Arc<AppState>, peer: Peer, request: Request) -> Response {
+    if let Some(answer) = state.admin.answer(request.method(), request.uri(), request.headers()).await {
+        return answer;
+    }
     let path = request.uri().path();
     if path != "/" && is_own_path(path) {
         return http::answer(state, &peer, request).await;

@@ -26,7 +26,7 @@ use super::{
     places::Place,
     queue::{Item, Queue, queue},
 };
-use crate::{ConnectRequest, Limits, LinkId, budget::MemoryBudget};
+use crate::{ConnectRequest, Limits, LinkId, budget::MemoryBudget, counters::Counters};
 use rooms_protocol::{Format, WireFrame, json, msgpack};
 
 /// How long the relay waits, when it closes a socket, until everything is sent, and then until the client closes its side.
@@ -43,6 +43,8 @@ pub(super) struct SocketContext {
     pub(super) limits: Arc<Limits>,
     /// The account of the bytes that are held.
     pub(super) budget: MemoryBudget,
+    /// What is counted for operators.
+    pub(super) counters: Arc<Counters>,
 }
 
 /// Serves one WebSocket to its end. One that the hub refuses keeps its place until it is closed, which may be at once.
@@ -83,7 +85,7 @@ async fn exchange(
 ) {
     let (sink, mut stream) = socket.split();
     let Queue { items, format, waiting, cut } = queue;
-    let mut writing = std::pin::pin!(write(sink, items, format, waiting));
+    let mut writing = std::pin::pin!(write(sink, items, format, waiting, &context.counters));
     tokio::select! {
         () = read(&mut stream, link, timeout_after, context) => return,
         () = &mut writing => {}
@@ -114,6 +116,9 @@ async fn read(
             Ok(None) => return,
             Err(_) => return log::debug!("{link:?} was silent for {timeout_after:?}"),
         };
+        if let Ok(message) = &message {
+            context.counters.bytes_in.add(message_bytes(message));
+        }
         let most = context.limits.messages_per_frame;
         let decoded = match message {
             Ok(Message::Text(text)) => json::decode_checked(&text, most),
@@ -132,11 +137,21 @@ async fn read(
     }
 }
 
+/// What a message counts, without what the protocol of WebSockets adds.
+fn message_bytes(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     mut items: mpsc::Receiver<Item>,
     format: Format,
     waiting: Arc<AtomicUsize>,
+    counters: &Counters,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while items.recv_many(&mut batch, BATCH).await > 0 {
@@ -151,7 +166,9 @@ async fn write(
             if sink.feed(message).await.is_err() {
                 return;
             }
-            waiting.fetch_sub(item.bytes(format), Ordering::Relaxed);
+            let bytes = item.bytes(format);
+            counters.bytes_out.add(bytes);
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
         }
         if sink.flush().await.is_err() {
             return;

@@ -287,7 +287,7 @@ mod tests {
         queue.tell("later");
         queue.finish();
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-        assert!(written.contains("0\n1\n2\n") && written.ends_with("\nlater\n"), "{written:.99}");
+        assert!(written.contains("\n1\n2\n") && written.ends_with("\nlater\n"), "{written:.99}");
         assert!(written.contains("lines of the log were dropped"), "{written:.99}");
     }
 }

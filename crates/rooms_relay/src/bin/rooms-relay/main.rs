@@ -8,14 +8,16 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
-use rooms_relay::{ApiKeyError, ConfigError, LimitError, Relay, RelayError};
+use rooms_relay::{ApiKeyError, ConfigError, LimitError, Relay, RelayControl, RelayError};
 
 use self::{
     logging::LogQueue,
     options::{Options, configure},
+    signals::{Asked, Signals},
 };
 
 /// The exit code for a wrong command line or configuration, the same as clap's.
@@ -77,6 +79,7 @@ impl Failure {
                 RelayError::PortInUse { .. }
                 | RelayError::Listen { .. }
                 | RelayError::NoKey
+                | RelayError::NotRunning
                 | RelayError::Random(_)
                 | RelayError::Thread(_)
                 | RelayError::Serve(_),
@@ -107,18 +110,52 @@ async fn run(options: &Options) -> Result<(), Failure> {
     for warning in config.warnings() {
         log::warn!("{warning}");
     }
+    let drain = config.drain;
     let relay = Relay::bind(config).await?;
     // Before the line that tells that the relay is ready, so that whoever waits for it can end the program cleanly.
-    let shutdown = signals::shutdown().map_err(Failure::Signals)?;
+    let signals = Signals::listen(options.config.is_some()).map_err(Failure::Signals)?;
     let (addr, url) = (relay.local_addr(), relay.url());
+    let scheme = if url.starts_with("wss:") { "https" } else { "http" };
     let elsewhere =
         relay.url_from_the_network().map(|url| format!(", others on the network to {url}")).unwrap_or_default();
-    writeln!(io::stdout(), "rooms-relay listening on http://{addr} (clients connect to {url}{elsewhere})")
+    writeln!(io::stdout(), "rooms-relay listening on {scheme}://{addr} (clients connect to {url}{elsewhere})")
         .map_err(Failure::Output)?;
     if let Some(page) = relay.page() {
         writeln!(io::stdout(), "players open {page}").map_err(Failure::Output)?;
     }
+    let shutdown = steer(signals, relay.control(), options, drain);
     Ok(relay.run(shutdown).await?)
+}
+
+/// Does what signals ask for. Done when the relay is to end at once. `drain` is how long its clients have otherwise.
+async fn steer(mut signals: Signals, control: RelayControl, options: &Options, mut drain: Duration) {
+    loop {
+        match signals.next().await {
+            Asked::Reload if options.config.is_some() => match reload(&control, options).await {
+                Ok(changed) => drain = changed,
+                Err(failure) => log::error!("the configuration stays as it was: {failure}"),
+            },
+            Asked::Reload | Asked::End => break,
+        }
+    }
+    log::info!("shutting down");
+    if drain.is_zero() || control.drain(drain).await.is_err() {
+        return;
+    }
+    // The relay ends when all clients are gone, or when it is asked once more.
+    while signals.next().await != Asked::End {}
+}
+
+/// Reads the configuration again. Returns how long a drain takes.
+async fn reload(control: &RelayControl, options: &Options) -> Result<Duration, Failure> {
+    let config = configure(options)?;
+    for warning in config.warnings() {
+        log::warn!("{warning}");
+    }
+    let drain = config.drain;
+    control.reload(config).await?;
+    log::info!("read the configuration again");
+    Ok(drain)
 }
 
 /// Lets the program open as many files as the system allows it: each socket is one.

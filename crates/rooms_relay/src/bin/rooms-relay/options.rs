@@ -4,11 +4,12 @@ use std::{
     fmt, fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::Parser;
 use rooms_protocol::DEFAULT_RELAY_PORT;
-use rooms_relay::{ApiKey, CloudPlan, LimitError, LimitInfo, Limits, RelayConfig, TokenEndpoint};
+use rooms_relay::{ApiKey, CloudPlan, LimitError, LimitInfo, Limits, RelayConfig, TlsFiles, TokenEndpoint};
 
 use super::{Failure, logging::LogFormat};
 
@@ -17,10 +18,11 @@ use super::{Failure, logging::LogFormat};
 #[command(version, after_long_help = help_about_limits())]
 pub(super) struct Options {
     /// A TOML file with the configuration; flags override it. Other users of the machine can see flags, but not the file. It may
-    /// have listen, serve, and the tables keys (key, capability), token_endpoint (key, ttl_seconds, every_channel) and limits
-    /// (plan, and the limits that --help lists).
+    /// have listen, serve, metrics, drain_seconds, and the tables tls (certificate, key), keys (key, capability), token_endpoint
+    /// (key, ttl_seconds, every_channel) and limits (plan, and the limits that --help lists). SIGHUP has the program read it
+    /// again: keys, limits and the certificate count from then on, and only clients whose key is gone are disconnected.
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// The address to listen on: 0.0.0.0 for the whole network, port 0 for a free port [default: 127.0.0.1:8787].
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = parse_listen)]
@@ -40,6 +42,23 @@ pub(super) struct Options {
     /// page; beyond loopback these are made with a key of this run alone, unless --key names one.
     #[arg(long, value_name = "FOLDER")]
     serve: Option<PathBuf>,
+
+    /// Take connections over TLS alone, with the certificate in this file (PEM, with those between it and one that clients
+    /// trust).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// An address for operators alone, without a key: /health, /ready, /metrics for Prometheus, and from this machine POST /drain.
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
+
+    /// Disconnect clients in portions within this time when the program is asked to end [default: 0].
+    #[arg(long, value_name = "SECONDS")]
+    drain_seconds: Option<u32>,
 
     /// Enforce the limits of a plan of Ably's cloud, so that a game that runs here runs there: none, free, standard or pro.
     #[arg(long, value_name = "PLAN", value_parser = parse_limits)]
@@ -154,6 +173,11 @@ pub(super) fn configure(options: &Options) -> Result<RelayConfig, Failure> {
     }
     config.hub.sandbox |= options.sandbox;
     config.serve = options.serve.clone().or(config.serve);
+    config.metrics = options.metrics.or(config.metrics);
+    config.drain = options.drain_seconds.map_or(config.drain, |seconds| Duration::from_secs(seconds.into()));
+    if let (Some(certificate), Some(key)) = (options.tls_cert.clone(), options.tls_key.clone()) {
+        config.tls = Some(TlsFiles { certificate, key });
+    }
     if let Some(name) = &options.token_endpoint {
         let endpoint = TokenEndpoint::new(name);
         config.hub.token_endpoint = Some(if config.serve.is_some() { endpoint.for_every_channel() } else { endpoint });

@@ -4,27 +4,46 @@ use std::io;
 
 use tokio::signal;
 
-/// Done when the program is asked to end.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To end.
+    End,
+    /// To read the configuration again, or to end where there is no file of it: its terminal was closed.
+    Reload,
+}
+
+/// The signals that the program listens to.
 #[cfg(unix)]
-pub(super) fn shutdown() -> io::Result<impl Future<Output = ()>> {
-    use signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
-    let hung_up = async move {
-        match &mut hangup {
-            Some(hangup) => hangup.recv().await,
-            None => std::future::pending().await,
-        }
-    };
-    Ok(async move {
+pub(super) struct Signals {
+    interrupt: signal::unix::Signal,
+    terminate: signal::unix::Signal,
+    hangup: Option<signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens from now on. `reloads` says whether a hangup is for a reload.
+    pub(super) fn listen(reloads: bool) -> io::Result<Self> {
+        use signal::unix::{SignalKind, signal};
+        let hangup = if reloads || !is_hangup_ignored() { Some(signal(SignalKind::hangup())?) } else { None };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+    }
+
+    /// The next signal.
+    pub(super) async fn next(&mut self) -> Asked {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hung_up => {}
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = hangup => Asked::Reload,
         }
-        log::info!("shutting down");
-    })
+    }
 }
 
 /// Whether whoever started the program wants it to outlive its terminal, as `nohup` does.
@@ -37,13 +56,23 @@ fn is_hangup_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & HANGUP != 0)
 }
 
-/// Done when the program is asked to end.
+/// The signals that the program listens to.
 #[cfg(not(unix))]
-pub(super) fn shutdown() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen(_reloads: bool) -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// The next signal.
+    pub(super) async fn next(&mut self) -> Asked {
         if let Err(error) = signal::ctrl_c().await {
             log::error!("cannot listen for Ctrl-C: {error}");
+            std::future::pending::<()>().await;
         }
-        log::info!("shutting down");
-    })
+        Asked::End
+    }
 }

@@ -1,7 +1,7 @@
 //! What is left to do for a request when the hub has looked at its head: reading the body, checking signatures and signing. It
 //! happens outside the hub, so that one client's body delays nobody.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::Value;
 use smol_str::SmolStr;
@@ -17,7 +17,7 @@ use crate::{
         },
     },
     http::{Body, Call, Reply},
-    hub::{channel::key::ChannelKey, shares::Owner},
+    hub::{channel::key::ChannelKey, refusals::Party, shares::Owner},
     limits::Limits,
 };
 use rooms_protocol::{ErrorInfo, Message, Timestamp};
@@ -57,6 +57,7 @@ pub(crate) struct Publishing {
     pub(crate) key: ChannelKey,
     pub(crate) principal: Principal,
     pub(crate) owner: Owner,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// What the work comes to.
@@ -77,6 +78,17 @@ pub(crate) enum Job {
     Revoke { key: SmolStr, request: Revoking },
     /// Makes an app, for somebody who reaches the relay as `host`.
     App { body: Value, host: String },
+}
+
+impl Job {
+    /// On whose behalf it is done, for operators.
+    pub(super) fn party(&self) -> Party {
+        match self {
+            Self::Publish { to, .. } => Party::of(&to.principal, to.address),
+            Self::Revoke { key, .. } => Party::key(key),
+            Self::Token(_) | Self::App { .. } => Party::default(),
+        }
+    }
 }
 
 impl Work {

@@ -1,0 +1,134 @@
+//! Steering a relay while it runs: another configuration, and a drain.
+
+use std::{fmt, time::Duration};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    config::RelayConfig,
+    error::RelayError,
+    histogram::Histogram,
+    tls::{Tls, TlsFiles},
+};
+use crate::{ApiKey, Credentials, HubConfig, HubStats};
+use rooms_protocol::ErrorInfo;
+
+/// Commands that may wait for the hub. Beyond them, whoever steers waits too.
+const COMMANDS: usize = 16;
+
+/// What the hub's task is told beside what clients send.
+pub(super) enum Command {
+    /// Take another configuration.
+    Reconfigure { config: Box<HubConfig>, done: oneshot::Sender<()> },
+    /// Let nobody new in, and disconnect the others within this time.
+    Drain { over: Duration },
+    /// Tell how the hub is.
+    Report { answer: oneshot::Sender<Report> },
+    /// Decide whether these credentials may read statistics.
+    CheckStats { credentials: Option<Credentials>, answer: oneshot::Sender<Result<(), ErrorInfo>> },
+}
+
+impl fmt::Debug for Command {
+    /// Leaves out keys and credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reconfigure { .. } => "Reconfigure",
+            Self::Drain { .. } => "Drain",
+            Self::Report { .. } => "Report",
+            Self::CheckStats { .. } => "CheckStats",
+        })
+    }
+}
+
+/// How the hub is.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) stats: HubStats,
+    /// How long the turns of its task took.
+    pub(super) turns: Histogram,
+}
+
+/// Steers a relay while it runs. Its clones steer the same one.
+#[derive(Clone, Debug)]
+pub struct RelayControl {
+    commands: mpsc::Sender<Command>,
+    /// The configuration at the start, for what cannot change.
+    first: Box<RelayConfig>,
+    tls: Option<Tls>,
+}
+
+impl RelayControl {
+    pub(super) fn new(first: RelayConfig, tls: Option<Tls>) -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        (Self { commands, first: Box::new(first), tls }, receiver)
+    }
+
+    /// Gives the relay another configuration. Keys, limits, the token endpoint and the certificate count from then on. Clients
+    /// whose key is gone are disconnected, and nobody else. Addresses, the page and the memory stay as they were at the start.
+    ///
+    /// # Errors
+    /// As [`Relay::bind`](super::Relay::bind). Then everything stays as it was. Also when the relay does not run.
+    pub async fn reload(&self, config: RelayConfig) -> Result<(), RelayError> {
+        let config = RelayConfig { listen: self.first.listen, serve: self.first.serve.clone(), ..config };
+        let config = config.with_what_a_page_needs(self.key_of_run())?;
+        config.check()?;
+        let tls = match (&self.tls, &config.tls) {
+            (Some(_), Some(files)) => Some(Tls::read(files)?),
+            _ => None,
+        };
+        if self.first.differs_beyond_reload(&config) {
+            log::warn!("addresses, TLS as such, and the memory change when the relay is started again");
+        }
+        let (done, is_done) = oneshot::channel();
+        self.send(Command::Reconfigure { config: Box::new(config.hub), done }).await?;
+        if let (Some(shown), Some(read)) = (&self.tls, &tls) {
+            shown.replace(read);
+        }
+        is_done.await.map_err(|_| RelayError::NotRunning)
+    }
+
+    /// The key that the relay made for its page, if it did.
+    fn key_of_run(&self) -> Option<ApiKey> {
+        self.first.hub.keys.iter().find(|key| key.is_of_run()).cloned()
+    }
+
+    /// Empties the relay: it lets nobody new in, and disconnects the others in equal portions within `over`. Then
+    /// [`Relay::run`](super::Relay::run) ends.
+    ///
+    /// # Errors
+    /// [`RelayError::NotRunning`].
+    pub async fn drain(&self, over: Duration) -> Result<(), RelayError> {
+        self.send(Command::Drain { over }).await
+    }
+
+    /// How the hub is.
+    pub(super) async fn report(&self) -> Result<Report, RelayError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Report { answer }).await?;
+        answered.await.map_err(|_| RelayError::NotRunning)
+    }
+
+    /// Whether these credentials may read statistics.
+    pub(super) async fn check_stats(
+        &self,
+        credentials: Option<Credentials>,
+    ) -> Result<Result<(), ErrorInfo>, RelayError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::CheckStats { credentials, answer }).await?;
+        answered.await.map_err(|_| RelayError::NotRunning)
+    }
+
+    async fn send(&self, command: Command) -> Result<(), RelayError> {
+        self.commands.send(command).await.map_err(|_| RelayError::NotRunning)
+    }
+}
+
+impl RelayConfig {
+    /// Whether `other` asks for something that a reload does not change.
+    fn differs_beyond_reload(&self, other: &Self) -> bool {
+        let files = |config: &Self| config.tls.as_ref().map(|TlsFiles { .. }| ());
+        self.metrics != other.metrics
+            || files(self) != files(other)
+            || (other.hub.limits.memory.is_some() && self.hub.limits.memory != other.hub.limits.memory)
+    }
+}
