@@ -266,6 +266,7 @@ impl Limits {
             &mut self.remain_present_for,
             &mut self.replay_window,
             &mut self.resume_window,
+            &mut self.handshake_timeout,
         ] {
             *duration = (*duration).min(LONGEST);
         }

@@ -17,6 +17,7 @@ mod handle;
 mod histogram;
 mod http;
 mod limit_table;
+mod live_limits;
 mod memory;
 mod metrics;
 mod places;

@@ -204,6 +204,35 @@ fn help_lists_every_limit_with_its_unit_and_default() {
 }
 
 #[test]
+fn the_documentation_lists_every_limit_as_it_is() {
+    let header =
+        "| limit | default | unit | what it limits | who goes beyond it gets |\n| --- | ---: | --- | --- | --- |\n";
+    let table = rooms_relay::LimitInfo::all().iter().fold(header.to_owned(), |table, limit| {
+        let (name, default, code) =
+            (limit.name, limit.default_value(), if limit.code == "-" { "" } else { limit.code });
+        let default = default.trim_matches('"');
+        table + &format!("| `{name}` | {default} | {} | {} | {code} |\n", limit.unit(), limit.what)
+    });
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/relay.md")).unwrap();
+    assert!(document.contains(&format!("<!-- limits -->\n{table}<!-- /limits -->")), "put this table there:\n{table}");
+}
+
+#[test]
+fn the_configuration_to_begin_with_works_once_its_files_are_there() {
+    let begin = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rooms-relay.toml")).unwrap();
+    let certificate = Certificate::new("begin");
+    let [cert, key] = &certificate.files;
+    let config = begin
+        .replace("/etc/rooms-relay/fullchain.pem", cert.path())
+        .replace("/etc/rooms-relay/privkey.pem", key.path());
+    let output = run(&["--check", "--config", ConfigFile::new("begin", &config).path()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let warnings: Vec<_> =
+        text(&output.stdout).lines().filter(|line| line.contains("warning")).map(str::to_owned).collect();
+    assert!(warnings.iter().all(|line| line.contains("open files")), "{warnings:?}");
+}
+
+#[test]
 fn a_limit_that_makes_no_sense_is_named() {
     for (flag, told) in [
         ("--memory=much", "memory is a size"),
@@ -359,7 +388,7 @@ async fn a_hangup_reloads_keys_and_limits_and_drops_whose_key_is_gone_alone() {
     assert!(running.log_line("ERROR").contains("the configuration stays as it was"));
     gone.ping().await;
 
-    file.write(&config(&[KEY, new], "connections = 2"));
+    file.write(&config(&[KEY, new], "connections = 2\nmax_frame_size = 1000"));
     running.signal("-HUP");
     assert_eq!(gone.expect(Action::Error).await.error.unwrap().code.0, 40131);
     running.log_line("read the configuration again");
@@ -370,6 +399,9 @@ async fn a_hangup_reloads_keys_and_limits_and_drops_whose_key_is_gone_alone() {
         let mut refused = running.connect(key).await;
         assert_eq!(refused.expect(Action::Error).await.error.unwrap().code.0, code);
     }
+    fresh.0.send(Message::text("x".repeat(1_001))).await.unwrap();
+    assert!(fresh.next().await.is_none(), "the frame is larger than it may be now");
+    kept.ping().await;
 }
 
 #[cfg(unix)]

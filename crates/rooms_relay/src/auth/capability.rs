@@ -197,6 +197,16 @@ impl Capability {
         self.resources.values().any(|operations| operations.has(operation))
     }
 
+    /// Its resources, as texts.
+    pub(crate) fn names_of_resources(&self) -> impl Iterator<Item = String> {
+        self.resources.keys().map(ToString::to_string)
+    }
+
+    /// The canonical form of one resource.
+    pub(crate) fn canonical_resource(text: &str) -> Option<String> {
+        Resource::parse(text).map(|resource| resource.to_string())
+    }
+
     /// Whether this text is one of its resources.
     pub(crate) fn names(&self, text: &str) -> bool {
         Resource::parse(text).is_some_and(|resource| self.resources.contains_key(&resource))

@@ -1,7 +1,8 @@
 //! Tokens that were revoked before they expire.
 //!
 //! The relay stores no tokens, so it remembers which are no good: those of one key, made before some time, for one client or
-//! with one revocation key. It forgets that when no such token can be valid any more, and when it is started again.
+//! with one revocation key. It forgets that when it needs the place and no token that it made can be valid any more, and when it
+//! is started again.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,7 +11,7 @@ use std::{
 
 use smol_str::SmolStr;
 
-use super::{principal::Principal, token::MAX_TTL};
+use super::{capability::Capability, principal::Principal, token::MAX_TTL};
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
 
 /// Most revocations that the relay remembers. A key with so many bad tokens is better replaced.
@@ -44,7 +45,10 @@ impl Target {
         match kind {
             "clientId" => Ok(Self::Client(value.into())),
             "revocationKey" => Ok(Self::RevocationKey(value.into())),
-            "channel" => Ok(Self::Channel(value.into())),
+            "channel" => match Capability::canonical_resource(value) {
+                Some(resource) => Ok(Self::Channel(resource.into())),
+                None => Err(wrong("this is no channel, and no pattern of channels")),
+            },
             _ => Err(wrong("the relay knows no targets of this type; name a clientId, a revocationKey or a channel")),
         }
     }
@@ -110,7 +114,9 @@ impl Revocations {
     /// # Errors
     /// 42910 where there are too many.
     pub(crate) fn add(&mut self, revocation: Revocation, wall: Timestamp) -> Result<(), ErrorInfo> {
-        self.forget_old(wall);
+        if self.before.len() >= MAX_REVOCATIONS {
+            self.forget_old(wall);
+        }
         let Revocation { key, target, issued_before } = revocation;
         let entry = (key, target);
         let known = self.before.get(&entry).copied();
@@ -132,6 +138,8 @@ impl Revocations {
         Ok(())
     }
 
+    /// Forgets those for which every token that the relay made has expired. Others may sign tokens that last longer, so this is put
+    /// off until the place is needed.
     fn forget_old(&mut self, wall: Timestamp) {
         while self.order.first().is_some_and(|(until, ..)| *until < wall)
             && let Some((_, key, target)) = self.order.pop_first()
@@ -163,9 +171,9 @@ impl Revocations {
 
     fn is_revoked_by_channel(&self, principal: &Principal) -> bool {
         self.channels > 0
-            && self.before.iter().any(|((key, target), before)| {
-                let is_named = matches!(target, Target::Channel(name) if principal.capability.names(name));
-                is_named && principal.key == *key && is_older(principal, *before)
+            && principal.capability.names_of_resources().any(|name| {
+                let before = self.before.get(&(principal.key.clone(), Target::Channel(name.into())));
+                before.is_some_and(|before| is_older(principal, *before))
             })
     }
 }
@@ -217,16 +225,21 @@ mod tests {
     }
 
     #[test]
-    fn a_revocation_is_forgotten_when_its_tokens_have_expired() {
+    fn a_revocation_is_forgotten_when_its_tokens_have_expired_and_another_needs_its_place() {
         let mut revocations = Revocations::default();
         revocations.add(revocation("clientId:ada", 1_000), Timestamp(1_000)).unwrap();
         revocations.add(revocation("clientId:ada", 500), Timestamp(1_000)).unwrap();
-        revocations.add(revocation("channel:c", 2_000), Timestamp(2_000)).unwrap();
+        revocations.add(revocation("channel:c", 1_000), Timestamp(1_000)).unwrap();
         assert!(revocations.check(&holder("ada", Some(999))).is_err(), "an earlier time takes nothing back");
         let later = Timestamp(1_001).plus(MAX_TTL);
+        for number in 2..MAX_REVOCATIONS {
+            revocations.add(revocation(&format!("clientId:{number}"), later.0), later).unwrap();
+        }
+        assert!(revocations.check(&holder("ada", Some(999))).is_err(), "others may sign tokens that last longer");
         revocations.add(revocation("clientId:bob", later.0), later).unwrap();
         assert!(revocations.check(&holder("ada", Some(999))).is_ok());
-        assert_eq!((revocations.before.len(), revocations.order.len(), revocations.channels), (2, 2, 1));
+        let kept = MAX_REVOCATIONS - 1;
+        assert_eq!((revocations.before.len(), revocations.order.len(), revocations.channels), (kept, kept, 0));
     }
 
     #[test]
@@ -242,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_target_has_a_type_and_a_value() {
-        for wrong in ["", "ada", "clientId:", "user:ada", &format!("clientId:{}", "x".repeat(600))] {
+        for wrong in ["", "ada", "clientId:", "user:ada", "channel:[odd]x", &format!("clientId:{}", "x".repeat(600))] {
             assert_eq!(Target::parse(wrong).map_err(|error| error.code.0), Err(40000), "{wrong}");
         }
         let target = Target::parse("clientId:a:b").unwrap();

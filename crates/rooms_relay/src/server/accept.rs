@@ -60,7 +60,7 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infall
         if let Err(error) = stream.set_nodelay(true) {
             log::debug!("cannot turn off Nagle's algorithm for {address}: {error}");
         }
-        let place = state.places.take(address.ip(), state.context.limits.handshake_timeout);
+        let place = state.places.take(address.ip(), state.context.limits.now().handshake_timeout);
         let peer = Peer { socket: address.ip(), place };
         let open = state.vitals.count_socket();
         let served = serve_socket(Stream::new(stream, state.tls.as_ref()), peer, Arc::clone(&state));
@@ -139,8 +139,8 @@ mod tests {
         budget::MemoryBudget,
         counters::Counters,
         server::{
-            admin::Admin, config::RelayConfig, control::RelayControl, http::HeavyWork, socket::SocketContext,
-            vitals::Vitals,
+            admin::Admin, config::RelayConfig, control::RelayControl, http::HeavyWork, live_limits::LiveLimits,
+            socket::SocketContext, vitals::Vitals,
         },
     };
 
@@ -154,9 +154,9 @@ mod tests {
         let (counters, vitals) = (Arc::<Counters>::default(), Arc::new(Vitals::new(web_time::Instant::now())));
         let (control, _) = RelayControl::new(RelayConfig::default(), None);
         let admin = Admin::new(control, Arc::clone(&vitals), Arc::clone(&counters), budget.clone(), Duration::ZERO);
-        let context = SocketContext { inbox, limits: Arc::new(Limits::default()), budget, counters };
+        let context = SocketContext { inbox, limits: LiveLimits::new(Limits::default()), budget, counters };
         let state = Arc::new(AppState {
-            places: Places::new(&context.limits, &context.budget),
+            places: Places::new(&context.limits.now(), &context.budget),
             context,
             files: None,
             trusted_proxies: Vec::new(),
@@ -166,7 +166,7 @@ mod tests {
             vitals,
         });
         let address = Ipv4Addr::LOCALHOST.into();
-        let place = state.places.take(address, state.context.limits.handshake_timeout);
+        let place = state.places.take(address, state.context.limits.now().handshake_timeout);
         let (client, server) = duplex(PIPE);
         (client, tokio::spawn(serve_socket(server, Peer { socket: address, place }, state)))
     }

@@ -4,12 +4,7 @@ use std::{fmt, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    config::RelayConfig,
-    error::RelayError,
-    histogram::Histogram,
-    tls::{Tls, TlsFiles},
-};
+use super::{config::RelayConfig, error::RelayError, histogram::Histogram, live_limits::LiveLimits, tls::Tls};
 use crate::{ApiKey, Credentials, HubConfig, HubStats};
 use rooms_protocol::ErrorInfo;
 
@@ -55,36 +50,51 @@ pub struct RelayControl {
     /// The configuration at the start, for what cannot change.
     first: Box<RelayConfig>,
     tls: Option<Tls>,
+    /// The limits that the server enforces itself.
+    limits: LiveLimits,
 }
 
 impl RelayControl {
     pub(super) fn new(first: RelayConfig, tls: Option<Tls>) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        (Self { commands, first: Box::new(first), tls }, receiver)
+        let limits = LiveLimits::new(first.hub.limits.clone());
+        (Self { commands, first: Box::new(first), tls, limits }, receiver)
+    }
+
+    /// The limits that the server enforces itself.
+    pub(super) fn limits(&self) -> LiveLimits {
+        self.limits.clone()
     }
 
     /// Gives the relay another configuration. Keys, limits, the token endpoint and the certificate count from then on. Clients
-    /// whose key is gone are disconnected, and nobody else. Addresses, the page and the memory stay as they were at the start.
+    /// whose key is gone are disconnected, and nobody else. Addresses, the page, the memory and the places for sockets that are no
+    /// WebSockets stay as they were at the start.
     ///
     /// # Errors
     /// As [`Relay::bind`](super::Relay::bind). Then everything stays as it was. Also when the relay does not run.
     pub async fn reload(&self, config: RelayConfig) -> Result<(), RelayError> {
         let config = RelayConfig { listen: self.first.listen, serve: self.first.serve.clone(), ..config };
-        let config = config.with_what_a_page_needs(self.key_of_run())?;
+        let mut config = config.with_what_a_page_needs(self.key_of_run())?;
         config.check()?;
+        config.hub.limits.bound_durations();
         let tls = match (&self.tls, &config.tls) {
             (Some(_), Some(files)) => Some(Tls::read(files)?),
             _ => None,
         };
         if self.first.differs_beyond_reload(&config) {
-            log::warn!("addresses, TLS as such, and the memory change when the relay is started again");
+            log::warn!(
+                "addresses, proxies, TLS as such, memory and http_sockets change when the relay is started again"
+            );
         }
+        let limits = config.hub.limits.clone();
         let (done, is_done) = oneshot::channel();
         self.send(Command::Reconfigure { config: Box::new(config.hub), done }).await?;
+        is_done.await.map_err(|_| RelayError::NotRunning)?;
+        self.limits.set(limits);
         if let (Some(shown), Some(read)) = (&self.tls, &tls) {
             shown.replace(read);
         }
-        is_done.await.map_err(|_| RelayError::NotRunning)
+        Ok(())
     }
 
     /// The key that the relay made for its page, if it did.
@@ -126,9 +136,10 @@ impl RelayControl {
 impl RelayConfig {
     /// Whether `other` asks for something that a reload does not change.
     fn differs_beyond_reload(&self, other: &Self) -> bool {
-        let files = |config: &Self| config.tls.as_ref().map(|TlsFiles { .. }| ());
         self.metrics != other.metrics
-            || files(self) != files(other)
+            || self.tls.is_some() != other.tls.is_some()
+            || self.trusted_proxies != other.trusted_proxies
+            || self.hub.limits.http_sockets != other.hub.limits.http_sockets
             || (other.hub.limits.memory.is_some() && self.hub.limits.memory != other.hub.limits.memory)
     }
 }

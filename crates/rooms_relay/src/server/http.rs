@@ -91,7 +91,7 @@ pub(super) async fn answer(state: &AppState, peer: &Peer, request: Request) -> R
     };
     let Some(reply) = reply else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     if reply.code() == Some(ErrorCode::REQUEST_RATE_EXCEEDED) {
-        peer.place.work(state.context.limits.handshake_timeout);
+        peer.place.work(state.context.limits.now().handshake_timeout);
         tokio::time::sleep(PAUSE).await;
     }
     let (size, budget) = (reply.bytes(), state.context.budget.clone());
@@ -122,7 +122,10 @@ async fn reply(state: &AppState, peer: &Peer, call: Arc<Call>, body: Body) -> Op
     // Held until the hub has done what the body asks for.
     let (done, _charge) = match run(state, peer, call, *work, body).await? {
         Ok(done) => done,
-        Err(error) => return Some(error.into()),
+        Err(error) => {
+            state.context.counters.refuse(error.code);
+            return Some(error.into());
+        }
     };
     let job = match done {
         Done::Answer(reply) => return Some(reply),
@@ -141,7 +144,7 @@ async fn run(
     work: Work,
     body: Body,
 ) -> Option<Result<(Done, Charge), ErrorInfo>> {
-    let limits = Arc::clone(&state.context.limits);
+    let limits = state.context.limits.now();
     let (body, charge) = match read(body, work.most_bytes(&limits), &state.context.budget).await {
         Ok(read) => read,
         Err(error) => return Some(Err(error)),

@@ -62,6 +62,7 @@ impl Relay {
     pub async fn bind(config: RelayConfig) -> Result<Self, RelayError> {
         let mut config = config.with_what_a_page_needs(None)?;
         config.check()?;
+        config.hub.limits.bound_durations();
         config.hub.limits.memory.get_or_insert_with(memory::default_budget);
         let tls = config.tls.as_ref().map(Tls::read).transpose()?;
         let started = (Instant::now(), wall_clock());
@@ -124,7 +125,7 @@ impl Relay {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RelayError> {
         let Self { listener, config, tls, metrics, control, commands, seed, started: (now, wall), .. } = self;
         let RelayConfig { hub, serve, drain, trusted_proxies, .. } = config;
-        let limits = hub.limits.clone();
+        let (limits, most) = (control.limits(), hub.limits.clone());
         let (inbox, inputs) = mpsc::channel(INBOX);
         let vitals = Arc::new(Vitals::new(now));
         let hub = Hub::new(hub, seed, now, wall);
@@ -133,10 +134,10 @@ impl Relay {
         // It is dropped with this future, however that ends, and stops the actor.
         let (stop, stopped) = oneshot::channel();
         let mut actor = tokio::spawn(Actor::new(hub, inputs, commands, Arc::clone(&vitals)).run(stopped));
-        let places = Places::new(&limits, &budget);
+        let places = Places::new(&most, &budget);
         let state = AppState {
             places: places.clone(),
-            context: SocketContext { inbox, limits: Arc::new(limits), budget, counters },
+            context: SocketContext { inbox, limits, budget, counters },
             files: serve.map(StaticFiles::new),
             trusted_proxies,
             heavy: HeavyWork::default(),

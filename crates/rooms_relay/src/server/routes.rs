@@ -63,10 +63,11 @@ pub(super) struct AppState {
 
 /// Answers one request. Its body, and then the answer, have the time that their sizes ask for.
 pub(super) async fn handle(state: Arc<AppState>, peer: Peer, request: Request) -> Response {
-    let time = state.context.limits.handshake_timeout;
+    let limits = state.context.limits.now();
+    let time = limits.handshake_timeout;
     let length = |value: &HeaderValue| value.to_str().ok()?.parse::<u64>().ok();
     let body = request.headers().get(header::CONTENT_LENGTH).and_then(length).unwrap_or(0);
-    let most = u64::try_from(state.context.limits.max_frame_size).unwrap_or(u64::MAX);
+    let most = u64::try_from(limits.max_frame_size).unwrap_or(u64::MAX);
     let has_body = !request.body().is_end_stream();
     let allowed = time + time_for(body.min(most));
     if has_body {
@@ -123,7 +124,7 @@ async fn dispatch(state: &Arc<AppState>, peer: Peer, request: Request) -> Respon
 /// Accepts a WebSocket. The hub checks credentials and answers in a frame, since a browser cannot read an HTTP error here.
 fn open(state: &AppState, peer: Peer, request: ConnectRequest, upgrade: WebSocketUpgrade) -> Response {
     let context = state.context.clone();
-    let max = context.limits.max_frame_size;
+    let max = context.limits.now().max_frame_size;
     upgrade
         .read_buffer_size(READ_BUFFER)
         .max_message_size(max)

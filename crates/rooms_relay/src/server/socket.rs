@@ -23,10 +23,11 @@ use tokio::{
 
 use super::{
     actor::{Input, Opened},
+    live_limits::LiveLimits,
     places::Place,
     queue::{Item, Queue, queue},
 };
-use crate::{ConnectRequest, Limits, LinkId, budget::MemoryBudget, counters::Counters};
+use crate::{ConnectRequest, LinkId, budget::MemoryBudget, counters::Counters};
 use rooms_protocol::{Format, WireFrame, json, msgpack};
 
 /// How long the relay waits, when it closes a socket, until everything is sent, and then until the client closes its side.
@@ -40,7 +41,7 @@ const BATCH: usize = 64;
 pub(super) struct SocketContext {
     /// The queue to the hub.
     pub(super) inbox: mpsc::Sender<Input>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: LiveLimits,
     /// The account of the bytes that are held.
     pub(super) budget: MemoryBudget,
     /// What is counted for operators.
@@ -49,8 +50,9 @@ pub(super) struct SocketContext {
 
 /// Serves one WebSocket to its end. One that the hub refuses keeps its place until it is closed, which may be at once.
 pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: SocketContext, place: Arc<Place>) {
-    let (outgoing, queue) = queue(&context.limits, request.wire_format());
-    let idle = request.idle_interval(context.limits.max_idle_interval);
+    let limits = context.limits.now();
+    let (outgoing, queue) = queue(&limits, request.wire_format());
+    let idle = request.idle_interval(limits.max_idle_interval);
     // The relay pings the client twice in that time. So it notices a client that vanished, perhaps in a power cut, long before
     // the system gives the socket up, a quarter of an hour later.
     let timeout_after = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
@@ -106,6 +108,7 @@ async fn read(
     timeout_after: Option<Duration>,
     context: &SocketContext,
 ) {
+    let most = context.limits.now().messages_per_frame;
     loop {
         let next = match timeout_after {
             Some(timeout_after) => timeout(timeout_after, stream.next()).await,
@@ -119,7 +122,6 @@ async fn read(
         if let Ok(message) = &message {
             context.counters.bytes_in.add(message_bytes(message));
         }
-        let most = context.limits.messages_per_frame;
         let decoded = match message {
             Ok(Message::Text(text)) => json::decode_checked(&text, most),
             Ok(Message::Binary(bytes)) => msgpack::decode_checked(&bytes, most),

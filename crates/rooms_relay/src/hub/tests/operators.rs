@@ -243,3 +243,22 @@ fn a_drain_without_time_disconnects_all_at_once() {
     assert_eq!(error_code(&world.take_one(client.link, Action::Disconnected)), Some(80003));
     assert!(world.hub.is_drained() && world.hub.is_draining());
 }
+
+#[test]
+fn what_is_refused_and_who_is_cut_off_is_counted() {
+    let mut world = World::new();
+    let mut client = world.connect("clientId=ada");
+    let reader = world.connect("");
+    world.attach(&reader, "c");
+    world.publish(&mut client, "c", &["one", "two"]);
+    world.publish(&mut client, "c", &["x".repeat(70_000).as_str()]);
+    world.refused_with("key=rooms.dev:wrong");
+    world.hub.handle_cut_off(reader.link, world.now);
+    world.drain();
+    let counters = world.hub.counters();
+    assert_eq!((counters.messages_in.get(), counters.messages_out.get(), counters.cut_offs.get()), (2, 2, 1));
+    let refusals: Vec<_> = counters.refusals().into_iter().map(|(code, count)| (code.0, count)).collect();
+    assert_eq!(refusals, [(40009, 1), (40101, 1)]);
+    world.publish(&mut client, "c", &["three"]);
+    assert_eq!(names(&world.take(reader.link)), ["one", "two"], "nothing goes to who was cut off");
+}
