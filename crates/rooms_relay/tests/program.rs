@@ -349,7 +349,7 @@ async fn operators_read_health_readiness_and_metrics_at_an_address_of_their_own(
 #[test]
 fn at_the_clients_address_the_metrics_are_for_whoever_may_read_statistics() {
     let few = r#"app.few:another-long-secret={"c":["subscribe"]}"#;
-    let running = Running::start(&["--key", KEY, "--key", few]);
+    let running = Running::start(&["--key", KEY, "--key", few, "--limit", "stranger_rate=20"]);
     let ask = |key: &str| get(&running.address, &format!("/metrics?key={key}"), "");
     assert!(ask(KEY).contains("rooms_relay_uptime_seconds"));
     for (key, code) in [("app.few:another-long-secret", 40160), ("app.id:wrong", 40101)] {
@@ -362,6 +362,9 @@ fn at_the_clients_address_the_metrics_are_for_whoever_may_read_statistics() {
     assert!(get(&running.address, "/metrics", basic).contains("rooms_relay_uptime_seconds"));
     let drain = ask_post(&running.address, "/drain", "");
     assert!(drain.starts_with("HTTP/1.1 404"), "clients cannot ask for a drain: {drain}");
+    let wrong = || ask("app.id:wrong").starts_with("HTTP/1.1 429");
+    assert!((0..1_000).any(|_| wrong()), "whoever tries keys has the rate of strangers");
+    assert!(ask(KEY).contains("rooms_relay_uptime_seconds"), "which is not that of operators");
 }
 
 fn ask_post(address: &str, path: &str, headers: &str) -> String {

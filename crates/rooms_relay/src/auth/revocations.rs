@@ -138,8 +138,8 @@ impl Revocations {
         Ok(())
     }
 
-    /// Forgets those for which every token that the relay made has expired. Others may sign tokens that last longer, so this is put
-    /// off until the place is needed.
+    /// Forgets those for which every token that the relay made has expired. Others may sign tokens that last longer, so this
+    /// waits until the place is needed.
     fn forget_old(&mut self, wall: Timestamp) {
         while self.order.first().is_some_and(|(until, ..)| *until < wall)
             && let Some((_, key, target)) = self.order.pop_first()

@@ -143,6 +143,11 @@ impl Hub {
                 let key = revoke::key_of(call, key, &principal?)?;
                 return Ok(Asked::Work(Box::new(Work::Revoke { key })));
             }
+            // The hub has no metrics. Its driver adds them for whoever may read statistics.
+            ("GET", ["metrics"]) => {
+                principal?.check_anywhere(Operation::Stats)?;
+                Reply::new(204, Body::Nothing)
+            }
             ("POST", ["keys", key, "requestToken"]) => {
                 let offer = self.authorizer.offer(key, call.credentials.clone()?.as_ref(), moment)?;
                 return Ok(Asked::Work(Box::new(Work::TokenRequest(offer))));

@@ -16,7 +16,7 @@ use super::{
     relay::wall_clock,
     vitals::{BEAT, Vitals},
 };
-use crate::{ConnectRequest, Hub, LinkId, Operation, Output};
+use crate::{ConnectRequest, Hub, LinkId, Output};
 use rooms_protocol::{Frame, Unreadable};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
@@ -132,10 +132,6 @@ impl Actor {
             }
             Command::Report { answer } => {
                 let _ = answer.send(Report { stats: self.hub.stats(), turns: self.turns.clone() });
-            }
-            Command::CheckStats { credentials, answer } => {
-                let principal = self.hub.authenticate(credentials.as_ref(), None, now);
-                let _ = answer.send(principal.and_then(|principal| principal.check_anywhere(Operation::Stats)));
             }
         }
         now

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Router,
     extract::{ConnectInfo, Query, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -25,8 +25,7 @@ use super::{
     metrics::{self, Snapshot},
     vitals::Vitals,
 };
-use crate::{Credentials, budget::MemoryBudget, counters::Counters};
-use rooms_protocol::ErrorInfo;
+use crate::{budget::MemoryBudget, counters::Counters};
 
 /// How long whoever asks waits for the hub.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -61,24 +60,18 @@ impl Admin {
         Self(Arc::new(Inner { control, vitals, counters, budget, drain, told: Mutex::default() }))
     }
 
-    /// The answer to a request at the clients' address, if it is one for operators. Anybody may ask whether the relay is well. The
-    /// metrics are for whoever has a key or a token that allows statistics.
-    pub(super) async fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return None;
-        }
-        match uri.path() {
-            "/health" => Some(self.health()),
-            "/ready" => Some(self.ready()),
-            "/metrics" => {
-                let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-                Some(match Credentials::from_http(authorization, uri.query().unwrap_or_default()) {
-                    Ok(credentials) => self.metrics_for(credentials).await,
-                    Err(error) => refused(&error),
-                })
-            }
+    /// The answer to a request at the clients' address, if it is one that anybody may ask: whether the relay is well.
+    pub(super) fn answer(&self, method: &Method, path: &str) -> Option<Response> {
+        match (is_read(method), path) {
+            (true, "/health") => Some(self.health()),
+            (true, "/ready") => Some(self.ready()),
             _ => None,
         }
+    }
+
+    /// Whether a request at the clients' address asks for the metrics, which are not for everybody.
+    pub(super) fn is_for_metrics(method: &Method, path: &str) -> bool {
+        is_read(method) && path == "/metrics"
     }
 
     /// 200 while the hub's task goes on.
@@ -103,15 +96,8 @@ impl Admin {
         }
     }
 
-    async fn metrics_for(&self, credentials: Option<Credentials>) -> Response {
-        match timeout(PATIENCE, self.0.control.check_stats(credentials)).await {
-            Ok(Ok(Ok(()))) => self.metrics().await,
-            Ok(Ok(Err(error))) => refused(&error),
-            Ok(Err(_)) | Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "the hub does not answer\n"),
-        }
-    }
-
-    async fn metrics(&self) -> Response {
+    /// The metrics, for Prometheus.
+    pub(super) async fn metrics(&self) -> Response {
         let start = Instant::now();
         let told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, text)) = told.filter(|(at, _)| start.saturating_duration_since(*at) < FRESH) {
@@ -178,9 +164,8 @@ async fn drain(
     }
 }
 
-fn refused(error: &ErrorInfo) -> Response {
-    let status = StatusCode::from_u16(error.status_code).unwrap_or(StatusCode::UNAUTHORIZED);
-    plain(status, format!("{} ({})\n", error.message, error.code.0))
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 fn plain(status: StatusCode, text: impl Into<String>) -> Response {

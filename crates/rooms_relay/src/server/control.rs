@@ -5,8 +5,7 @@ use std::{fmt, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{config::RelayConfig, error::RelayError, histogram::Histogram, live_limits::LiveLimits, tls::Tls};
-use crate::{ApiKey, Credentials, HubConfig, HubStats};
-use rooms_protocol::ErrorInfo;
+use crate::{ApiKey, HubConfig, HubStats};
 
 /// Commands that may wait for the hub. Beyond them, whoever steers waits too.
 const COMMANDS: usize = 16;
@@ -19,18 +18,15 @@ pub(super) enum Command {
     Drain { over: Duration },
     /// Tell how the hub is.
     Report { answer: oneshot::Sender<Report> },
-    /// Decide whether these credentials may read statistics.
-    CheckStats { credentials: Option<Credentials>, answer: oneshot::Sender<Result<(), ErrorInfo>> },
 }
 
 impl fmt::Debug for Command {
-    /// Leaves out keys and credentials.
+    /// Leaves out keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reconfigure { .. } => "Reconfigure",
             Self::Drain { .. } => "Drain",
             Self::Report { .. } => "Report",
-            Self::CheckStats { .. } => "CheckStats",
         })
     }
 }
@@ -115,16 +111,6 @@ impl RelayControl {
     pub(super) async fn report(&self) -> Result<Report, RelayError> {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Report { answer }).await?;
-        answered.await.map_err(|_| RelayError::NotRunning)
-    }
-
-    /// Whether these credentials may read statistics.
-    pub(super) async fn check_stats(
-        &self,
-        credentials: Option<Credentials>,
-    ) -> Result<Result<(), ErrorInfo>, RelayError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::CheckStats { credentials, answer }).await?;
         answered.await.map_err(|_| RelayError::NotRunning)
     }
 

@@ -92,10 +92,15 @@ fn time_for(bytes: u64) -> Duration {
 }
 
 async fn dispatch(state: &Arc<AppState>, peer: Peer, request: Request) -> Response {
-    if let Some(answer) = state.admin.answer(request.method(), request.uri(), request.headers()).await {
+    let path = request.uri().path();
+    if let Some(answer) = state.admin.answer(request.method(), path) {
         return answer;
     }
-    let path = request.uri().path();
+    if Admin::is_for_metrics(request.method(), path) {
+        // The hub says whether the client may read them.
+        let allowed = http::answer(state, &peer, request).await;
+        return if allowed.status() == StatusCode::NO_CONTENT { state.admin.metrics().await } else { allowed };
+    }
     if path != "/" && is_own_path(path) {
         return http::answer(state, &peer, request).await;
     }
