@@ -89,7 +89,7 @@ impl World {
         let Some(link) = self.link(link) else { return };
         match wire.decode_checked(HubConfig::default().limits.messages_per_frame) {
             Ok(frame) => self.hub.handle_frame(link, frame, self.now),
-            Err(unreadable) => self.hub.handle_unreadable(link, &unreadable, self.now),
+            Err(unreadable) => self.hub.handle_malformed(link, &unreadable, self.now),
         }
     }
 
@@ -116,12 +116,13 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::Send { link, frame } => {
+                Output::Send { link, mut batch } => {
                     assert!(!self.closed.contains(&link), "nothing is sent to a closed link");
-                    let frame = frame.frame().clone();
-                    for format in [Format::Json, Format::MsgPack] {
-                        let wire = format.encode(frame.clone());
-                        assert!(wire.decode().is_ok(), "clients can read what is sent");
+                    while let Some(frame) = batch.next_frame() {
+                        for format in [Format::Json, Format::MsgPack] {
+                            let wire = format.encode(frame.clone());
+                            assert!(wire.decode().is_ok(), "clients can read what is sent");
+                        }
                     }
                 }
                 Output::Close { link } => self.closed.push(link),

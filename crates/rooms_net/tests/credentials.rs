@@ -226,8 +226,8 @@ fn signs_on_a_machine_with_a_wrong_clock(query_time: bool, wrong: Duration) -> R
             }
             Output::Open { url, .. } => {
                 hub.open(&ConnectRequest::from_query(url.split_once('?').unwrap().1), now);
-                let Some(rooms_relay::Output::Send { frame, .. }) = hub.poll_output() else { panic!("an answer") };
-                return frame.frame().error.as_ref().map_or(Ok(()), |error| Err(error.code.0));
+                let Some(rooms_relay::Output::Send { mut batch, .. }) = hub.poll_output() else { panic!("an answer") };
+                return batch.next_frame().unwrap().error.as_ref().map_or(Ok(()), |error| Err(error.code.0));
             }
             other => panic!("{other:?}"),
         }

@@ -19,7 +19,15 @@ pub fn decode(text: &str) -> Result<Frame, DecodeError> {
 /// # Errors
 /// [`Unreadable`], with what the frame says about itself nevertheless.
 pub fn decode_checked(text: &str, most: usize) -> Result<Frame, Unreadable> {
-    Unreadable::unless(outline(text), text.len(), most, || decode(text))
+    decode_outlined(text, outline(text), most)
+}
+
+/// As [`decode_checked`], with the frame's [`outline`], for who looked at that first.
+///
+/// # Errors
+/// [`Unreadable`], with the outline.
+pub fn decode_outlined(text: &str, outline: Outline, most: usize) -> Result<Frame, Unreadable> {
+    Unreadable::unless(outline, text.len(), most, || decode(text))
 }
 
 /// What a frame says about itself, as far as it can be read, whatever else is wrong with it.

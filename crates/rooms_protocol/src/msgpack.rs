@@ -33,12 +33,20 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
 /// # Errors
 /// [`Unreadable`], with what the frame says about itself nevertheless.
 pub fn decode_checked(bytes: &[u8], most: usize) -> Result<Frame, Unreadable> {
-    Unreadable::unless(outline(bytes), bytes.len(), most, || decode(bytes))
+    decode_outlined(bytes, outline(bytes), most)
+}
+
+/// As [`decode_checked`], with the frame's [`outline`], for who looked at that first.
+///
+/// # Errors
+/// [`Unreadable`], with the outline.
+pub fn decode_outlined(bytes: &[u8], outline: Outline, most: usize) -> Result<Frame, Unreadable> {
+    Unreadable::unless(outline, bytes.len(), most, || decode(bytes))
 }
 
 /// What a frame says about itself, as far as it can be read, whatever else is wrong with it.
 pub fn outline(bytes: &[u8]) -> Outline {
-    let mut outline = Outline::default();
+    let mut outline = Outline::packed();
     // What was read until something went wrong counts.
     let _ = read_outline(Reader::new(bytes), &mut outline);
     outline

@@ -11,6 +11,12 @@ use super::{Action, ChannelName, DecodeError, Frame, Message, MsgSerial, Presenc
 /// one byte in MessagePack, becomes five bytes of JSON, and a control character six. Together they stay below 20.
 const PROPORTION: usize = 13;
 
+/// Most bytes of text that one byte of MessagePack becomes: a control character is six characters in JSON.
+const MSGPACK_EXPANSION: usize = 7;
+
+/// Most bytes of text that one byte of JSON becomes: `1e9` is written out.
+const JSON_EXPANSION: usize = 4;
+
 /// Bytes of structures that every frame may become.
 const ALLOWANCE: usize = 4 * 1024;
 
@@ -35,6 +41,8 @@ pub struct Outline {
     parts: usize,
     /// The bytes of the structures that it would become, about. Its texts come on top of that.
     weight: usize,
+    /// Whether it is in MessagePack.
+    is_packed: bool,
 }
 
 /// The size of a field's value.
@@ -61,6 +69,17 @@ impl Outline {
             _ => self.parts = self.parts.max(children),
         }
         self.weight = self.weight.saturating_add(weight);
+    }
+
+    /// The outline of a frame in MessagePack of which nothing is read yet.
+    pub(super) fn packed() -> Self {
+        Self { is_packed: true, ..Self::default() }
+    }
+
+    /// Most bytes that a frame of this outline holds in memory when it is built, about. It has `length` bytes on the wire.
+    pub fn most_bytes(&self, length: usize) -> usize {
+        let expansion = if self.is_packed { MSGPACK_EXPANSION } else { JSON_EXPANSION };
+        self.weight.saturating_add(length.saturating_mul(expansion)).saturating_add(ALLOWANCE)
     }
 
     fn check(&self, length: usize, most: usize) -> Result<(), DecodeError> {
@@ -142,7 +161,7 @@ mod tests {
     fn nonsense_has_an_empty_outline() {
         for text in ["", "{", "[15]", "null", r#"{"action"}"#, r#"{"action":"x","msgSerial":[]}"#, "}{\"action\":15}"] {
             assert_eq!(json::outline(text), Outline::default(), "{text}");
-            assert_eq!(msgpack::outline(text.as_bytes()), Outline::default(), "{text}");
+            assert_eq!(msgpack::outline(text.as_bytes()), Outline::packed(), "{text}");
         }
     }
 

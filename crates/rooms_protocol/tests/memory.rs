@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use allocation_counter::measure;
 use rooms_protocol::{
-    Action, Data, Extras, Format, Frame, Message, PresenceMessage, PublishResult, WireFrame, msgpack,
+    Action, Data, Extras, Format, Frame, Message, PresenceMessage, PublishResult, WireFrame, json as text_form, msgpack,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,10 @@ const LARGEST: usize = 512 * 1024;
 /// Reads a frame, and checks what that takes. Returns whether it can be read.
 fn check(what: &str, wire: &WireFrame) -> bool {
     let length = wire.len() as u64;
+    let outline = match wire {
+        WireFrame::Text(text) => text_form::outline(text),
+        WireFrame::Binary(bytes) => msgpack::outline(bytes),
+    };
     let mut read = None;
     let used = measure(|| read = Some(wire.decode_checked(MOST)));
     let held = u64::try_from(used.bytes_current).unwrap();
@@ -39,6 +43,8 @@ fn check(what: &str, wire: &WireFrame) -> bool {
         used.bytes_max
     );
     let Some(Ok(frame)) = &read else { return false };
+    let expected = outline.most_bytes(wire.len()) as u64;
+    assert!(held <= expected, "{what}: {held} bytes are held, and its outline lets expect {expected}");
     let told = frame.held_bytes() as u64;
     assert!(told >= held, "{what}: {held} bytes are held, and the frame tells of {told}");
     true

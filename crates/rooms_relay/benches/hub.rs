@@ -10,8 +10,10 @@ use rooms_relay::{ConnectRequest, Hub, HubConfig, LinkId, Output};
 fn drain(hub: &mut Hub) -> usize {
     let mut bytes = 0;
     while let Some(output) = hub.poll_output() {
-        if let Output::Send { frame, .. } = output {
-            bytes += black_box(frame.wire(Format::Json)).len();
+        if let Output::Send { mut batch, .. } = output {
+            while let Some(wire) = batch.next_wire(Format::Json) {
+                bytes += black_box(wire).len();
+            }
         }
     }
     bytes

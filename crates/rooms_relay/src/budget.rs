@@ -13,6 +13,9 @@ use rooms_protocol::{ErrorCode, ErrorInfo};
 /// One request may take this part of what is free. So the largest requests are the first that a full relay refuses.
 pub(crate) const LARGEST_PART: usize = 8;
 
+/// This part of the total is for what is small and cannot be refused, such as answers.
+const RESERVE_PART: usize = 16;
+
 /// What bytes are held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -84,12 +87,19 @@ impl MemoryBudget {
         self.used() / 9 >= self.total() / 10
     }
 
+    /// The bytes that are held beyond what leaves room for everybody: as many are to be given back. Nothing until four fifths are
+    /// held, and then what is beyond seven tenths, so that there is room for a while.
+    pub(crate) fn excess(&self) -> usize {
+        let (used, tenth) = (self.used(), self.total() / 10);
+        if used < 8 * tenth { 0 } else { used - 7 * tenth }
+    }
+
     /// Whether there is room for `bytes` more.
     ///
     /// # Errors
-    /// 42910 for more than an eighth of what is free.
+    /// 42910 for more than an eighth of what is free, apart from a reserve.
     pub(crate) fn check(&self, bytes: usize) -> Result<(), ErrorInfo> {
-        let free = self.total().saturating_sub(self.used());
+        let free = (self.total() - self.total() / RESERVE_PART).saturating_sub(self.used());
         if bytes <= free / LARGEST_PART {
             return Ok(());
         }
@@ -172,12 +182,21 @@ mod tests {
 
     #[test]
     fn the_fuller_it_is_the_smaller_is_what_it_admits() {
-        let budget = MemoryBudget::new(1_000);
-        assert!(budget.check(125).is_ok());
-        assert_eq!(budget.check(126).map_err(|error| error.code), Err(ErrorCode::RATE_EXCEEDED));
-        let _most = budget.charge(Purpose::Messages, 900);
+        let budget = MemoryBudget::new(1_600);
+        assert!(budget.check(187).is_ok());
+        assert_eq!(budget.check(188).map_err(|error| error.code), Err(ErrorCode::RATE_EXCEEDED));
+        let _most = budget.charge(Purpose::Messages, 1_440);
         assert!(budget.is_nearly_full());
-        assert!(budget.check(12).is_ok() && budget.check(13).is_err());
+        assert!(budget.check(7).is_ok() && budget.check(8).is_err());
+    }
+
+    #[test]
+    fn from_four_fifths_on_bytes_are_to_be_given_back() {
+        let budget = MemoryBudget::new(1_000);
+        let held = budget.charge(Purpose::Messages, 799);
+        assert_eq!(budget.excess(), 0);
+        held.grow(1);
+        assert_eq!(budget.excess(), 100);
     }
 
     #[test]

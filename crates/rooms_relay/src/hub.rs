@@ -6,13 +6,16 @@
 //!
 //! Sans-IO: the hub knows no socket, thread or clock.
 
+mod batch;
 mod channel;
 mod config;
 mod connect_request;
 mod connection;
+mod departures;
 mod drain;
 mod effects;
 mod frames;
+mod kept_frame;
 mod lifecycle;
 mod links;
 mod output;
@@ -21,11 +24,10 @@ mod reconfigure;
 mod refusals;
 pub(crate) mod rest;
 mod sandbox;
-mod shared_frame;
 mod shares;
 mod timer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -33,9 +35,16 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use web_time::Instant;
 
+pub use self::{
+    batch::Batch,
+    config::{HubConfig, HubStats},
+    connect_request::ConnectRequest,
+    output::{LinkId, Output},
+};
 use self::{
     channel::Channels,
     connection::Connections,
+    departures::Departures,
     drain::Drain,
     effects::Effects,
     frames::is_numbered,
@@ -45,27 +54,25 @@ use self::{
     shares::{Shares, has_several_keys},
     timer::HubTimer,
 };
-pub use self::{
-    config::{HubConfig, HubStats},
-    connect_request::ConnectRequest,
-    output::{LinkId, Output},
-    shared_frame::SharedFrame,
-};
+pub(crate) use self::{channel::kept_presence::KeptPresence, kept_frame::KeptMessage};
 use crate::{
     auth::{Authorizer, Credentials, Principal, TokenDetails},
     budget::MemoryBudget,
-    error::{disconnected, draining, protocol_error, shutting_down},
+    error::{disconnected, draining, shutting_down},
     limits::Limits,
     moment::Clock,
     random::random_text,
 };
-use rooms_protocol::{Action, ClientId, DecodeError, ErrorInfo, Frame, Timestamp, Unreadable};
+use rooms_protocol::{Action, ClientId, ErrorInfo, Frame, Outline, Timestamp, Unreadable};
 
 /// Bytes of the relay's own id, which all its serials carry: after a restart, old serials do not fit by chance.
 const NODE_BYTES: usize = 6;
 
 /// The memory budget of a hub that nobody gives one: 2 GiB.
 const DEFAULT_MEMORY: usize = 2 * 1024 * 1024 * 1024;
+
+/// Time between two looks at all histories while memory is short.
+const RELIEF_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The server without a socket, for a listener or a simulation to drive.
 ///
@@ -89,7 +96,10 @@ pub struct Hub {
     authorizer: Authorizer,
     rates: RateLimits,
     shares: Shares,
+    departures: Departures,
     budget: MemoryBudget,
+    /// When the hub last looked for histories to drop.
+    relieved: Option<Instant>,
     effects: Effects,
     refusals: Refusals,
     /// Set while the hub is being emptied.
@@ -105,29 +115,27 @@ impl Hub {
         let limits = Arc::new(config.limits);
         let mut random = ChaCha20Rng::from_seed(seed);
         let node: SmolStr = random_text::<NODE_BYTES>(&mut random).into();
+        let budget = MemoryBudget::new(limits.memory.unwrap_or(DEFAULT_MEMORY));
+        let refusals = Refusals::default();
         Self {
             random,
             clock: Clock::new(now, wall),
             is_sandbox: config.sandbox,
             links: Links::new(Arc::clone(&limits)),
-            connections: Connections::new(node.clone(), Arc::clone(&limits)),
-            channels: Channels::new(node, Arc::clone(&limits), config.sandbox),
+            connections: Connections::new(node.clone(), Arc::clone(&limits), budget.clone()),
+            channels: Channels::new(node, Arc::clone(&limits), budget.clone(), config.sandbox),
             authorizer: Authorizer::new(&config.keys, config.token_endpoint, limits.token_rate, wall),
             rates: RateLimits::new(Arc::clone(&limits)),
             shares: Shares::new(Arc::clone(&limits), has_several_keys(&config.keys)),
-            budget: MemoryBudget::new(limits.memory.unwrap_or(DEFAULT_MEMORY)),
-            refusals: Refusals::default(),
+            departures: Departures::default(),
+            effects: Effects::new(budget.clone(), Arc::clone(refusals.counters())),
+            refusals,
             limits,
-            effects: Effects::default(),
+            budget,
+            relieved: None,
             drain: None,
             is_shut_down: false,
         }
-    }
-
-    /// The account of the bytes that are held.
-    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-    pub(crate) fn budget(&self) -> MemoryBudget {
-        self.budget.clone()
     }
 
     /// Tells the hub what the wall clock shows at `now`. Drivers do so at each input, or each second: somebody may set the clock,
@@ -194,18 +202,12 @@ impl Hub {
             // Unknown actions, and those that only a server sends, are ignored (RTF1).
             _ => {}
         }
-    }
-
-    /// Something came in that is not a frame, and of which nothing else is known. The hub disconnects the client, which may resume.
-    pub fn handle_malformed(&mut self, link: LinkId, error: &DecodeError, now: Instant) {
-        if self.links.connection(link).is_some() {
-            self.disconnect(link, protocol_error(error.to_string()), self.clock.at(now));
-        }
+        self.relieve(now);
     }
 
     /// Something came in that the hub cannot take as a frame. It refuses the publish or the attachment that it would have been.
     /// Where that is not known either, it disconnects the client: the fault may be on the way, so the client may resume.
-    pub fn handle_unreadable(&mut self, link: LinkId, unreadable: &Unreadable, now: Instant) {
+    pub fn handle_malformed(&mut self, link: LinkId, unreadable: &Unreadable, now: Instant) {
         let connection = self.links.connection(link);
         if let Some(caller) = connection.and_then(|id| self.connections.caller(link, id)) {
             self.refuse_unreadable(&caller, unreadable, self.clock.at(now));
@@ -224,6 +226,14 @@ impl Hub {
         connection.map(|connection| Party::of(&connection.principal, self.links.address(link))).unwrap_or_default()
     }
 
+    /// A frame came in that the driver has no room for. The hub refuses what its outline says that it is.
+    pub fn refuse_frame(&mut self, link: LinkId, outline: &Outline, error: ErrorInfo, now: Instant) {
+        let connection = self.links.connection(link);
+        if let Some(caller) = connection.and_then(|id| self.connections.caller(link, id)) {
+            self.refuse_outline(&caller, outline, error, self.clock.at(now));
+        }
+    }
+
     /// The transport is gone: the socket closed.
     pub fn handle_closed(&mut self, link: LinkId, now: Instant) {
         self.close_link(link, self.clock.at(now));
@@ -237,6 +247,7 @@ impl Hub {
                 HubTimer::Heartbeat(link) => self.links.show_liveness(link, now, &mut self.effects),
                 HubTimer::ReportGaps(link) => self.report_gaps(link, moment),
                 HubTimer::LeaveMembers(connection) => self.leave_abandoned(&connection, moment),
+                HubTimer::Departures => self.depart(moment),
                 HubTimer::ForgetConnection(connection) => self.end_connection(&connection, moment),
                 HubTimer::RequestToken(connection) => self.connections.request_token(&connection, &mut self.effects),
                 HubTimer::ExpireToken(connection) => self.expire_token(&connection, moment),
@@ -264,6 +275,23 @@ impl Hub {
             self.effects.out.send(link, disconnected(shutting_down()));
             self.effects.out.close(link);
             self.close_link(link, self.clock.at(now));
+        }
+    }
+
+    /// The account of the bytes that are held for clients. The server charges what waits in its queues to it.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn budget(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    /// Drops the histories of the channels that keep most while memory is short.
+    fn relieve(&mut self, now: Instant) {
+        let excess = self.budget.excess();
+        let is_due = |last: Instant| now.saturating_duration_since(last) >= RELIEF_INTERVAL;
+        if excess > 0 && self.relieved.is_none_or(is_due) {
+            self.relieved = Some(now);
+            let shed = self.channels.shed(excess);
+            self.refusals.counters().shed_bytes.add(shed);
         }
     }
 

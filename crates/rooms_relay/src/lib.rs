@@ -25,8 +25,7 @@
 extern crate browser_test;
 
 mod auth;
-// Parts take it up one after the other.
-#[cfg_attr(not(all(test, feature = "server")), expect(dead_code, reason = "the parts that hold bytes take it up"))]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a hub alone tells nobody what it holds"))]
 mod budget;
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a hub alone tells nobody what it counted"))]
 mod counters;
@@ -44,7 +43,7 @@ pub use auth::{
     TokenEndpoint,
 };
 pub use http::{RestRequest, RestResponse};
-pub use hub::{ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output, SharedFrame};
+pub use hub::{Batch, ConnectRequest, Hub, HubConfig, HubStats, LinkId, Output};
 pub use limits::{CloudPlan, CloudPlanError, Limits};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub use server::{

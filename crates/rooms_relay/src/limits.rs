@@ -88,7 +88,7 @@ pub struct Limits {
     /// Tokens a second for requests with a right signature or key, and as many more for players who show nothing, where the
     /// relay gives tokens to games; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
     pub token_rate: Option<u32>,
-    /// Channels that one connection may be attached to; ERROR 90010 on the channel. Defaults to 200.
+    /// Channels that one connection may be attached to, or have members on; ERROR 90010 on the channel, or NACK. Defaults to 200.
     pub channels_per_connection: usize,
     /// Members of one channel; NACK 91003. Defaults to 200.
     pub members_per_channel: usize,
@@ -320,6 +320,13 @@ impl Limits {
         })
     }
 
+    pub(super) fn check_present(&self, channels: usize) -> Result<(), ErrorInfo> {
+        let most = self.channels_per_connection;
+        check(channels < most, ErrorCode::TOO_MANY_CHANNELS, 400, || {
+            format!("a connection may be present on {most} channels; leave one first")
+        })
+    }
+
     pub(super) fn check_connections(&self, connections: usize) -> Result<(), ErrorInfo> {
         let most = self.connections;
         check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 429, || {
@@ -333,6 +340,23 @@ impl Limits {
             format!("this relay serves {most} channels; come back later")
         })
     }
+}
+
+/// Most names under which one connection may be attached to one channel: its own, and some with params.
+const MAX_NAMES: usize = 8;
+
+/// Refuses more names of one channel than a connection may use.
+pub(super) fn check_names(names: usize) -> Result<(), ErrorInfo> {
+    check(names < MAX_NAMES, ErrorCode::TOO_MANY_CHANNELS, 400, || {
+        format!("a connection may be attached to one channel under {MAX_NAMES} names; detach from one first")
+    })
+}
+
+/// Refuses more than `most` members of one channel that are of one connection.
+pub(super) fn check_own_members(members: usize, most: usize) -> Result<(), ErrorInfo> {
+    check(members <= most, ErrorCode::TOO_MANY_MEMBERS, 400, || {
+        "the connection has as many members on its channels as it may; have one leave first".to_owned()
+    })
 }
 
 /// Refuses more than `most` members of one channel.

@@ -229,9 +229,9 @@ impl SimNet {
                 self.wire.set_link(id, link);
                 self.send(id, Direction::Down, Parcel::Opened);
             }
-            (Parcel::Frame(wire), Some(link)) => match wire.decode() {
+            (Parcel::Frame(wire), Some(link)) => match wire.decode_checked(self.config.limits.messages_per_frame) {
                 Ok(frame) => self.hub.handle_frame(link, frame, now),
-                Err(error) => self.hub.handle_malformed(link, &error, now),
+                Err(unreadable) => self.hub.handle_malformed(link, &unreadable, now),
             },
             (Parcel::Gone, Some(link)) => self.hub.handle_closed(link, now),
             (Parcel::Frame(_) | Parcel::Gone | Parcel::Opened | Parcel::Ping, _) => {}
@@ -334,9 +334,11 @@ impl SimNet {
     fn drain_hub(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                rooms_relay::Output::Send { link, frame } => {
+                rooms_relay::Output::Send { link, mut batch } => {
                     if let Some((id, format)) = self.format_of_link(link) {
-                        self.send(id, Direction::Down, Parcel::Frame(frame.wire(format).clone()));
+                        while let Some(wire) = batch.next_wire(format) {
+                            self.send(id, Direction::Down, Parcel::Frame(wire));
+                        }
                         self.cut_off_if_slow(id, link);
                     }
                 }

@@ -72,10 +72,11 @@ async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<(
     loop {
         while let Some(output) = hub.poll_output() {
             match output {
-                Output::Send { link, frame } => {
+                Output::Send { link, mut batch } => {
                     if let Some((format, incoming)) = links.get(&link) {
-                        let wire = frame.wire(*format).clone();
-                        incoming.try_send(Incoming::Frame(wire)).expect("a client that keeps up");
+                        while let Some(wire) = batch.next_wire(*format) {
+                            incoming.try_send(Incoming::Frame(wire)).expect("a client that keeps up");
+                        }
                     }
                 }
                 Output::Ping { link } => {
@@ -106,7 +107,7 @@ async fn serve(mut listener: MemoryListener, mut cuts: mpsc::UnboundedReceiver<(
             frame = inbox.recv() => match frame {
                 Some((link, Some(wire))) => match wire.decode_checked(1_000) {
                     Ok(frame) => hub.handle_frame(link, frame, bridge::now()),
-                    Err(unreadable) => hub.handle_unreadable(link, &unreadable, bridge::now()),
+                    Err(unreadable) => hub.handle_malformed(link, &unreadable, bridge::now()),
                 },
                 Some((link, None)) => {
                     links.remove(&link);

@@ -1,6 +1,6 @@
 //! Answers: their bodies in both formats, errors, links, and what browsers need.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -10,7 +10,10 @@ use super::{
     call::{JSON, MSGPACK, answer_format},
     message::{RestRequest, RestResponse},
 };
-use crate::budget::Charge;
+use crate::{
+    budget::Charge,
+    hub::{KeptMessage, KeptPresence},
+};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 use rooms_protocol::ErrorCode;
 use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
@@ -32,6 +35,12 @@ const PREFLIGHT_AGE: &str = "3600";
 pub(crate) enum Body {
     /// None.
     Nothing,
+    /// Messages of a channel, which are read when the answer is written.
+    Kept(Vec<KeptMessage>),
+    /// Presence messages of a channel, which are read then.
+    KeptPresence(Vec<Arc<KeptPresence>>),
+    /// Members of a channel, which are read then.
+    Members(Vec<Arc<KeptPresence>>),
     /// Messages as they were delivered.
     Messages(Vec<Message>),
     /// Presence messages.
@@ -94,12 +103,18 @@ impl From<ErrorInfo> for Reply {
 }
 
 impl Body {
-    /// Puts payloads into the form that `format` carries.
+    /// Reads what is kept as text, and puts payloads into the form that `format` carries.
     fn prepare(&mut self, format: Format) {
+        match self {
+            Self::Kept(kept) => *self = Self::Messages(KeptMessage::read(kept)),
+            Self::KeptPresence(kept) => *self = Self::Presence(kept.iter().map(|message| message.message()).collect()),
+            Self::Members(kept) => *self = Self::Presence(kept.iter().map(|member| member.present()).collect()),
+            Self::Nothing | Self::Value(_) | Self::Messages(_) | Self::Presence(_) => {}
+        }
         match self {
             Self::Messages(messages) => messages.iter_mut().for_each(|message| message.encode_for(format)),
             Self::Presence(messages) => messages.iter_mut().for_each(|message| message.encode_for(format)),
-            Self::Nothing | Self::Value(_) => {}
+            _ => {}
         }
     }
 }
@@ -108,6 +123,8 @@ impl Serialize for Body {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Nothing => serializer.serialize_none(),
+            // They were read before.
+            Self::Kept(_) | Self::KeptPresence(_) | Self::Members(_) => serializer.serialize_none(),
             Self::Messages(messages) => messages.serialize(serializer),
             Self::Presence(messages) => messages.serialize(serializer),
             Self::Value(value) => value.serialize(serializer),

@@ -7,7 +7,9 @@ pub(crate) mod attach;
 pub(crate) mod attach_request;
 pub(crate) mod budget;
 pub(crate) mod deliver;
+pub(crate) mod departure;
 pub(crate) mod history;
+pub(crate) mod kept_presence;
 pub(crate) mod key;
 pub(crate) mod members;
 pub(crate) mod modes;
@@ -26,22 +28,25 @@ use web_time::Instant;
 use self::{
     attach::Attachment,
     attach_request::{Address, AttachRequest},
-    deliver::replay,
+    departure::Departure,
+    kept_presence::KeptPresence,
     key::ChannelKey,
-    members::pages,
     presence::{LeaveReason, PresenceUpdate, PresenceVerdict},
     publish::{Accepted, Delivery, Load, Publish},
     registry::ChannelRegistry,
     state::HubChannel,
 };
 use super::{
+    batch::{Batch, page_length},
     config::HubStats,
     effects::Effects,
+    kept_frame::KeptFrame,
     output::{LinkId, Outputs},
     timer::Timers,
 };
 use crate::{
     auth::{AppId, Principal},
+    budget::MemoryBudget,
     error::not_permitted,
     limits::{Limits, rate_exceeded},
     moment::Moment,
@@ -57,12 +62,14 @@ pub(crate) struct Channels {
     /// The relay's own id, which all its serials carry.
     node: SmolStr,
     limits: Arc<Limits>,
+    budget: MemoryBudget,
 }
 
 impl Channels {
-    /// No channels, on the relay with the id `node`.
-    pub(crate) fn new(node: SmolStr, limits: Arc<Limits>, is_sandbox: bool) -> Self {
-        Self { registry: ChannelRegistry::new(Arc::clone(&limits), is_sandbox), sequence: 0, node, limits }
+    /// No channels, on the relay with the id `node`. What they hold is charged to `budget`.
+    pub(crate) fn new(node: SmolStr, limits: Arc<Limits>, budget: MemoryBudget, is_sandbox: bool) -> Self {
+        let registry = ChannelRegistry::new(Arc::clone(&limits), budget.clone(), is_sandbox);
+        Self { registry, sequence: 0, node, limits, budget }
     }
 
     /// Takes other limits. What channels keep beyond them goes when they keep something new.
@@ -152,7 +159,7 @@ impl Channels {
         let channel = self.registry.open(&key, moment, &mut effects.timers)?;
         let start = match channel.attachments.get(link, &name) {
             Some(_) => channel.start_again(),
-            None => channel.start(serial, &options, &attachment, node, moment.now),
+            None => channel.start(serial, &options, &attachment, node, &self.budget, moment.now),
         };
         channel.touch(moment.now);
         channel.attachments.insert(link, name.clone(), attachment);
@@ -172,7 +179,10 @@ impl Channels {
         if has_presence {
             self.sync(link, &name, &key, &mut effects.out);
         }
-        replay(&key.name, start.frames, link, &name, &mut effects.out);
+        if !start.frames.is_empty() {
+            let name = (name != key.name).then_some(name);
+            effects.out.send_batch(link, Batch::replay(start.frames, name, &self.budget));
+        }
         Ok(())
     }
 
@@ -252,14 +262,13 @@ impl Channels {
     /// Sends all members to an attachment that may receive presence.
     pub(crate) fn sync(&mut self, link: LinkId, name: &ChannelName, key: &ChannelKey, out: &mut Outputs) {
         let sequence = format!("s{}", self.next_sequence());
-        let Some(channel) = self.registry.get(key) else { return };
+        let Some(channel) = self.registry.get_mut(key) else { return };
         let modes = channel.attachments.get(link, name).map_or(Flags::empty(), |attachment| attachment.modes);
         if !modes.contains(Flags::PRESENCE_SUBSCRIBE) {
             return;
         }
-        for page in channel.members.sync(name, &sequence) {
-            out.send(link, page);
-        }
+        let members = channel.members.snapshot();
+        out.send_batch(link, Batch::sync(name.clone(), sequence, members, &self.budget));
     }
 
     /// Puts messages on a channel, all of them or none, except those that it has already. [`deliver`](Self::deliver) sends
@@ -277,7 +286,7 @@ impl Channels {
     ) -> Result<Accepted, ErrorInfo> {
         self.check_rates(&publish.key, load, moment.now)?;
         let channel = self.registry.open(&publish.key, moment, timers)?;
-        channel.accept(publish, &self.node, &self.limits, moment.wall)
+        channel.accept(publish, &self.node, &self.limits, &self.budget, moment.wall)
     }
 
     fn check_rates(&self, key: &ChannelKey, load: Load, now: Instant) -> Result<(), ErrorInfo> {
@@ -302,10 +311,10 @@ impl Channels {
         effects: &mut Effects,
         has_capacity: impl FnMut(LinkId, &ChannelName) -> bool,
     ) {
-        let (load, limits) = (delivery.load(), &self.limits);
+        let (load, limits) = (delivery.load, &self.limits);
         let Effects { out, timers } = effects;
         self.registry.change(key, now, timers, |channel| {
-            channel.publish(delivery.position, delivery.frame, now, limits, out, has_capacity);
+            channel.publish(delivery, now, limits, out, has_capacity);
             channel.rate.count(load.messages, now);
             channel.bandwidth.count(load.bytes, now);
         });
@@ -323,11 +332,11 @@ impl Channels {
     ) -> Result<PresenceVerdict, ErrorInfo> {
         let (key, owner, link) = (update.key.clone(), update.owner.clone(), update.link);
         let channel = self.registry.open(&key, moment, &mut effects.timers)?;
-        let changes = channel.update_members(update, moment.wall)?;
+        let changes = channel.update_members(update, &self.budget, moment.wall)?;
         let is_attached = channel.attachments.has_link(link);
-        let is_present = !channel.members.of_connection(&owner).is_empty();
-        self.send_presence(&owner, &key, changes, moment, effects);
-        Ok(PresenceVerdict { is_present, is_attached })
+        let members = channel.members.count_of(&owner);
+        self.send_presence(&owner, &key, &changes, moment, effects);
+        Ok(PresenceVerdict { members, is_attached })
     }
 
     /// Enters a member of a sandbox's app, which belongs to no client.
@@ -342,25 +351,42 @@ impl Channels {
         moment: Moment,
         effects: &mut Effects,
     ) -> Result<(), ErrorInfo> {
-        let changes = self.registry.open(key, moment, &mut effects.timers)?.members.apply(member);
-        self.send_presence(owner, key, changes.into_iter().collect(), moment, effects);
+        let changes = self.registry.open(key, moment, &mut effects.timers)?.members.apply(member, &self.budget);
+        self.send_presence(owner, key, changes.as_slice(), moment, effects);
         Ok(())
     }
 
-    /// Has all members of a connection leave a channel.
-    pub(crate) fn leave(
-        &mut self,
-        id: &ConnectionId,
-        key: &ChannelKey,
-        reason: LeaveReason,
-        moment: Moment,
-        effects: &mut Effects,
-    ) {
-        let sequence = self.next_sequence();
-        let Some(channel) = self.registry.get_mut(key) else { return };
-        let leave_id = |index| reason.id(id, &self.node, sequence, index);
-        let changes = channel.members.remove_connection(id, leave_id, moment.wall);
-        self.send_presence(id, key, changes, moment, effects);
+    /// The members that a connection has on a channel, for them to leave. `None` where there are none.
+    pub(crate) fn depart(&mut self, id: &ConnectionId, key: &ChannelKey, reason: LeaveReason) -> Option<Departure> {
+        let members = self.registry.get(key)?.members.of_connection(id);
+        if members.is_empty() {
+            return None;
+        }
+        let (owner, key, sequence) = (id.clone(), key.clone(), self.next_sequence());
+        Some(Departure { key, owner, reason, sequence, count: 0, members: members.into_iter() })
+    }
+
+    /// Has members leave, as many as go into one frame. Returns whether there are more.
+    pub(crate) fn leave_page(&mut self, departure: &mut Departure, moment: Moment, effects: &mut Effects) -> bool {
+        let Departure { key, owner, reason, sequence, count, members } = departure;
+        let Some(channel) = self.registry.get_mut(key) else { return false };
+        let page = page_length(members.as_slice().iter().map(|(_, member)| member.len()));
+        let id = |index| reason.id(owner, &self.node, *sequence, index);
+        let leaves: Vec<Arc<KeptPresence>> = members
+            .by_ref()
+            .take(page)
+            .filter_map(|(client, member)| {
+                if !channel.members.is_still(owner, &client, &member) {
+                    return None;
+                }
+                *count += 1;
+                channel.members.leave(owner, client, id(*count - 1), &self.budget, moment.wall)
+            })
+            .collect();
+        let has_more = !members.as_slice().is_empty();
+        let (owner, key) = (owner.clone(), key.clone());
+        self.send_presence(&owner, &key, &leaves, moment, effects);
+        has_more
     }
 
     /// Sends presence messages about members of `owner`, in several frames where one would be too large: a leave carries the
@@ -369,26 +395,35 @@ impl Channels {
         &mut self,
         owner: &ConnectionId,
         key: &ChannelKey,
-        messages: Vec<PresenceMessage>,
+        messages: &[Arc<KeptPresence>],
         moment: Moment,
         effects: &mut Effects,
     ) {
-        let (node, limits) = (&self.node, &self.limits);
+        let (node, limits, budget) = (&self.node, &self.limits, &self.budget);
         let Effects { out, timers } = effects;
         self.registry.change(key, moment.now, timers, |channel| {
-            channel.keep_presence(&messages, moment.now, limits);
-            for presence in pages(messages) {
+            channel.keep_presence(messages, moment, limits);
+            let mut rest = messages;
+            while !rest.is_empty() {
+                let (page, more) = rest.split_at(page_length(rest.iter().map(|message| message.len())));
+                rest = more;
                 let position = channel.advance(moment.wall);
-                let frame = Frame {
+                let head = Frame {
                     channel_serial: Some(position.channel_serial(node)),
                     connection_id: Some(owner.clone()),
-                    presence,
                     timestamp: Some(moment.wall),
                     ..Frame::for_channel(Action::Presence, key.name.clone())
                 };
-                channel.send_presence(owner, frame, out);
+                let frame = KeptFrame::of_presence(head, page.iter().map(|message| message.text()), budget);
+                channel.send_presence(owner, &Arc::new(frame), out);
             }
         });
+    }
+
+    /// Drops the histories of the channels that keep most, until about `bytes` are dropped. Returns how many that were. Looks at
+    /// every channel.
+    pub(crate) fn shed(&mut self, bytes: usize) -> usize {
+        self.registry.shed(bytes)
     }
 
     /// Drops what a channel kept long enough, and the channel itself where nobody would notice.

@@ -31,7 +31,8 @@ use super::{
 };
 use crate::{
     auth::{AppId, Operation, Principal},
-    limits::{LONGEST, Limits, MIN_REMAIN_PRESENT, RateMeter, rate_exceeded},
+    budget::MemoryBudget,
+    limits::{LONGEST, Limits, MIN_REMAIN_PRESENT, OUTCOMES_KEPT, RateMeter, check_names, rate_exceeded},
     moment::Moment,
 };
 use rooms_protocol::{
@@ -41,6 +42,12 @@ use rooms_protocol::{
 
 /// How long before its token expires a client is asked for a new one. Ably's cloud does the same.
 const TOKEN_NOTICE: Duration = Duration::from_secs(30);
+
+/// How many outcomes, counted in serials, a connection keeps that publishes while memory is short.
+const FEW_OUTCOMES: usize = 64;
+
+/// What a new connection may need of the memory, about, in bytes.
+const NEW_CONNECTION_BYTES: usize = 16 * 1024;
 
 /// A connection that a client resumes.
 pub(crate) struct Resumed {
@@ -57,12 +64,13 @@ pub(crate) struct Connections {
     limits: Arc<Limits>,
     /// The relay's own id, which CONNECTED carries.
     node: SmolStr,
+    budget: MemoryBudget,
 }
 
 impl Connections {
-    /// No connections, on the relay with the id `node`.
-    pub(crate) fn new(node: SmolStr, limits: Arc<Limits>) -> Self {
-        Self { by_id: HashMap::new(), begun: RateMeter::default(), limits, node }
+    /// No connections, on the relay with the id `node`. What they hold is charged to `budget`.
+    pub(crate) fn new(node: SmolStr, limits: Arc<Limits>, budget: MemoryBudget) -> Self {
+        Self { by_id: HashMap::new(), begun: RateMeter::default(), limits, node, budget }
     }
 
     /// Takes other limits.
@@ -132,7 +140,7 @@ impl Connections {
     /// Begins a new connection.
     ///
     /// # Errors
-    /// 40111 where there are too many, 42910 where too many begin in this second.
+    /// 40111 where there are too many, 42910 where too many begin in this second or memory is short.
     pub(crate) fn begin(
         &mut self,
         principal: Principal,
@@ -144,10 +152,11 @@ impl Connections {
             let why = "too many new connections in one second; try again in a moment";
             return Err(ErrorInfo::new(ErrorCode::RATE_EXCEEDED, 429, why));
         }
+        self.budget.check(NEW_CONNECTION_BYTES)?;
         self.begun.count(1, now);
         let id = random_id(random);
         let secret = random_secret(random);
-        self.by_id.insert(id.clone(), HubConnection::new(principal, secret));
+        self.by_id.insert(id.clone(), HubConnection::new(principal, secret, &self.budget));
         Ok(id)
     }
 
@@ -215,7 +224,9 @@ impl Connections {
         if !connection.present_on.is_empty() {
             timers.set(HubTimer::LeaveMembers(id.clone()), now + connection.remain_present_for);
         }
-        std::mem::take(&mut connection.attached)
+        let attached = std::mem::take(&mut connection.attached);
+        connection.recharge();
+        attached
     }
 
     /// Ends a connection for good. Returns it as it was.
@@ -266,10 +277,39 @@ impl Connections {
         self.limits.check_attached(self.by_id.get(id).map_or(0, |connection| connection.attached.len()))
     }
 
+    /// Refuses one more name for a channel to which a connection is attached under as many as it may.
+    ///
+    /// # Errors
+    /// 90010.
+    pub(crate) fn check_names(&self, id: &ConnectionId, key: &ChannelKey) -> Result<(), ErrorInfo> {
+        let attached = self.by_id.get(id).map(|connection| &connection.attached);
+        let names = attached.map_or(0, |attached| attached.values().filter(|of| *of == key).count());
+        check_names(names)
+    }
+
+    /// Refuses to have members on one more channel where a connection has them on as many as it may be attached to.
+    ///
+    /// # Errors
+    /// 90010.
+    pub(crate) fn check_present(&self, id: &ConnectionId, key: &ChannelKey) -> Result<(), ErrorInfo> {
+        let Some(connection) = self.by_id.get(id) else { return Ok(()) };
+        match connection.present_on.contains_key(key) {
+            true => Ok(()),
+            false => self.limits.check_present(connection.present_on.len()),
+        }
+    }
+
+    /// How many members a connection may have on a channel, with those that it has there.
+    pub(crate) fn max_members(&self, id: &ConnectionId, key: &ChannelKey) -> usize {
+        let elsewhere = self.by_id.get(id).map_or(0, |connection| connection.members_beside(key));
+        self.limits.members_per_connection.saturating_sub(elsewhere)
+    }
+
     /// Notes that a connection is attached to a channel under this name.
     pub(crate) fn note_attached(&mut self, id: &ConnectionId, name: ChannelName, key: ChannelKey) {
         if let Some(connection) = self.by_id.get_mut(id) {
             connection.attached.insert(name, key);
+            connection.recharge();
         }
     }
 
@@ -277,6 +317,7 @@ impl Connections {
     pub(crate) fn note_detached(&mut self, id: &ConnectionId, name: &ChannelName) {
         if let Some(connection) = self.by_id.get_mut(id) {
             connection.attached.remove(name);
+            connection.recharge();
         }
     }
 
@@ -284,6 +325,7 @@ impl Connections {
     pub(crate) fn note_left(&mut self, id: &ConnectionId, key: &ChannelKey) {
         if let Some(connection) = self.by_id.get_mut(id) {
             connection.present_on.remove(key);
+            connection.recharge();
         }
     }
 
@@ -292,7 +334,7 @@ impl Connections {
         let Some(connection) = self.by_id.get(id) else { return Vec::new() };
         let capability = &connection.principal.capability;
         let forbidden = |key: &&ChannelKey| !capability.allows(&key.name, Operation::Presence);
-        connection.present_on.iter().filter(forbidden).cloned().collect()
+        connection.present_on.keys().filter(forbidden).cloned().collect()
     }
 
     /// Notes whether a connection has members on a channel. Members on a channel that it is not attached to leave after a
@@ -306,11 +348,12 @@ impl Connections {
         timers: &mut Timers,
     ) {
         let Some(connection) = self.by_id.get_mut(id) else { return };
-        if !verdict.is_present {
+        if verdict.members == 0 {
             connection.present_on.remove(key);
-            return;
+            return connection.recharge();
         }
-        connection.present_on.insert(key.clone());
+        connection.present_on.insert(key.clone(), verdict.members);
+        connection.recharge();
         if !verdict.is_attached {
             timers.set_if_stopped(HubTimer::LeaveMembers(id.clone()), now + connection.remain_present_for);
         }
@@ -324,7 +367,9 @@ impl Connections {
     /// Remembers what became of a new frame.
     pub(crate) fn record_outcome(&mut self, id: &ConnectionId, serial: MsgSerial, outcome: Outcome) {
         if let Some(connection) = self.by_id.get_mut(id) {
-            connection.acks.record(serial, outcome);
+            let most = if self.budget.is_nearly_full() { FEW_OUTCOMES } else { OUTCOMES_KEPT };
+            connection.acks.record(serial, outcome, most);
+            connection.recharge();
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
         attach_request::{Address, AttachOptions, AttachRequest},
         key::ChannelKey,
         presence::PresenceUpdate,
-        publish::{Delivery, Publish},
+        publish::{Accepted, Delivery, Publish, Published},
     },
     connection::{ack_log::Outcome, caller::Caller},
     output::LinkId,
@@ -20,8 +20,7 @@ use super::{
 };
 use crate::{auth::Identity, error::protocol_error, moment::Moment};
 use rooms_protocol::{
-    Action, ChannelName, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Flags, Frame, MessageSerial, MsgSerial,
-    PublishResult, Unreadable,
+    Action, ChannelName, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Flags, Frame, MsgSerial, Outline, Unreadable,
 };
 
 /// What brings a channel into being.
@@ -38,6 +37,12 @@ const UNSUPPORTED_PUBLISHES: [Action; 2] = [Action::Unknown(19), Action::Unknown
 
 /// Most bytes of a client's own text that an error repeats. The relay keeps the error for when the frame comes again.
 const MOST_REPEATED: usize = 400;
+
+/// What an attachment may need of the memory, about, in bytes.
+const ATTACHMENT_BYTES: usize = 4 * 1024;
+
+/// What a message needs of it beside its data, about, in bytes: its ids and its serial, and its place.
+const MESSAGE_BYTES: usize = 512;
 
 /// Whether frames with this action have a number, under which their sender waits for an answer.
 pub(super) fn is_numbered(action: Action) -> bool {
@@ -112,6 +117,8 @@ impl Hub {
         let key = caller.key(address.channel);
         if !self.channels.is_attached(&key, caller.link, name) {
             self.connections.check_attached(&caller.id)?;
+            self.connections.check_names(&caller.id, &key)?;
+            self.budget.check(ATTACHMENT_BYTES)?;
         }
         let attachment = Attachment {
             connection: caller.id.clone(),
@@ -175,21 +182,25 @@ impl Hub {
         handle: impl FnOnce(&mut Self) -> Result<Outcome, ErrorInfo>,
     ) {
         if let Some(outcome) = self.connections.earlier_outcome(&caller.id, serial) {
-            return self.effects.out.send(caller.link, outcome.to_frame(serial));
+            return self.effects.out.send(caller.link, outcome.to_frame(serial, self.channels.node()));
         }
         let outcome = handle(self);
         if let Err(error) = &outcome {
             self.refuse("a publish", error, caller, moment);
         }
-        let outcome = outcome.unwrap_or_else(Outcome::Refused);
-        self.effects.out.send(caller.link, outcome.to_frame(serial));
+        let outcome = outcome.unwrap_or_else(Outcome::from);
+        self.effects.out.send(caller.link, outcome.to_frame(serial, self.channels.node()));
         self.connections.record_outcome(&caller.id, serial, outcome);
     }
 
     /// Refuses what cannot be read, once: clients send a frame again when they come back after a disconnect, and would never get
     /// beyond it.
     pub(super) fn refuse_unreadable(&mut self, caller: &Caller, unreadable: &Unreadable, moment: Moment) {
-        let (outline, why) = (&unreadable.outline, unreadable_error(&unreadable.error));
+        self.refuse_outline(caller, &unreadable.outline, unreadable_error(&unreadable.error), moment);
+    }
+
+    /// Answers a frame of which only the outline is known.
+    pub(super) fn refuse_outline(&mut self, caller: &Caller, outline: &Outline, why: ErrorInfo, moment: Moment) {
         match (outline.action, outline.msg_serial, outline.channel.clone()) {
             (Some(action), Some(serial), _) if is_numbered(action) && serial.0 >= 0 => {
                 self.answer_numbered(caller, serial, moment, |_| Err(why));
@@ -218,59 +229,59 @@ impl Hub {
             publisher: Some(caller.id.clone()),
             messages: frame.messages,
         };
-        let serials = self.publish(publish, &caller.principal.identity, Source::Connection(&caller.id), moment)?;
-        Ok(Outcome::Published(PublishResult { serials }))
+        let published = self.publish(publish, &caller.principal.identity, Source::Connection(&caller.id), moment)?;
+        Ok(published.into())
     }
 
-    /// Publishes messages on behalf of `identity`, all of them or none. Returns their serials, in order.
+    /// Publishes messages on behalf of `identity`, all of them or none.
     pub(super) fn publish(
         &mut self,
         mut publish: Publish,
         identity: &Identity,
         source: Source<'_>,
         moment: Moment,
-    ) -> Result<Vec<Option<MessageSerial>>, ErrorInfo> {
+    ) -> Result<Published, ErrorInfo> {
         // A publish of nothing does not bring its channel into being.
         if publish.messages.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Published { serials: Vec::new(), fresh_at: None });
         }
         let load = publish.prepare(identity, &self.limits)?;
         self.refusals.counters().messages_in.add(load.messages);
+        self.budget.check(load.bytes.saturating_add(load.messages.saturating_mul(MESSAGE_BYTES)))?;
         self.rates.check_publish(load.messages, moment.now)?;
         self.connections.check_publish(publish.publisher.as_ref(), load.messages, moment.now)?;
         let (key, publisher) = (publish.key.clone(), publish.publisher.clone());
         let newcomer = self.check_new_channel(&key, source, moment)?;
         let accepted = self.channels.accept(publish, load, moment, &mut self.effects.timers);
         self.note_new_channel(&key, newcomer, moment);
-        let accepted = accepted?;
-        if let Some(delivery) = accepted.delivery {
+        let Accepted { serials, delivery } = accepted?;
+        let all_new = delivery.as_ref().filter(|delivery| delivery.load.messages == serials.len());
+        let fresh_at = all_new.map(|delivery| delivery.position);
+        if let Some(delivery) = delivery {
             self.deliver(publisher.as_ref(), &key, delivery, moment.now);
         }
-        Ok(accepted.serials)
+        Ok(Published { serials, fresh_at })
     }
 
     /// Sends messages to all subscribers, except over links that get more in this second than they may.
     fn deliver(&mut self, publisher: Option<&ConnectionId>, key: &ChannelKey, delivery: Delivery, now: Instant) {
-        let messages = delivery.load().messages;
+        let messages = delivery.load.messages;
         self.rates.count_messages(messages, now);
         let (links, rates) = (&mut self.links, &mut self.rates);
         let is_limited = links.limits_deliveries() || rates.limits_messages();
-        let (mut gaps, mut sent) = (Vec::new(), 0);
+        let mut gaps = Vec::new();
         self.channels.deliver(key, delivery, now, &mut self.effects, |link, name| {
             if !is_limited {
-                sent += messages;
                 return true;
             }
             let is_admitted = links.admit_delivery(link, messages, now);
             if is_admitted {
-                sent += messages;
                 rates.count_messages(messages, now);
             } else {
                 gaps.push((link, name.clone()));
             }
             is_admitted
         });
-        self.refusals.counters().messages_out.add(sent);
         for (link, name) in gaps {
             self.links.note_gap(link, &name, key, now, &mut self.effects.timers);
         }
@@ -299,10 +310,15 @@ impl Hub {
             serial,
             messages: frame.presence,
             max_members: self.authorizer.max_members(&key.app).unwrap_or(self.limits.members_per_channel),
+            max_own: self.connections.max_members(&caller.id, &key),
             key: key.clone(),
         };
-        update.prepare(&caller.principal.identity, &self.limits)?;
-        self.refusals.counters().messages_in.add(update.messages.len());
+        let load = update.prepare(&caller.principal.identity, &self.limits)?;
+        self.refusals.counters().messages_in.add(load.messages);
+        self.budget.check(load.bytes.saturating_add(load.messages.saturating_mul(MESSAGE_BYTES)))?;
+        if update.enters() {
+            self.connections.check_present(&caller.id, &key)?;
+        }
         let newcomer = self.check_new_channel(&key, Source::Connection(&caller.id), moment)?;
         let verdict = self.channels.update_presence(update, moment, &mut self.effects);
         self.note_new_channel(&key, newcomer, moment);

@@ -4,7 +4,7 @@
 
 use super::{
     Hub,
-    channel::{attach_request::Address, key::ChannelKey, presence::LeaveReason},
+    channel::{attach_request::Address, presence::LeaveReason},
     connect_request::ConnectRequest,
     connection::{caller::Caller, state::HubConnection},
     output::LinkId,
@@ -98,9 +98,11 @@ impl Hub {
         // A connection without a link ends because its client was gone for too long.
         let latest = connection.acks.latest();
         let reason = if connection.link.is_some() { LeaveReason::Meant { latest } } else { LeaveReason::Gone };
-        for key in connection.present_on.clone() {
-            self.leave(id, &key, reason, moment);
+        for key in connection.present_on.keys().cloned().collect::<Vec<_>>() {
+            self.leave(id, &key, reason);
         }
+        // Before the link is gone, so that the client gets the first leaves too.
+        self.depart(moment);
         let timers = &mut self.effects.timers;
         self.shares.remove_connection(id);
         let Some(ended) = self.connections.end(id, timers) else { return };
@@ -121,36 +123,33 @@ impl Hub {
         let latest = connection.acks.latest();
         // Before the attachment ends, so that the client gets the leaves too.
         if is_last {
-            self.leave(&caller.id, &key, LeaveReason::Meant { latest }, moment);
+            self.leave(&caller.id, &key, LeaveReason::Meant { latest });
+            self.depart(moment);
         }
         self.connections.note_detached(&caller.id, name);
         self.channels.detach(caller.link, name, &key, moment.now, &mut self.effects.timers);
-    }
-
-    /// The members of a connection leave a channel.
-    fn leave(&mut self, id: &ConnectionId, key: &ChannelKey, reason: LeaveReason, moment: Moment) {
-        self.connections.note_left(id, key);
-        self.channels.leave(id, key, reason, moment, &mut self.effects);
     }
 
     /// The members of a connection leave the channels on which its credentials, perhaps new ones, do not allow presence.
     fn leave_where_forbidden(&mut self, id: &ConnectionId, moment: Moment) {
         let Some(latest) = self.connections.get(id).map(|connection| connection.acks.latest()) else { return };
         for key in self.connections.forbidden_presence(id) {
-            self.leave(id, &key, LeaveReason::Meant { latest }, moment);
+            self.leave(id, &key, LeaveReason::Meant { latest });
         }
+        self.depart(moment);
     }
 
     /// The members of a connection leave the channels that it did not come back to in time.
     pub(super) fn leave_abandoned(&mut self, id: &ConnectionId, moment: Moment) {
         let Some(connection) = self.connections.get(id) else { return };
         let link = connection.link;
-        for key in connection.present_on.clone() {
+        for key in connection.present_on.keys().cloned().collect::<Vec<_>>() {
             let came_back = link.is_some_and(|link| self.channels.has_link(&key, link));
             if !came_back {
-                self.leave(id, &key, LeaveReason::Gone, moment);
+                self.leave(id, &key, LeaveReason::Gone);
             }
         }
+        self.depart(moment);
     }
 
     /// Answers AUTH with CONNECTED, or ends the connection with an error (`RTC8a`).

@@ -2,8 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::SharedFrame;
-use rooms_protocol::Frame;
+use super::{batch::Batch, kept_frame::KeptFrame};
+use crate::{budget::MemoryBudget, counters::Counters};
+use rooms_protocol::{ChannelName, Frame};
 
 /// One transport to the hub, such as a socket. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,15 +17,15 @@ impl LinkId {
 }
 
 /// What the driver has to do next.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Output {
-    /// Send a frame. A driver that cannot keep up with a link closes it and calls
+    /// Send frames. A driver that cannot keep up with a link closes it and calls
     /// [`handle_closed`](super::Hub::handle_closed).
     Send {
         /// Over which link.
         link: LinkId,
-        /// The frame, shared with its other receivers.
-        frame: Arc<SharedFrame>,
+        /// The frames, in order: all of them before what is sent later.
+        batch: Batch,
     },
     /// Send a WebSocket ping, since the link may have been silent for a while.
     Ping {
@@ -39,18 +40,34 @@ pub enum Output {
 }
 
 /// What the driver does next, in order. It takes all of it after each input.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outputs {
     queue: VecDeque<Output>,
+    budget: MemoryBudget,
+    counters: Arc<Counters>,
 }
 
 impl Outputs {
-    pub(crate) fn send(&mut self, link: LinkId, frame: Frame) {
-        self.send_shared(link, Arc::new(frame.into()));
+    /// Nothing to do. What is sent is charged to `budget`.
+    pub(crate) fn new(budget: MemoryBudget, counters: Arc<Counters>) -> Self {
+        Self { queue: VecDeque::new(), budget, counters }
     }
 
-    pub(crate) fn send_shared(&mut self, link: LinkId, frame: Arc<SharedFrame>) {
-        self.queue.push_back(Output::Send { link, frame });
+    /// Sends a frame to one receiver.
+    pub(crate) fn send(&mut self, link: LinkId, frame: Frame) {
+        let batch = Batch::own(frame, &self.budget);
+        self.send_batch(link, batch);
+    }
+
+    /// Sends a frame to one of its receivers, who calls its channel `name`: the channel's own name unless there is another.
+    pub(crate) fn send_kept(&mut self, link: LinkId, frame: &Arc<KeptFrame>, name: Option<ChannelName>) {
+        self.counters.messages_out.add(frame.messages());
+        self.send_batch(link, Batch::kept(Arc::clone(frame), name));
+    }
+
+    /// Sends frames.
+    pub(crate) fn send_batch(&mut self, link: LinkId, batch: Batch) {
+        self.queue.push_back(Output::Send { link, batch });
     }
 
     pub(crate) fn ping(&mut self, link: LinkId) {
@@ -63,5 +80,10 @@ impl Outputs {
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
         self.queue.pop_front()
+    }
+
+    /// How much there is to do.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
     }
 }

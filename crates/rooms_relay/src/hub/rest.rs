@@ -184,7 +184,7 @@ impl Hub {
         let (publisher, identity) = publish::on_behalf(&messages, principal, &self.connections)?;
         let base = random_id(&mut self.random).as_str().to_owned();
         let publish = Publish { key, base: base.clone(), publisher, messages };
-        let serials = self.publish(publish, &identity, Source::Request(&owner), moment)?;
+        let serials = self.publish(publish, &identity, Source::Request(&owner), moment)?.serials;
         let result = json!({ "channel": name, "messageId": base, "serials": serials });
         Ok(Reply::new(201, Body::Value(result)))
     }

@@ -7,6 +7,7 @@ mod connect;
 mod encodings;
 mod hostile;
 mod malformed;
+mod memory;
 mod operators;
 mod presence;
 mod publish;
@@ -81,7 +82,7 @@ impl World {
     fn receive(&mut self, link: LinkId, wire: WireFrame) {
         match wire.decode_checked(Limits::default().messages_per_frame) {
             Ok(frame) => self.hub.handle_frame(link, frame, self.now),
-            Err(unreadable) => self.hub.handle_unreadable(link, &unreadable, self.now),
+            Err(unreadable) => self.hub.handle_malformed(link, &unreadable, self.now),
         }
         self.drain();
     }
@@ -105,9 +106,10 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::Send { link, frame } => {
+                Output::Send { link, mut batch } => {
                     assert!(!self.closed.contains(&link), "nothing is sent to a closed link");
-                    self.frames.entry(link).or_default().push(frame.frame().clone());
+                    let frames = std::iter::from_fn(|| batch.next_frame());
+                    self.frames.entry(link).or_default().extend(frames);
                 }
                 Output::Ping { link } => self.pings.push(link),
                 Output::Close { link } => self.closed.push(link),

@@ -16,6 +16,8 @@ pub(crate) enum HubTimer {
     ReportGaps(LinkId),
     /// When the members leave that a connection has on channels it is not attached to.
     LeaveMembers(ConnectionId),
+    /// When to go on with the members that leave because their connections ended.
+    Departures,
     /// When to forget a connection that has no link.
     ForgetConnection(ConnectionId),
     /// When to ask a client for a new token, so that it does not lose its connection.

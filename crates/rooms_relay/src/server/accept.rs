@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    intake::{Intake, MeteredStream},
     places::{Place, Places},
     proxy::client_address,
     routes::{self, AppState},
@@ -43,6 +44,8 @@ pub(super) struct Peer {
     socket: IpAddr,
     /// The place of the socket.
     pub(super) place: Arc<Place>,
+    /// What came over the socket and is no message yet.
+    pub(super) intake: Arc<Intake>,
 }
 
 impl Peer {
@@ -61,7 +64,7 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infall
             log::debug!("cannot turn off Nagle's algorithm for {address}: {error}");
         }
         let place = state.places.take(address.ip(), state.context.limits.now().handshake_timeout);
-        let peer = Peer { socket: address.ip(), place };
+        let peer = Peer { socket: address.ip(), place, intake: Intake::new(&state.context.budget) };
         let open = state.vitals.count_socket();
         let served = serve_socket(Stream::new(stream, state.tls.as_ref()), peer, Arc::clone(&state));
         tokio::spawn(async move {
@@ -103,6 +106,7 @@ fn serve_socket(
     state: Arc<AppState>,
 ) -> impl Future<Output = ()> + Send {
     let place = Arc::clone(&peer.place);
+    let stream = MeteredStream::new(stream, Arc::clone(&peer.intake));
     let service = service_fn(move |request: Request<Incoming>| {
         let (state, peer) = (Arc::clone(&state), peer.clone());
         async move { Ok::<_, Infallible>(routes::handle(state, peer, request.map(Body::new)).await) }
@@ -139,8 +143,8 @@ mod tests {
         budget::MemoryBudget,
         counters::Counters,
         server::{
-            admin::Admin, config::RelayConfig, control::RelayControl, http::HeavyWork, live_limits::LiveLimits,
-            socket::SocketContext, vitals::Vitals,
+            admin::Admin, config::RelayConfig, control::RelayControl, live_limits::LiveLimits, socket::SocketContext,
+            vitals::Vitals,
         },
     };
 
@@ -154,13 +158,14 @@ mod tests {
         let (counters, vitals) = (Arc::<Counters>::default(), Arc::new(Vitals::new(web_time::Instant::now())));
         let (control, _) = RelayControl::new(RelayConfig::default(), None);
         let admin = Admin::new(control, Arc::clone(&vitals), Arc::clone(&counters), budget.clone(), Duration::ZERO);
-        let context = SocketContext { inbox, limits: LiveLimits::new(Limits::default()), budget, counters };
+        let intake = Intake::new(&budget);
+        let limits = LiveLimits::new(Limits::default());
+        let context = SocketContext { inbox, limits, budget, counters, heavy: Arc::default() };
         let state = Arc::new(AppState {
             places: Places::new(&context.limits.now(), &context.budget),
             context,
             files: None,
             trusted_proxies: Vec::new(),
-            heavy: HeavyWork::default(),
             admin,
             tls: None,
             vitals,
@@ -168,7 +173,7 @@ mod tests {
         let address = Ipv4Addr::LOCALHOST.into();
         let place = state.places.take(address, state.context.limits.now().handshake_timeout);
         let (client, server) = duplex(PIPE);
-        (client, tokio::spawn(serve_socket(server, Peer { socket: address, place }, state)))
+        (client, tokio::spawn(serve_socket(server, Peer { socket: address, place, intake }, state)))
     }
 
     /// How long the relay keeps the socket after `request`, if the client reads `count` bytes a second.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::{MissedTickBehavior, interval, sleep_until, timeout},
 };
 use web_time::Instant;
@@ -12,12 +12,14 @@ use super::{
     control::{Command, Report},
     histogram::Histogram,
     http::RestInput,
+    intake::Intake,
     queue::{Item, NotQueued, Outgoing},
     relay::wall_clock,
+    relief::Relief,
     vitals::{BEAT, Vitals},
 };
-use crate::{ConnectRequest, Hub, LinkId, Output};
-use rooms_protocol::{Frame, Unreadable};
+use crate::{ConnectRequest, Hub, LinkId, Output, budget::Charge};
+use rooms_protocol::{ErrorInfo, Frame, Outline, Unreadable};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
@@ -26,15 +28,24 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) enum Input {
     /// It opened and needs a link. The answer is lost if the socket is gone already.
-    Open { request: Box<ConnectRequest>, outgoing: Outgoing, opened: oneshot::Sender<Opened> },
+    Open { request: Box<ConnectRequest>, outgoing: Outgoing, intake: Arc<Intake>, opened: oneshot::Sender<Opened> },
     /// A frame came in.
-    Frame { link: LinkId, frame: Box<Frame> },
+    Frame { link: LinkId, frame: Box<Frame>, handling: Handling },
+    /// A frame came in that there is no room for.
+    Refused { link: LinkId, outline: Box<Outline>, error: Box<ErrorInfo> },
     /// Something came in that cannot be taken as a frame.
     Malformed { link: LinkId, unreadable: Box<Unreadable> },
     /// A request came over HTTP.
     Rest(RestInput),
     /// The socket is gone. This is its last event, and the only one that always follows `Open`.
     Closed { link: LinkId },
+}
+
+/// What a frame takes until the hub has handled it: a turn of its socket, and memory.
+#[derive(Debug)]
+pub(super) struct Handling {
+    pub(super) _turn: OwnedSemaphorePermit,
+    pub(super) _charge: Charge,
 }
 
 /// What became of a socket that opened.
@@ -45,18 +56,33 @@ pub(super) struct Opened {
     pub(super) is_let_in: bool,
 }
 
+/// The actor's side of a socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    outgoing: Outgoing,
+    intake: Arc<Intake>,
+}
+
+impl Socket {
+    /// The bytes that may become free when it is cut off.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.outgoing.held_bytes() + self.intake.bytes()
+    }
+}
+
 /// The hub with its sockets.
 pub(super) struct Actor {
     hub: Hub,
     inputs: mpsc::Receiver<Input>,
     /// Where to send, for each link that the hub knows. Dropping one closes its socket when all is sent.
-    sockets: HashMap<LinkId, Outgoing>,
+    sockets: HashMap<LinkId, Socket>,
     /// Sockets that have not sent `Closed`.
     alive: usize,
     commands: mpsc::Receiver<Command>,
     vitals: Arc<Vitals>,
     /// How long its turns took.
     turns: Histogram,
+    relief: Relief,
 }
 
 impl Actor {
@@ -67,7 +93,7 @@ impl Actor {
         vitals: Arc<Vitals>,
     ) -> Self {
         let turns = Histogram::default();
-        Self { hub, inputs, sockets: HashMap::new(), alive: 0, commands, vitals, turns }
+        Self { hub, inputs, sockets: HashMap::new(), alive: 0, commands, vitals, turns, relief: Relief::default() }
     }
 
     /// Runs until the other end of `stop` is gone, or the hub was emptied. Then it shuts the hub down.
@@ -84,6 +110,7 @@ impl Actor {
                 _ = beats.tick() => self.tell_wall(),
             };
             self.deliver();
+            self.relieve(begun);
             let ended = Instant::now();
             self.turns.count(ended.saturating_duration_since(begun));
             self.vitals.beat(ended);
@@ -142,9 +169,9 @@ impl Actor {
         let now = Instant::now();
         self.hub.set_wall(now, wall_clock());
         match input {
-            Input::Open { request, outgoing, opened } => {
+            Input::Open { request, outgoing, intake, opened } => {
                 let link = self.hub.open(&request, now);
-                self.sockets.insert(link, outgoing);
+                self.sockets.insert(link, Socket { outgoing, intake });
                 self.alive += 1;
                 // A socket that is gone does not learn its link, so it cannot report that the link is closed.
                 let is_let_in = self.hub.is_open(link);
@@ -152,8 +179,12 @@ impl Actor {
                     self.forget(link, now);
                 }
             }
-            Input::Frame { link, frame } => self.hub.handle_frame(link, *frame, now),
-            Input::Malformed { link, unreadable } => self.hub.handle_unreadable(link, &unreadable, now),
+            Input::Frame { link, frame, handling } => {
+                self.hub.handle_frame(link, *frame, now);
+                drop(handling);
+            }
+            Input::Refused { link, outline, error } => self.hub.refuse_frame(link, &outline, *error, now),
+            Input::Malformed { link, unreadable } => self.hub.handle_malformed(link, &unreadable, now),
             Input::Rest(input) => input.handle(&mut self.hub, now),
             Input::Closed { link } => self.forget(link, now),
         }
@@ -171,21 +202,46 @@ impl Actor {
     fn deliver(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             let (link, item) = match output {
-                Output::Send { link, frame } => (link, Item::Frame(frame)),
+                Output::Send { link, batch } => (link, Item::Batch(batch)),
                 Output::Ping { link } => (link, Item::Ping),
                 Output::Close { link } => {
                     self.sockets.remove(&link);
                     continue;
                 }
             };
-            let Some(outgoing) = self.sockets.get(&link) else { continue };
-            if outgoing.push(item) == Err(NotQueued::Full)
-                && let Some(slow) = self.sockets.remove(&link)
-            {
-                slow.cut();
-                self.hub.handle_cut_off(link, Instant::now());
+            let Some(socket) = self.sockets.get(&link) else { continue };
+            if socket.outgoing.push(item) == Err(NotQueued::Full) {
+                self.cut_off(link);
             }
         }
+    }
+
+    /// Ends a socket at once. Its client may resume.
+    fn cut_off(&mut self, link: LinkId) {
+        if let Some(socket) = self.sockets.remove(&link) {
+            socket.outgoing.cut();
+            self.hub.handle_cut_off(link, Instant::now());
+        }
+    }
+
+    /// Makes room when memory is nearly full: cuts off the sockets for which most waits. The hub has dropped histories before.
+    fn relieve(&mut self, now: Instant) {
+        if self.hub.budget().excess() == 0 || !self.relief.is_due(now) {
+            return;
+        }
+        let budget = self.hub.budget().clone();
+        let shed = self.hub.counters().shed_bytes.get();
+        self.relief.warn(now, || {
+            let (used, total) = (budget.used(), budget.total());
+            log::warn!(used, total, shed; "memory is nearly full; histories are dropped early, and the slowest readers cut off");
+        });
+        for link in Relief::largest(&self.sockets) {
+            if budget.excess() == 0 {
+                break;
+            }
+            self.cut_off(link);
+        }
+        self.deliver();
     }
 }
 

@@ -71,7 +71,11 @@ impl Default for HeavyWork {
 
 impl HeavyWork {
     /// Runs `work` on `bytes` bytes: here where they are few, and otherwise on a thread of its own. `None` where the relay stops.
-    async fn run<T: Send + 'static>(&self, bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         if bytes < HEAVY {
             return Some(work());
         }
@@ -95,7 +99,7 @@ pub(super) async fn answer(state: &AppState, peer: &Peer, request: Request) -> R
         tokio::time::sleep(PAUSE).await;
     }
     let (size, budget) = (reply.bytes(), state.context.budget.clone());
-    let written = state.heavy.run(size, move || written(&head, reply, &budget)).await;
+    let written = state.context.heavy.run(size, move || written(&head, reply, &budget)).await;
     written.unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
 }
 
@@ -150,7 +154,7 @@ async fn run(
         Err(error) => return Some(Err(error)),
     };
     peer.place.own(limits.handshake_timeout);
-    let done = state.heavy.run(body.len(), move || work.run(&call, &body, &limits)).await?;
+    let done = state.context.heavy.run(body.len(), move || work.run(&call, &body, &limits)).await?;
     Some(done.map(|done| (done, charge)))
 }
 

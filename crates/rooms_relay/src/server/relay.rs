@@ -23,7 +23,6 @@ use super::{
     control::{Command, RelayControl},
     error::RelayError,
     files::StaticFiles,
-    http::HeavyWork,
     memory,
     places::Places,
     routes::AppState,
@@ -129,7 +128,7 @@ impl Relay {
         let (inbox, inputs) = mpsc::channel(INBOX);
         let vitals = Arc::new(Vitals::new(now));
         let hub = Hub::new(hub, seed, now, wall);
-        let (counters, budget) = (hub.counters(), hub.budget());
+        let (counters, budget) = (hub.counters(), hub.budget().clone());
         let admin = Admin::new(control, Arc::clone(&vitals), Arc::clone(&counters), budget.clone(), drain);
         // It is dropped with this future, however that ends, and stops the actor.
         let (stop, stopped) = oneshot::channel();
@@ -137,10 +136,9 @@ impl Relay {
         let places = Places::new(&most, &budget);
         let state = AppState {
             places: places.clone(),
-            context: SocketContext { inbox, limits, budget, counters },
+            context: SocketContext { inbox, limits, budget, counters, heavy: Arc::default() },
             files: serve.map(StaticFiles::new),
             trusted_proxies,
-            heavy: HeavyWork::default(),
             admin: admin.clone(),
             tls,
             vitals,

@@ -19,7 +19,7 @@ use super::{
     accept::Peer,
     admin::Admin,
     files::StaticFiles,
-    http::{self, HeavyWork},
+    http,
     places::{Place, Places},
     proxy::AddressRange,
     socket::{self, SocketContext},
@@ -29,7 +29,10 @@ use super::{
 use crate::{ConnectRequest, http::is_own_path};
 
 /// Bytes that a socket reads at once. The default of 128 KiB is too much for a thousand sockets with small frames.
-const READ_BUFFER: usize = 16 * 1024;
+const READ_BUFFER: usize = 4 * 1024;
+
+/// Bytes that a socket collects before it writes them. The default of 128 KiB would be held for each that does not read.
+const WRITE_BUFFER: usize = 8 * 1024;
 
 /// Bytes a second that a client must read or send at least. A phone on a bad network does.
 const SLOWEST: u64 = 16 * 1024;
@@ -54,7 +57,6 @@ pub(super) struct AppState {
     pub(super) files: Option<StaticFiles>,
     /// The proxies whose word about a client's address counts.
     pub(super) trusted_proxies: Vec<AddressRange>,
-    pub(super) heavy: HeavyWork,
     pub(super) admin: Admin,
     /// The certificate, where clients connect over TLS.
     pub(super) tls: Option<Tls>,
@@ -134,7 +136,8 @@ fn open(state: &AppState, peer: Peer, request: ConnectRequest, upgrade: WebSocke
         .read_buffer_size(READ_BUFFER)
         .max_message_size(max)
         .max_frame_size(max)
-        .on_upgrade(move |socket| socket::serve(socket, request, context, peer.place))
+        .write_buffer_size(WRITE_BUFFER)
+        .on_upgrade(move |socket| socket::serve(socket, request, context, peer.place, peer.intake))
 }
 
 /// The body of an answer. When its last part is handed over, the socket is idle.

@@ -1,40 +1,48 @@
-//! One WebSocket and its task.
+//! One WebSocket: a task that reads and one that writes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
-    extract::ws::{Message, WebSocket},
+    extract::ws::{Message, Utf8Bytes, WebSocket},
 };
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 
 use super::{
-    actor::{Input, Opened},
+    actor::{Handling, Input, Opened},
+    http::HeavyWork,
+    intake::Intake,
     live_limits::LiveLimits,
     places::Place,
     queue::{Item, Queue, queue},
 };
-use crate::{ConnectRequest, LinkId, budget::MemoryBudget, counters::Counters};
-use rooms_protocol::{Format, WireFrame, json, msgpack};
+use crate::{
+    ConnectRequest, LinkId,
+    budget::{Charge, MemoryBudget, Purpose},
+    counters::Counters,
+};
+use rooms_protocol::{ErrorInfo, Format, Frame, Outline, Unreadable, json, msgpack};
 
 /// How long the relay waits, when it closes a socket, until everything is sent, and then until the client closes its side.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Items that are written before the socket is flushed.
 const BATCH: usize = 64;
+
+/// Frames of one socket that may wait for the hub. Then the socket is not read, so that it does not take the places of others.
+const FRAMES_AT_HUB: usize = 8;
+
+/// How long a frame waits for room in memory before it is refused, and how often it looks for some.
+const ROOM_PATIENCE: Duration = Duration::from_secs(2);
+const ROOM_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a new socket needs to know.
 #[derive(Clone, Debug)]
@@ -46,18 +54,28 @@ pub(super) struct SocketContext {
     pub(super) budget: MemoryBudget,
     /// What is counted for operators.
     pub(super) counters: Arc<Counters>,
+    /// What takes long, of all sockets.
+    pub(super) heavy: Arc<HeavyWork>,
 }
 
 /// Serves one WebSocket to its end. One that the hub refuses keeps its place until it is closed, which may be at once.
-pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: SocketContext, place: Arc<Place>) {
+pub(super) async fn serve(
+    socket: WebSocket,
+    request: ConnectRequest,
+    context: SocketContext,
+    place: Arc<Place>,
+    intake: Arc<Intake>,
+) {
+    let format = request.wire_format();
     let limits = context.limits.now();
-    let (outgoing, queue) = queue(&limits, request.wire_format());
+    let (outgoing, queue, cut) = queue(&limits, &context.budget);
     let idle = request.idle_interval(limits.max_idle_interval);
     // The relay pings the client twice in that time. So it notices a client that vanished, perhaps in a power cut, long before
     // the system gives the socket up, a quarter of an hour later.
     let timeout_after = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
+    intake.begin();
     let (opened, link) = oneshot::channel();
-    let open = Input::Open { request: Box::new(request), outgoing, opened };
+    let open = Input::Open { request: Box::new(request), outgoing, intake: Arc::clone(&intake), opened };
     if context.inbox.send(open).await.is_err() {
         return;
     }
@@ -68,8 +86,11 @@ pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: S
     } else {
         place.work(2 * CLOSE_GRACE)
     }
+    let (sink, stream) = socket.split();
+    let writer = Writer(tokio::spawn(write(sink, queue, format, Arc::clone(&context.counters))));
+    let reader = Reader { stream, link, timeout_after, intake, context: &context };
     tokio::select! {
-        () = exchange(socket, queue, link, timeout_after, &context) => {}
+        () = exchange(reader, writer, cut) => {}
         () = place.ended() => {}
     }
     log::debug!("{link:?} closed");
@@ -78,99 +99,172 @@ pub(super) async fn serve(socket: WebSocket, request: ConnectRequest, context: S
 }
 
 /// Reads and writes until one side ends it.
-async fn exchange(
-    socket: WebSocket,
-    queue: Queue,
-    link: LinkId,
-    timeout_after: Option<Duration>,
-    context: &SocketContext,
-) {
-    let (sink, mut stream) = socket.split();
-    let Queue { items, format, waiting, cut } = queue;
-    let mut writing = std::pin::pin!(write(sink, items, format, waiting, &context.counters));
+async fn exchange(mut reader: Reader<'_>, mut writer: Writer, cut: oneshot::Receiver<()>) {
     tokio::select! {
-        () = read(&mut stream, link, timeout_after, context) => return,
-        () = &mut writing => {}
+        () = reader.read() => return,
+        _ = &mut writer.0 => {}
         // The hub cuts the socket off, or dropped its end of the queue to close the link.
         cut = cut => match cut {
             Ok(()) => return,
-            Err(_) => drop(timeout(CLOSE_GRACE, &mut writing).await),
+            Err(_) => drop(timeout(CLOSE_GRACE, &mut writer.0).await),
         },
     }
     // Wait until the client closes its side too. Closing a socket with unread input may lose what was sent.
-    let rest = async { while stream.next().await.is_some_and(|message| message.is_ok()) {} };
+    let rest = async { while reader.stream.next().await.is_some_and(|message| message.is_ok()) {} };
     let _ = timeout(CLOSE_GRACE, rest).await;
 }
 
-async fn read(
-    stream: &mut SplitStream<WebSocket>,
+/// The task that writes. It ends with the one that reads.
+struct Writer(JoinHandle<()>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Reader<'a> {
+    stream: SplitStream<WebSocket>,
     link: LinkId,
     timeout_after: Option<Duration>,
-    context: &SocketContext,
-) {
-    let most = context.limits.now().messages_per_frame;
-    loop {
-        let next = match timeout_after {
-            Some(timeout_after) => timeout(timeout_after, stream.next()).await,
-            None => Ok(stream.next().await),
-        };
-        let message = match next {
-            Ok(Some(message)) => message,
-            Ok(None) => return,
-            Err(_) => return log::debug!("{link:?} was silent for {timeout_after:?}"),
-        };
-        if let Ok(message) = &message {
-            context.counters.bytes_in.add(message_bytes(message));
-        }
-        let decoded = match message {
-            Ok(Message::Text(text)) => json::decode_checked(&text, most),
-            Ok(Message::Binary(bytes)) => msgpack::decode_checked(&bytes, most),
-            // The library answers pings and closes by itself while the socket is read.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
-            Err(error) => return log::debug!("{link:?} failed: {error}"),
-        };
-        let input = match decoded {
-            Ok(frame) => Input::Frame { link, frame: Box::new(frame) },
-            Err(unreadable) => Input::Malformed { link, unreadable: Box::new(unreadable) },
-        };
-        if context.inbox.send(input).await.is_err() {
-            return;
-        }
-    }
+    intake: Arc<Intake>,
+    context: &'a SocketContext,
 }
 
-/// What a message counts, without what the protocol of WebSockets adds.
-fn message_bytes(message: &Message) -> usize {
-    match message {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) => bytes.len(),
-        _ => 0,
-    }
-}
-
-async fn write(
-    mut sink: SplitSink<WebSocket, Message>,
-    mut items: mpsc::Receiver<Item>,
-    format: Format,
-    waiting: Arc<AtomicUsize>,
-    counters: &Counters,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while items.recv_many(&mut batch, BATCH).await > 0 {
-        for item in batch.drain(..) {
-            let message = match &item {
-                Item::Frame(frame) => match frame.wire(format) {
-                    WireFrame::Text(text) => Message::text(text),
-                    WireFrame::Binary(bytes) => Message::binary(bytes.clone()),
-                },
-                Item::Ping => Message::Ping(Bytes::new()),
+impl Reader<'_> {
+    /// Passes frames on to the hub until the client closes the socket, or is silent for too long.
+    async fn read(&mut self) {
+        let turns = Arc::new(Semaphore::new(FRAMES_AT_HUB));
+        while let Some(message) = self.next().await {
+            // What was read of this message is charged with it from here on.
+            self.intake.reset();
+            let wire = match message {
+                Message::Text(text) => Wire::Text(text),
+                Message::Binary(bytes) => Wire::Binary(bytes),
+                // The library answers pings and closes by itself while the socket is read.
+                Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
             };
-            if sink.feed(message).await.is_err() {
+            self.context.counters.bytes_in.add(wire.len());
+            let raw = self.context.budget.charge(Purpose::Inbound, wire.len());
+            // The semaphore is never closed.
+            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+            let Some(input) = self.decode(wire, |charge| Handling { _turn: turn, _charge: charge }).await else {
+                return;
+            };
+            drop(raw);
+            if self.context.inbox.send(input).await.is_err() {
                 return;
             }
-            let bytes = item.bytes(format);
-            counters.bytes_out.add(bytes);
-            waiting.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// The next message; `None` at the end, however it came.
+    async fn next(&mut self) -> Option<Message> {
+        let next = match self.timeout_after {
+            Some(timeout_after) => timeout(timeout_after, self.stream.next()).await,
+            None => Ok(self.stream.next().await),
+        };
+        match next {
+            Ok(Some(Ok(message))) => return Some(message),
+            Ok(Some(Err(error))) => log::debug!("{:?} failed: {error}", self.link),
+            Ok(None) => {}
+            Err(_) => log::debug!("{:?} was silent for {:?}", self.link, self.timeout_after),
+        }
+        None
+    }
+
+    /// Builds a frame as soon as there is room for it. `None` where the relay stops.
+    async fn decode(&self, wire: Wire, handling: impl FnOnce(Charge) -> Handling) -> Option<Input> {
+        let link = self.link;
+        let outline = wire.outline();
+        let charge = match self.room_for(outline.most_bytes(wire.len())).await {
+            Ok(charge) => charge,
+            Err(error) => return Some(Input::Refused { link, outline: Box::new(outline), error: Box::new(error) }),
+        };
+        let most = self.context.limits.now().messages_per_frame;
+        // Large frames are read on a thread of their own, a few at a time.
+        let decoded = self.context.heavy.run(wire.len(), move || wire.decode(outline, most)).await?;
+        Some(match decoded {
+            Ok(frame) => {
+                charge.set(frame.held_bytes());
+                Input::Frame { link, frame: Box::new(frame), handling: handling(charge) }
+            }
+            Err(unreadable) => Input::Malformed { link, unreadable: Box::new(unreadable) },
+        })
+    }
+
+    /// Charges the bytes that a frame may need. If there is no room, this socket alone waits for some.
+    ///
+    /// # Errors
+    /// 42910 if there is still none a while later.
+    async fn room_for(&self, bytes: usize) -> Result<Charge, ErrorInfo> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.context.budget.admit(Purpose::Inbound, bytes) {
+                Ok(charge) => return Ok(charge),
+                Err(error) if waited >= ROOM_PATIENCE => return Err(error),
+                Err(_) => {}
+            }
+            sleep(ROOM_INTERVAL).await;
+            waited += ROOM_INTERVAL;
+        }
+    }
+}
+
+/// A frame as it came.
+enum Wire {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+}
+
+impl Wire {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    fn outline(&self) -> Outline {
+        match self {
+            Self::Text(text) => json::outline(text),
+            Self::Binary(bytes) => msgpack::outline(bytes),
+        }
+    }
+
+    fn decode(&self, outline: Outline, most: usize) -> Result<Frame, Unreadable> {
+        match self {
+            Self::Text(text) => json::decode_outlined(text, outline, most),
+            Self::Binary(bytes) => msgpack::decode_outlined(bytes, outline, most),
+        }
+    }
+}
+
+/// Writes what the hub sends until the hub closes the queue or the socket fails. Frames are encoded here, not by the hub.
+async fn write(mut sink: SplitSink<WebSocket, Message>, queue: Queue, format: Format, counters: Arc<Counters>) {
+    let mut taken = Vec::new();
+    loop {
+        queue.take(BATCH, &mut taken).await;
+        if taken.is_empty() {
+            break;
+        }
+        for (item, size) in taken.drain(..) {
+            match item {
+                Item::Batch(mut batch) => {
+                    while let Some(bytes) = batch.next_bytes(format) {
+                        counters.bytes_out.add(bytes.len());
+                        if sink.feed(message(bytes, format)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Item::Ping => {
+                    if sink.feed(Message::Ping(Bytes::new())).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            queue.written(size);
         }
         if sink.flush().await.is_err() {
             return;
@@ -178,4 +272,12 @@ async fn write(
     }
     // An error means that the client closed first.
     let _ = sink.close().await;
+}
+
+fn message(bytes: Bytes, format: Format) -> Message {
+    match format {
+        // The relay wrote it as text.
+        Format::Json => Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default()),
+        Format::MsgPack => Message::Binary(bytes),
+    }
 }

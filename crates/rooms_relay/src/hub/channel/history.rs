@@ -3,22 +3,23 @@
 //! The [`ReplayLog`](super::replay::ReplayLog) keeps the messages. The presence messages are kept here, with the same bounds in
 //! time, number and bytes.
 
-use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc, time::Duration};
 
 use web_time::Instant;
 
 use crate::{
     http::{Direction, HistoryQuery, invalid},
     hub::{
-        channel::{members::wire_size, publish::size as message_size, replay::ReplayLog, serial::Position},
-        shared_frame::SharedFrame,
+        channel::{kept_presence::KeptPresence, replay::ReplayLog, serial::Position},
+        kept_frame::KeptMessage,
     },
     limits::ANSWER_BYTES,
+    moment::Moment,
 };
-use rooms_protocol::{ErrorInfo, Message, PresenceMessage};
+use rooms_protocol::{ErrorInfo, Timestamp};
 
-/// What a message needs besides its data, about, in bytes.
-const MESSAGE_OVERHEAD: usize = 256;
+/// What a message of an answer takes besides its data, about, in bytes.
+const MESSAGE_OVERHEAD: usize = 512;
 
 /// One page of a list.
 #[derive(Debug)]
@@ -38,9 +39,9 @@ impl<T> LogPage<T> {
     }
 }
 
-/// The bytes that a presence message takes in memory, about.
-pub(crate) fn presence_weight(message: &PresenceMessage) -> usize {
-    MESSAGE_OVERHEAD.saturating_add(wire_size(message))
+/// The bytes that a presence message takes in an answer, about.
+pub(crate) fn presence_weight(message: &KeptPresence) -> usize {
+    MESSAGE_OVERHEAD.saturating_add(message.len())
 }
 
 /// One page of `items`, which come in the order of their places, oldest first. `after` is where the page before ended. The page
@@ -77,7 +78,7 @@ fn page<K: Ord + Copy, T>(
 }
 
 /// One page of a channel's messages. `node` is the relay that gave the serials.
-pub(crate) fn messages(log: &ReplayLog, query: &HistoryQuery, node: &str) -> Result<LogPage<Message>, ErrorInfo> {
+pub(crate) fn messages(log: &ReplayLog, query: &HistoryQuery, node: &str) -> Result<LogPage<KeptMessage>, ErrorInfo> {
     let after = query.paging.cursor.as_deref().map(|cursor| parse_place(cursor, node)).transpose()?;
     let until = match &query.until {
         Some(serial) => Some(
@@ -86,19 +87,15 @@ pub(crate) fn messages(log: &ReplayLog, query: &HistoryQuery, node: &str) -> Res
         ),
         None => None,
     };
-    let frames = log.iter().filter(|(position, _)| until.is_none_or(|until| *position <= until));
-    let places = frames
-        .flat_map(|(position, frame)| (0..frame.frame().messages.len()).map(move |index| ((position, index), frame)));
-    let wanted = places.filter(|(_, frame)| frame.frame().timestamp.is_some_and(|time| query.includes(time)));
+    let frames = log.iter().filter(|(position, frame)| {
+        until.is_none_or(|until| *position <= until) && frame.timestamp().is_some_and(|time| query.includes(time))
+    });
+    let places = frames.flat_map(|(position, frame)| {
+        (0..frame.messages()).map(move |index| ((position, index), KeptMessage { frame: Arc::clone(frame), index }))
+    });
     let cursor = |(position, index): (Position, usize)| format!("{}:{index}", position.channel_serial(node).as_str());
-    let weight = |(index, frame): &(usize, &SharedFrame)| {
-        let message = frame.frame().messages.get(*index);
-        MESSAGE_OVERHEAD.saturating_add(message.map_or(0, message_size))
-    };
-    let wanted = wanted.map(|(place, frame)| (place, (place.1, frame)));
-    let LogPage { items, bytes, next } = page(wanted, query, after, weight, cursor);
-    let items = items.into_iter().filter_map(|(index, frame)| frame.frame().complete_message(index)).collect();
-    Ok(LogPage { items, bytes, next })
+    let weight = |message: &KeptMessage| MESSAGE_OVERHEAD.saturating_add(message.len());
+    Ok(page(places, query, after, weight, cursor))
 }
 
 fn parse_place(cursor: &str, node: &str) -> Result<(Position, usize), ErrorInfo> {
@@ -124,16 +121,17 @@ pub(crate) struct PresenceLog {
 struct Entry {
     number: u64,
     at: Instant,
+    timestamp: Timestamp,
     bytes: usize,
-    message: PresenceMessage,
+    message: Arc<KeptPresence>,
 }
 
 impl PresenceLog {
-    /// Keeps a presence message that was just sent, with its id, connection and time.
-    pub(crate) fn push(&mut self, message: PresenceMessage, now: Instant) {
-        let bytes = presence_weight(&message);
+    /// Keeps a presence message that was just sent.
+    pub(crate) fn push(&mut self, message: Arc<KeptPresence>, moment: Moment) {
+        let bytes = message.held_bytes();
         self.bytes = self.bytes.saturating_add(bytes);
-        self.entries.push_back(Entry { number: self.next, at: now, bytes, message });
+        self.entries.push_back(Entry { number: self.next, at: moment.now, timestamp: moment.wall, bytes, message });
         self.next += 1;
     }
 
@@ -155,6 +153,10 @@ impl PresenceLog {
         if let Some(entry) = self.entries.pop_front() {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
         }
+        if self.entries.is_empty() {
+            // A log that was large gives its places back.
+            self.entries = VecDeque::new();
+        }
     }
 
     /// When the oldest was sent.
@@ -168,13 +170,12 @@ impl PresenceLog {
     }
 
     /// One page of the presence messages.
-    pub(crate) fn page(&self, query: &HistoryQuery) -> Result<LogPage<PresenceMessage>, ErrorInfo> {
+    pub(crate) fn page(&self, query: &HistoryQuery) -> Result<LogPage<Arc<KeptPresence>>, ErrorInfo> {
         let parse = |cursor: &str| cursor.parse::<u64>().map_err(|_| bad_cursor());
         let after = query.paging.cursor.as_deref().map(parse).transpose()?;
-        let wanted = self.entries.iter().filter(|kept| kept.message.timestamp.is_some_and(|time| query.includes(time)));
-        let wanted = wanted.map(|kept| (kept.number, &kept.message));
-        let weight = |message: &&PresenceMessage| presence_weight(message);
-        let LogPage { items, bytes, next } = page(wanted, query, after, weight, |number| number.to_string());
-        Ok(LogPage { items: items.into_iter().cloned().collect(), bytes, next })
+        let wanted = self.entries.iter().filter(|kept| query.includes(kept.timestamp));
+        let wanted = wanted.map(|kept| (kept.number, Arc::clone(&kept.message)));
+        let weight = |message: &Arc<KeptPresence>| presence_weight(message);
+        Ok(page(wanted, query, after, weight, |number| number.to_string()))
     }
 }

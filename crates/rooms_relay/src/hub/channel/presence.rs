@@ -1,6 +1,10 @@
 //! Presence messages before they are on their channel: the checks, and the form in which they are sent.
 
-use super::{key::ChannelKey, members::wire_size, publish::normalize};
+use super::{
+    key::ChannelKey,
+    members::wire_size,
+    publish::{Load, normalize},
+};
 use crate::{auth::Identity, hub::output::LinkId, limits::Limits};
 use rooms_protocol::{ConnectionId, ErrorCode, ErrorInfo, MsgSerial, PresenceAction, PresenceMessage};
 
@@ -20,28 +24,37 @@ pub(crate) struct PresenceUpdate {
     pub(crate) messages: Vec<PresenceMessage>,
     /// How many members the channel may have.
     pub(crate) max_members: usize,
+    /// How many of them the connection may have.
+    pub(crate) max_own: usize,
 }
 
 impl PresenceUpdate {
+    /// Whether it enters anybody, perhaps somebody who is there already.
+    pub(crate) fn enters(&self) -> bool {
+        self.messages.iter().any(|message| message.action != PresenceAction::Leave)
+    }
+
     /// Checks the messages, and puts them into the form in which they are sent on behalf of `identity`.
     ///
     /// # Errors
     /// 40034 and 40009 for too many messages or bytes, 40000 for an action that makes no sense, 40012 for a client id that is
     /// not allowed, 91000 where there is none.
-    pub(crate) fn prepare(&mut self, identity: &Identity, limits: &Limits) -> Result<(), ErrorInfo> {
+    pub(crate) fn prepare(&mut self, identity: &Identity, limits: &Limits) -> Result<Load, ErrorInfo> {
         limits.check_count(self.messages.len())?;
         for message in &mut self.messages {
             normalize(&mut message.data, &mut message.encoding);
         }
-        limits.check_size(self.messages.iter().fold(0, |sum, message| sum.saturating_add(wire_size(message))))?;
-        self.messages.iter_mut().try_for_each(|message| stamp(message, identity))
+        let bytes = self.messages.iter().fold(0_usize, |sum, message| sum.saturating_add(wire_size(message)));
+        limits.check_size(bytes)?;
+        self.messages.iter_mut().try_for_each(|message| stamp(message, identity))?;
+        Ok(Load { messages: self.messages.len(), bytes })
     }
 }
 
 /// What a presence update left behind.
 pub(crate) struct PresenceVerdict {
-    /// Whether the connection has members on the channel now.
-    pub(crate) is_present: bool,
+    /// How many members the connection has on the channel now.
+    pub(crate) members: usize,
     /// Whether its link is attached to the channel.
     pub(crate) is_attached: bool,
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{key::ChannelKey, serial::Position};
+use super::{key::ChannelKey, replay::OwnId, serial::Position};
 use crate::{
     auth::Identity,
-    hub::shared_frame::SharedFrame,
+    hub::kept_frame::KeptFrame,
     limits::{Limits, MAX_MESSAGE_ID},
 };
 use rooms_protocol::{ConnectionId, Data, ErrorCode, ErrorInfo, Message, MessageAction, MessageSerial};
@@ -38,14 +38,22 @@ impl Publish {
         for message in &mut self.messages {
             normalize(&mut message.data, &mut message.encoding);
         }
-        let bytes = self.messages.iter().fold(0, |sum: usize, message| sum.saturating_add(size(message)));
-        limits.check_size(bytes)?;
+        let load = Load::of(&self.messages);
+        limits.check_size(load.bytes)?;
         check_ids(&self.messages)?;
         for message in &mut self.messages {
             stamp(message, identity)?;
         }
-        Ok(Load { messages: self.messages.len(), bytes })
+        Ok(load)
     }
+}
+
+/// What became of a publish.
+pub(crate) struct Published {
+    /// The serials of its messages, in order.
+    pub(crate) serials: Vec<Option<MessageSerial>>,
+    /// Where they are if all of them are new.
+    pub(crate) fresh_at: Option<Position>,
 }
 
 /// What a channel made of a publish.
@@ -59,14 +67,17 @@ pub(crate) struct Accepted {
 /// A MESSAGE frame that is to be delivered.
 pub(crate) struct Delivery {
     pub(crate) position: Position,
-    pub(crate) frame: Arc<SharedFrame>,
+    pub(crate) frame: Arc<KeptFrame>,
+    /// The ids that clients gave its messages.
+    pub(crate) ids: Vec<(OwnId, MessageSerial)>,
+    /// What it counts towards rates.
+    pub(crate) load: Load,
 }
 
-impl Delivery {
-    /// What it counts towards rates.
-    pub(crate) fn load(&self) -> Load {
-        let messages = &self.frame.frame().messages;
-        Load { messages: messages.len(), bytes: messages.iter().map(size).fold(0, usize::saturating_add) }
+impl Load {
+    /// What these messages count.
+    pub(crate) fn of(messages: &[Message]) -> Self {
+        Self { messages: messages.len(), bytes: messages.iter().map(size).fold(0, usize::saturating_add) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which channels there are: they come into being here, share one budget of bytes, and are dropped here.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeSet, HashMap, hash_map::Entry},
     ops::Bound,
     sync::Arc,
@@ -12,6 +13,7 @@ use web_time::Instant;
 use super::{budget::ReplayBudget, key::ChannelKey, state::HubChannel};
 use crate::{
     auth::AppId,
+    budget::MemoryBudget,
     hub::{
         config::HubStats,
         timer::{HubTimer, Timers},
@@ -27,13 +29,21 @@ const PERSISTED: &str = "persisted:";
 /// How long they keep them: longer than a test suite takes, and as on Ably's free plan.
 const PERSISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Histories that are dropped at once when memory is short.
+const LARGEST: usize = 16;
+
+/// What a new channel may need of the memory, about, in bytes.
+const NEW_CHANNEL_BYTES: usize = 16 * 1024;
+
 /// All channels in memory.
 #[derive(Debug)]
 pub(crate) struct ChannelRegistry {
     by_key: HashMap<ChannelKey, HubChannel>,
     /// The keys of all of them, for lists.
     in_order: BTreeSet<ChannelKey>,
-    budget: ReplayBudget,
+    replay: ReplayBudget,
+    /// The account to which everything is charged.
+    budget: MemoryBudget,
     /// Channels that come into being.
     created: RateMeter,
     limits: Arc<Limits>,
@@ -43,11 +53,12 @@ pub(crate) struct ChannelRegistry {
 
 impl ChannelRegistry {
     /// No channels.
-    pub(crate) fn new(limits: Arc<Limits>, is_sandbox: bool) -> Self {
-        let budget = ReplayBudget::new(limits.replay_bytes_total);
+    pub(crate) fn new(limits: Arc<Limits>, budget: MemoryBudget, is_sandbox: bool) -> Self {
+        let replay = ReplayBudget::new(limits.replay_bytes_total);
         Self {
             by_key: HashMap::new(),
             in_order: BTreeSet::new(),
+            replay,
             budget,
             created: RateMeter::default(),
             limits,
@@ -57,7 +68,7 @@ impl ChannelRegistry {
 
     /// Takes other limits.
     pub(crate) fn set_limits(&mut self, limits: Arc<Limits>) {
-        self.budget.set_total(limits.replay_bytes_total);
+        self.replay.set_total(limits.replay_bytes_total);
         self.limits = limits;
     }
 
@@ -92,7 +103,7 @@ impl ChannelRegistry {
         stats.channels = self.by_key.len();
         stats.members = self.by_key.values().map(|channel| channel.members.len()).sum();
         stats.messages = self.by_key.values().map(|channel| channel.log.messages()).sum();
-        stats.message_bytes = self.budget.used();
+        stats.message_bytes = self.replay.used();
     }
 
     /// The channel, which comes into being when it is first used.
@@ -110,6 +121,7 @@ impl ChannelRegistry {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
                 self.limits.check_channels(channels)?;
+                self.budget.check(NEW_CHANNEL_BYTES)?;
                 if !self.created.has_capacity(1, self.limits.new_channel_rate, moment.now) {
                     let why = "more channels come into being a second than may; attach a little later";
                     return Err(ErrorInfo::new(ErrorCode::RATE_EXCEEDED, 429, why));
@@ -120,7 +132,8 @@ impl ChannelRegistry {
                 self.in_order.insert(key.clone());
                 let is_persisted = self.is_sandbox && key.name.as_str().starts_with(PERSISTED);
                 let keep = if is_persisted { PERSISTED_FOR } else { self.limits.replay_window };
-                Ok(entry.insert(HubChannel::new(key.name.clone(), keep, self.limits.resume_window, moment)))
+                let name = key.name.clone();
+                Ok(entry.insert(HubChannel::new(name, keep, self.limits.resume_window, &self.budget, moment)))
             }
         }
     }
@@ -137,7 +150,7 @@ impl ChannelRegistry {
         let Some(channel) = self.by_key.get_mut(key) else { return };
         let before = channel.kept_bytes();
         change(channel);
-        self.budget.fit(channel, before, channels);
+        self.replay.fit(channel, before, channels);
         self.touch(key, now, timers);
     }
 
@@ -154,7 +167,7 @@ impl ChannelRegistry {
         let Some(channel) = self.by_key.get_mut(&key) else { return };
         let before = channel.kept_bytes();
         let again = channel.trim(&self.limits, now);
-        self.budget.release(before.saturating_sub(channel.kept_bytes()));
+        self.replay.release(before.saturating_sub(channel.kept_bytes()));
         if channel.is_idle(&self.limits, now) {
             self.by_key.remove(&key);
             self.in_order.remove(&key);
@@ -163,12 +176,34 @@ impl ChannelRegistry {
         }
     }
 
+    /// Drops the histories of the channels that keep most, until about `bytes` are dropped. Returns how many that were.
+    pub(crate) fn shed(&mut self, bytes: usize) -> usize {
+        let mut largest: Vec<(usize, &mut HubChannel)> =
+            self.by_key.values_mut().map(|channel| (channel.kept_bytes(), channel)).collect();
+        // Few of them hold most of it, and finding these costs less than sorting all.
+        if largest.len() > LARGEST {
+            largest.select_nth_unstable_by_key(LARGEST, |(kept, _)| Reverse(*kept));
+            largest.truncate(LARGEST);
+        }
+        largest.sort_unstable_by_key(|(kept, _)| Reverse(*kept));
+        let mut shed = 0_usize;
+        for (kept, channel) in largest {
+            if shed >= bytes {
+                break;
+            }
+            channel.shrink_to(0);
+            shed += kept;
+        }
+        self.replay.release(shed);
+        shed
+    }
+
     /// Drops all channels of an app.
     pub(crate) fn remove_app(&mut self, app: &AppId, timers: &mut Timers) {
         let keys: Vec<ChannelKey> = self.by_key.keys().filter(|key| key.app == *app).cloned().collect();
         for key in keys {
             if let Some(channel) = self.by_key.remove(&key) {
-                self.budget.release(channel.kept_bytes());
+                self.replay.release(channel.kept_bytes());
             }
             self.in_order.remove(&key);
             timers.stop(&HubTimer::TrimChannel(key));
@@ -179,32 +214,35 @@ impl ChannelRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ApiKey;
+    use crate::{ApiKey, hub::channel::kept_presence::KeptPresence};
     use rooms_protocol::{PresenceMessage, Timestamp};
 
     fn key(name: &str) -> ChannelKey {
         ChannelKey { app: ApiKey::development().app().clone(), name: name.into() }
     }
 
+    fn budget() -> MemoryBudget {
+        MemoryBudget::new(1 << 30)
+    }
+
     fn keep_one(registry: &mut ChannelRegistry, name: &str, moment: Moment, timers: &mut Timers) {
         let limits = Limits::default();
         registry.open(&key(name), moment, timers).unwrap();
-        registry.change(&key(name), moment.now, timers, |channel| {
-            channel.keep_presence(&[PresenceMessage::default()], moment.now, &limits);
-        });
+        let message = Arc::new(KeptPresence::new(PresenceMessage::default(), &budget()));
+        registry.change(&key(name), moment.now, timers, |channel| channel.keep_presence(&[message], moment, &limits));
     }
 
     #[test]
     fn channels_keep_no_more_than_their_shares_of_the_budget() {
         let moment = Moment { now: Instant::now(), wall: Timestamp(0) };
         let mut timers = Timers::default();
-        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), false);
+        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), budget(), false);
         keep_one(&mut registry, "a", moment, &mut timers);
         let one = registry.get(&key("a")).unwrap().kept_bytes();
         assert!(one > 0);
 
         let limits = Limits { replay_bytes_total: 2 * one, ..Limits::default() };
-        let mut registry = ChannelRegistry::new(Arc::new(limits), false);
+        let mut registry = ChannelRegistry::new(Arc::new(limits), budget(), false);
         for name in ["a", "a", "b"] {
             keep_one(&mut registry, name, moment, &mut timers);
         }
@@ -223,12 +261,30 @@ mod tests {
     fn a_channel_that_nobody_uses_is_dropped_one_replay_window_later() {
         let moment = Moment { now: Instant::now(), wall: Timestamp(0) };
         let mut timers = Timers::default();
-        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), false);
+        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), budget(), false);
         registry.open(&key("a"), moment, &mut timers).unwrap();
         let at = timers.next().unwrap();
         assert_eq!(at, moment.now + Limits::default().replay_window);
         assert_eq!(timers.pop_due(at), Some(HubTimer::TrimChannel(key("a"))));
         registry.trim(key("a"), at, &mut timers);
         assert!(registry.get(&key("a")).is_none() && timers.next().is_none());
+    }
+
+    #[test]
+    fn the_largest_histories_are_dropped_first_when_memory_is_short() {
+        let moment = Moment { now: Instant::now(), wall: Timestamp(0) };
+        let mut timers = Timers::default();
+        let mut registry = ChannelRegistry::new(Arc::new(Limits::default()), budget(), false);
+        for name in ["a", "b", "b", "b", "c", "c"] {
+            keep_one(&mut registry, name, moment, &mut timers);
+        }
+        let kept = |registry: &ChannelRegistry, name| registry.get(&key(name)).unwrap().kept_bytes();
+        let one = kept(&registry, "a");
+        assert_eq!(registry.shed(one), 3 * one);
+        assert_eq!(["a", "b", "c"].map(|name| kept(&registry, name)), [one, 0, 2 * one]);
+        assert_eq!(registry.shed(usize::MAX), 3 * one);
+        let mut stats = HubStats::default();
+        registry.add_stats(&mut stats);
+        assert_eq!((stats.channels, stats.message_bytes), (3, 0));
     }
 }

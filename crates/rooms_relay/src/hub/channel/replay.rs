@@ -12,31 +12,54 @@ use std::{
 use web_time::Instant;
 
 use crate::{
-    SharedFrame,
-    hub::channel::{attach_request::Rewind, serial::Position},
+    budget::{Charge, MemoryBudget, Purpose},
+    hub::{
+        channel::{attach_request::Rewind, serial::Position},
+        kept_frame::{KeptFrame, KeptFrames},
+    },
     limits::MAX_REWIND,
 };
 use rooms_protocol::{ClientId, ConnectionId, Message, MessageSerial};
 
-/// What a kept frame needs besides its contents, about, in bytes.
-const FRAME_OVERHEAD: usize = 512;
+/// What an entry takes besides its frame, about, in bytes.
+const ENTRY_BYTES: usize = 2 * size_of::<Entry>();
 
-/// How often a kept frame's contents are in memory: as fields, as JSON and as MessagePack.
-const COPIES: usize = 3;
+/// What an id takes besides its text, about, in bytes: its place in the table and the serial of its message.
+const ID_BYTES: usize = 256;
+
+/// The id that a publisher gave a message. Nobody can use up another's ids.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnId {
+    publisher: Publisher,
+    id: String,
+}
+
+impl OwnId {
+    /// The id of a message that came over `connection`. `None` where its publisher gave none.
+    pub(crate) fn of(message: &Message, connection: Option<&ConnectionId>) -> Option<Self> {
+        Some(Self { id: message.id.clone()?, publisher: Publisher::of(message, connection) })
+    }
+
+    fn held_bytes(&self) -> usize {
+        ID_BYTES + self.id.len()
+    }
+}
 
 /// The kept frames of one channel.
 #[derive(Debug)]
 pub(crate) struct ReplayLog {
     entries: VecDeque<Entry>,
-    /// The serials of kept messages that have an id of the client's own, by their publisher: nobody can use up another's ids.
-    ids: HashMap<(Publisher, String), MessageSerial>,
+    /// The serials of kept messages that have an id of the client's own.
+    ids: HashMap<Arc<OwnId>, MessageSerial>,
     bytes: usize,
+    /// For the entries and ids. The frames have their own.
+    charge: Charge,
     /// The newest position up to which frames may be missing here.
     floor: Position,
 }
 
 /// Whose an id is: the client's, or else the connection's. Over HTTP there may be neither, for somebody with a key.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Publisher {
     Client(ClientId),
     Connection(ConnectionId),
@@ -55,39 +78,50 @@ struct Entry {
     position: Position,
     at: Instant,
     bytes: usize,
-    frame: Arc<SharedFrame>,
+    frame: Arc<KeptFrame>,
+    ids: Box<[Arc<OwnId>]>,
 }
 
 /// Frames of the past, and the position just before them.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     pub(crate) start: Position,
-    pub(crate) frames: Vec<Arc<SharedFrame>>,
+    pub(crate) frames: KeptFrames,
 }
 
 impl ReplayLog {
-    /// An empty log of a channel that begins at `floor`.
-    pub(crate) fn new(floor: Position) -> Self {
-        Self { entries: VecDeque::new(), ids: HashMap::new(), bytes: 0, floor }
+    /// An empty log of a channel that begins at `floor`. What it keeps is charged to `budget`.
+    pub(crate) fn new(floor: Position, budget: &MemoryBudget) -> Self {
+        let charge = budget.charge(Purpose::Messages, 0);
+        Self { entries: VecDeque::new(), ids: HashMap::new(), bytes: 0, charge, floor }
     }
 
-    /// Keeps a frame that was just published. Its position is later than those before.
-    pub(crate) fn push(&mut self, position: Position, frame: Arc<SharedFrame>, now: Instant) {
-        let messages = &frame.frame().messages;
-        let bytes = FRAME_OVERHEAD.saturating_add(frame.size().saturating_mul(COPIES));
-        for message in messages {
-            if let (Some(id), Some(serial)) = (&message.id, &message.serial) {
-                let publisher = Publisher::of(message, frame.frame().connection_id.as_ref());
-                self.ids.insert((publisher, id.clone()), serial.clone());
-            }
-        }
+    /// Keeps a frame that was just published, with the ids that clients gave its messages. Its position is later than those
+    /// before.
+    pub(crate) fn push(
+        &mut self,
+        position: Position,
+        frame: Arc<KeptFrame>,
+        ids: Vec<(OwnId, MessageSerial)>,
+        now: Instant,
+    ) {
+        let own = ENTRY_BYTES + ids.iter().map(|(id, _)| id.held_bytes()).sum::<usize>();
+        // It is kept in one form more when somebody reads it in MessagePack.
+        let bytes = own.saturating_add(frame.held_bytes()).saturating_add(frame.len());
+        let ids = ids.into_iter().map(|(id, serial)| {
+            let id = Arc::new(id);
+            self.ids.insert(Arc::clone(&id), serial);
+            id
+        });
+        let ids = ids.collect();
+        self.charge.grow(own);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.entries.push_back(Entry { position, at: now, bytes, frame });
+        self.entries.push_back(Entry { position, at: now, bytes, frame, ids });
     }
 
-    /// The serial of the kept message that has the same publisher and id as this one, which came over `connection`.
-    pub(crate) fn serial_of(&self, message: &Message, connection: Option<&ConnectionId>) -> Option<&MessageSerial> {
-        self.ids.get(&(Publisher::of(message, connection), message.id.clone()?))
+    /// The serial of the kept message that a client gave the id `id`.
+    pub(crate) fn serial_of(&self, id: &OwnId) -> Option<&MessageSerial> {
+        self.ids.get(id)
     }
 
     /// Drops frames that are older than `window`.
@@ -108,11 +142,15 @@ impl ReplayLog {
         let Some(entry) = self.entries.pop_front() else { return };
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         self.floor = entry.position;
-        let frame = entry.frame.frame();
-        for message in &frame.messages {
-            if let Some(id) = &message.id {
-                self.ids.remove(&(Publisher::of(message, frame.connection_id.as_ref()), id.clone()));
-            }
+        let own = ENTRY_BYTES + entry.ids.iter().map(|id| id.held_bytes()).sum::<usize>();
+        self.charge.set(self.charge.bytes().saturating_sub(own));
+        for id in &entry.ids {
+            self.ids.remove(id);
+        }
+        if self.entries.is_empty() {
+            // A log that was large gives its places back.
+            self.entries = VecDeque::new();
+            self.ids = HashMap::new();
         }
     }
 
@@ -129,7 +167,7 @@ impl ReplayLog {
     }
 
     /// The latest messages, as a new attachment asks for.
-    pub(crate) fn rewind(&self, rewind: Rewind, now: Instant) -> Backlog {
+    pub(crate) fn rewind(&self, rewind: Rewind, budget: &MemoryBudget, now: Instant) -> Backlog {
         let (most, span) = match rewind {
             Rewind::Messages(count) => (count, Duration::MAX),
             Rewind::Span(span) => (MAX_REWIND, span),
@@ -141,10 +179,10 @@ impl ReplayLog {
                 break;
             }
             first = index;
-            let count = entry.frame.frame().messages.len();
+            let count = entry.frame.messages();
             if count > left {
                 let mut frames = self.frames_from(index);
-                frames[0] = Arc::new(last_messages(&entry.frame, left));
+                frames[0] = Arc::new(last_messages(&entry.frame, left, budget));
                 return Backlog { start: self.position_before(index), frames };
             }
             left -= count;
@@ -153,11 +191,11 @@ impl ReplayLog {
     }
 
     /// The kept frames with their positions, oldest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &SharedFrame)> {
-        self.entries.iter().map(|entry| (entry.position, &*entry.frame))
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &Arc<KeptFrame>)> {
+        self.entries.iter().map(|entry| (entry.position, &entry.frame))
     }
 
-    fn frames_from(&self, index: usize) -> Vec<Arc<SharedFrame>> {
+    fn frames_from(&self, index: usize) -> KeptFrames {
         self.entries.range(index.min(self.entries.len())..).map(|entry| Arc::clone(&entry.frame)).collect()
     }
 
@@ -173,7 +211,7 @@ impl ReplayLog {
 
     /// Messages that are kept.
     pub(crate) fn messages(&self) -> usize {
-        self.entries.iter().map(|entry| entry.frame.frame().messages.len()).sum()
+        self.entries.iter().map(|entry| entry.frame.messages()).sum()
     }
 
     /// Bytes that are kept, about.
@@ -183,11 +221,11 @@ impl ReplayLog {
 }
 
 /// The frame with its last `count` messages alone. They keep the ids that they had by their index.
-fn last_messages(frame: &SharedFrame, count: usize) -> SharedFrame {
-    let mut frame = frame.frame().clone();
+fn last_messages(frame: &KeptFrame, count: usize, budget: &MemoryBudget) -> KeptFrame {
+    let mut frame = frame.frame();
     frame.inherit();
     frame.messages.drain(..frame.messages.len().saturating_sub(count));
-    frame.into()
+    KeptFrame::new(frame, budget)
 }
 
 #[cfg(test)]
@@ -196,6 +234,7 @@ mod tests {
     use rooms_protocol::{Action, Frame, Timestamp};
 
     struct Fixture {
+        budget: MemoryBudget,
         log: ReplayLog,
         position: Position,
         now: Instant,
@@ -204,7 +243,8 @@ mod tests {
     impl Fixture {
         fn new() -> Self {
             let position = Position::at(Timestamp(1000));
-            Self { log: ReplayLog::new(position), position, now: Instant::now() }
+            let budget = MemoryBudget::new(1_000_000);
+            Self { log: ReplayLog::new(position, &budget), budget, position, now: Instant::now() }
         }
 
         fn after(&self, start: Position) -> Option<Backlog> {
@@ -216,15 +256,15 @@ mod tests {
             let mut frame = Frame::for_channel(Action::Message, "c".into());
             frame.id = Some("conn:0".to_owned());
             frame.messages = names.iter().map(|name| Message::new(*name, "x")).collect();
-            self.log.push(self.position, Arc::new(frame.into()), self.now);
+            self.log.push(self.position, Arc::new(KeptFrame::new(frame, &self.budget)), Vec::new(), self.now);
             self.now += Duration::from_secs(1);
             self.position
         }
     }
 
-    fn names(backlog: &Backlog) -> Vec<&str> {
-        let messages = backlog.frames.iter().flat_map(|frame| &frame.frame().messages);
-        messages.filter_map(|message| message.name.as_deref()).collect()
+    fn names(backlog: &Backlog) -> Vec<String> {
+        let messages = backlog.frames.iter().flat_map(|frame| frame.frame().messages);
+        messages.filter_map(|message| message.name).collect()
     }
 
     #[test]
@@ -278,14 +318,17 @@ mod tests {
         frame.messages =
             vec![Message { id: Some("own".to_owned()), serial: Some("s".into()), ..Message::new("a", "x") }];
         let position = fixture.position.next(Timestamp(0));
-        fixture.log.push(position, Arc::new(frame.into()), fixture.now);
-        let own = Message { id: Some("own".to_owned()), ..Message::default() };
-        assert_eq!(fixture.log.serial_of(&own, None), Some(&"s".into()));
-        assert_eq!(fixture.log.serial_of(&own, Some(&"conn".into())), None, "somebody else's");
-        let of_ada = Message { client_id: Some("ada".into()), ..own.clone() };
-        assert_eq!(fixture.log.serial_of(&of_ada, None), None);
+        let own = OwnId::of(&frame.messages[0], None).unwrap();
+        let kept = Arc::new(KeptFrame::new(frame, &fixture.budget));
+        fixture.log.push(position, kept, vec![(own.clone(), "s".into())], fixture.now);
+        assert_eq!(fixture.log.serial_of(&own), Some(&"s".into()));
+        let message = Message { id: Some("own".to_owned()), ..Message::default() };
+        let of_ada = Message { client_id: Some("ada".into()), ..message.clone() };
+        for others in [OwnId::of(&message, Some(&"conn".into())), OwnId::of(&of_ada, None)] {
+            assert_eq!(fixture.log.serial_of(&others.unwrap()), None, "somebody else's");
+        }
         fixture.log.shrink_to(0, 0);
-        assert_eq!(fixture.log.serial_of(&own, None), None);
+        assert_eq!((fixture.log.serial_of(&own), fixture.budget.used()), (None, 0));
         assert!(fixture.log.ids.is_empty());
     }
 
@@ -295,12 +338,13 @@ mod tests {
         let first = fixture.publish(&["a"]);
         fixture.publish(&["b", "c", "d"]);
         fixture.publish(&["e"]);
-        let backlog = fixture.log.rewind(Rewind::Messages(3), fixture.now);
+        let rewind = |count| fixture.log.rewind(Rewind::Messages(count), &fixture.budget, fixture.now);
+        let backlog = rewind(3);
         assert_eq!(names(&backlog), ["c", "d", "e"]);
         assert_eq!(backlog.frames[0].frame().messages[0].id.as_deref(), Some("conn:0:1"));
         assert_eq!(backlog.start, first);
-        assert!(fixture.log.rewind(Rewind::Messages(0), fixture.now).frames.is_empty());
-        assert_eq!(fixture.log.rewind(Rewind::Messages(99), fixture.now).frames.len(), 3);
+        assert!(rewind(0).frames.is_empty());
+        assert_eq!(rewind(99).frames.len(), 3);
     }
 
     #[test]
@@ -309,6 +353,7 @@ mod tests {
         for name in ["a", "b", "c"] {
             fixture.publish(&[name]);
         }
-        assert_eq!(names(&fixture.log.rewind(Rewind::Span(Duration::from_secs(2)), fixture.now)), ["b", "c"]);
+        let rewind = Rewind::Span(Duration::from_secs(2));
+        assert_eq!(names(&fixture.log.rewind(rewind, &fixture.budget, fixture.now)), ["b", "c"]);
     }
 }

@@ -11,24 +11,29 @@ use super::{
     attach_request::AttachOptions,
     deliver::fan_out,
     history::PresenceLog,
+    kept_presence::KeptPresence,
     members::Members,
     presence::PresenceUpdate,
-    publish::{Accepted, Delivery, Publish},
-    replay::{Backlog, ReplayLog},
+    publish::{Accepted, Delivery, Load, Publish},
+    replay::{Backlog, OwnId, ReplayLog},
     serial::Position,
 };
 use crate::{
+    budget::{Charge, MemoryBudget, Purpose},
     hub::{
+        kept_frame::{KeptFrame, KeptFrames},
         output::{LinkId, Outputs},
-        shared_frame::SharedFrame,
     },
-    limits::{Limits, RateMeter, check_members},
+    limits::{Limits, RateMeter, check_members, check_own_members},
     moment::Moment,
 };
 use rooms_protocol::{
     Action, ChannelName, ChannelSerial, ClientId, ConnectionId, ErrorInfo, Flags, Frame, Message, MessageSerial,
-    PresenceAction, PresenceMessage, Timestamp,
+    PresenceAction, Timestamp,
 };
+
+/// What a channel takes in memory beside what it keeps, about, in bytes: itself, its places in tables, and its timer.
+const CHANNEL_BYTES: usize = 2 * 1024;
 
 /// Where a new attachment starts in the channel's stream.
 #[derive(Debug)]
@@ -38,7 +43,7 @@ pub(crate) struct AttachStart {
     /// RESUMED and HAS_BACKLOG, as they apply.
     pub(crate) flags: Flags,
     /// Frames from before, which are sent after ATTACHED.
-    pub(crate) frames: Vec<Arc<SharedFrame>>,
+    pub(crate) frames: KeptFrames,
     /// Whether messages are missing since the position that the client named.
     pub(crate) continuity_lost: bool,
 }
@@ -64,16 +69,26 @@ pub(crate) struct HubChannel {
     head: Position,
     /// When it was last used. The hub drops an idle channel one replay window later.
     touched: Instant,
+    /// For the channel itself.
+    _charge: Charge,
 }
 
 impl HubChannel {
     /// A new channel, which keeps its messages for `keep`, and resumes for clients that were away no longer than `resume`.
-    pub(crate) fn new(name: ChannelName, keep: Duration, resume: Duration, moment: Moment) -> Self {
+    pub(crate) fn new(
+        name: ChannelName,
+        keep: Duration,
+        resume: Duration,
+        budget: &MemoryBudget,
+        moment: Moment,
+    ) -> Self {
         let head = Position::at(moment.wall);
+        // Several tables have its name.
+        let charge = budget.charge(Purpose::Tables, CHANNEL_BYTES + 4 * name.as_str().len());
         Self {
             attachments: Attachments::default(),
             members: Members::default(),
-            log: ReplayLog::new(head),
+            log: ReplayLog::new(head, budget),
             presence_log: PresenceLog::default(),
             rate: RateMeter::default(),
             bandwidth: RateMeter::default(),
@@ -82,6 +97,7 @@ impl HubChannel {
             resume,
             head,
             touched: moment.now,
+            _charge: charge,
         }
     }
 
@@ -102,13 +118,14 @@ impl HubChannel {
         options: &AttachOptions,
         attachment: &Attachment,
         node: &str,
+        budget: &MemoryBudget,
         now: Instant,
     ) -> AttachStart {
         let backlog = match (named, options.rewind) {
             (Some(serial), _) => Position::parse(serial, node)
                 .filter(|named| *named <= self.head)
                 .and_then(|named| self.log.after(named, self.resume, now)),
-            (None, Some(rewind)) => Some(self.log.rewind(rewind, now)),
+            (None, Some(rewind)) => Some(self.log.rewind(rewind, budget, now)),
             (None, None) => None,
         };
         let continuity_lost = named.is_some() && backlog.is_none();
@@ -116,7 +133,7 @@ impl HubChannel {
         flags.set(Flags::RESUMED, named.is_some() && !continuity_lost);
         let Backlog { start: position, mut frames } =
             backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
-        frames.retain(|frame| attachment.wants_messages_of(frame.frame().connection_id.as_ref()));
+        frames.retain(|frame| attachment.wants_messages_of(frame.publisher()));
         flags.set(Flags::HAS_BACKLOG, !frames.is_empty());
         AttachStart { position, flags, frames, continuity_lost }
     }
@@ -132,7 +149,8 @@ impl HubChannel {
         self.head
     }
 
-    /// Puts messages on the channel, all of them or none, except those that it has already. `node` is the relay's own id.
+    /// Puts messages on the channel, all of them or none, except those that it has already. `node` is the relay's own id. What it
+    /// keeps is charged to `budget`.
     ///
     /// # Errors
     /// 40009 for too large a frame.
@@ -141,6 +159,7 @@ impl HubChannel {
         publish: Publish,
         node: &str,
         limits: &Limits,
+        budget: &MemoryBudget,
         wall: Timestamp,
     ) -> Result<Accepted, ErrorInfo> {
         let Publish { key, base, publisher, mut messages } = publish;
@@ -155,6 +174,7 @@ impl HubChannel {
             message.serial = Some(serial.clone());
             *vacant = Some(serial);
         }
+        let (load, ids) = (Load::of(&messages), own_ids(&messages, publisher.as_ref()));
         let frame = Frame {
             id: Some(base),
             channel_serial: Some(position.channel_serial(node)),
@@ -163,10 +183,10 @@ impl HubChannel {
             timestamp: Some(wall),
             ..Frame::for_channel(Action::Message, key.name)
         };
-        let frame = Arc::new(SharedFrame::from(frame));
+        let frame = Arc::new(KeptFrame::new(frame, budget));
         // Ids, serials and escapes can make a small publish a large frame.
-        limits.check_frame(frame.size())?;
-        Ok(Accepted { serials, delivery: Some(Delivery { position, frame }) })
+        limits.check_frame(frame.len())?;
+        Ok(Accepted { serials, delivery: Some(Delivery { position, frame, ids, load }) })
     }
 
     /// Takes out the messages that the channel has already, by their publisher and the id that it gave.
@@ -179,7 +199,7 @@ impl HubChannel {
     ) -> Vec<Option<MessageSerial>> {
         let mut serials = Vec::with_capacity(messages.len());
         messages.retain(|message| {
-            let earlier = self.log.serial_of(message, publisher).cloned();
+            let earlier = OwnId::of(message, publisher).and_then(|id| self.log.serial_of(&id)).cloned();
             serials.push(earlier);
             serials.last().is_some_and(Option::is_none)
         });
@@ -189,33 +209,34 @@ impl HubChannel {
     /// Applies presence messages, all of them or none. Returns those that are to be sent.
     ///
     /// # Errors
-    /// 91003 for too many members.
+    /// 91003 for too many members of the channel or of the connection.
     pub(crate) fn update_members(
         &mut self,
         update: PresenceUpdate,
+        budget: &MemoryBudget,
         wall: Timestamp,
-    ) -> Result<Vec<PresenceMessage>, ErrorInfo> {
-        let PresenceUpdate { owner, serial, messages, max_members, .. } = update;
+    ) -> Result<Vec<Arc<KeptPresence>>, ErrorInfo> {
+        let PresenceUpdate { owner, serial, messages, max_members, max_own, .. } = update;
         let is_new = |client: &&ClientId| self.members.get(&owner, client).is_none();
         let entering = messages.iter().filter(|message| message.action != PresenceAction::Leave);
         let newcomers: BTreeSet<&ClientId> =
             entering.filter_map(|message| message.client_id.as_ref()).filter(is_new).collect();
         if !newcomers.is_empty() {
             check_members(self.members.len() + newcomers.len(), max_members)?;
+            check_own_members(self.members.count_of(&owner) + newcomers.len(), max_own)?;
         }
         let mut changes = Vec::with_capacity(messages.len());
         for (index, mut message) in messages.into_iter().enumerate() {
             let known = message.client_id.as_ref().and_then(|client| self.members.get(&owner, client));
             let is_reentry = message.action == PresenceAction::Enter
-                && message.id.is_some()
-                && known.is_some_and(|known| known.id == message.id);
+                && message.id.as_deref().is_some_and(|id| known.is_some_and(|known| known.has_id(id)));
             if is_reentry {
                 continue;
             }
             message.id = Some(format!("{owner}:{}:{index}", serial.0));
             message.connection_id = Some(owner.clone());
             message.timestamp = Some(wall);
-            changes.extend(self.members.apply(message));
+            changes.extend(self.members.apply(message, budget));
         }
         Ok(changes)
     }
@@ -223,26 +244,26 @@ impl HubChannel {
     /// Sends a MESSAGE frame to all subscribers that have capacity for it, and keeps it for clients that come back.
     pub(crate) fn publish(
         &mut self,
-        position: Position,
-        frame: Arc<SharedFrame>,
+        delivery: Delivery,
         now: Instant,
         limits: &Limits,
         out: &mut Outputs,
         mut has_capacity: impl FnMut(LinkId, &ChannelName) -> bool,
     ) {
-        let publisher = frame.frame().connection_id.as_ref();
+        let Delivery { position, frame, ids, .. } = delivery;
         let receivers = self.attachments.iter().filter_map(|(link, name, attachment)| {
-            (attachment.wants_messages_of(publisher) && has_capacity(link, name)).then_some((link, name))
+            let is_wanted = attachment.wants_messages_of(frame.publisher()) && has_capacity(link, name);
+            is_wanted.then_some((link, name))
         });
         fan_out(&self.name, &frame, receivers, out);
-        self.log.push(position, frame, now);
+        self.log.push(position, frame, ids, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);
     }
 
     /// Keeps presence messages for those who ask for the history later.
-    pub(crate) fn keep_presence(&mut self, messages: &[PresenceMessage], now: Instant, limits: &Limits) {
+    pub(crate) fn keep_presence(&mut self, messages: &[Arc<KeptPresence>], moment: Moment, limits: &Limits) {
         for message in messages {
-            self.presence_log.push(message.clone(), now);
+            self.presence_log.push(Arc::clone(message), moment);
         }
         self.presence_log.shrink_to(limits.replay_frames, limits.replay_bytes);
     }
@@ -259,12 +280,11 @@ impl HubChannel {
     }
 
     /// Sends a PRESENCE frame about members of `owner` to all who subscribe to presence, and to the owner in any case.
-    pub(crate) fn send_presence(&self, owner: &ConnectionId, frame: Frame, out: &mut Outputs) {
-        let frame = Arc::new(SharedFrame::from(frame));
+    pub(crate) fn send_presence(&self, owner: &ConnectionId, frame: &Arc<KeptFrame>, out: &mut Outputs) {
         let receivers = self.attachments.iter().filter(|(_, _, attachment)| {
             attachment.modes.contains(Flags::PRESENCE_SUBSCRIBE) || attachment.connection == *owner
         });
-        fan_out(&self.name, &frame, receivers.map(|(link, name, _)| (link, name)), out);
+        fan_out(&self.name, frame, receivers.map(|(link, name, _)| (link, name)), out);
     }
 
     /// How many use it, and for what.
@@ -293,4 +313,9 @@ impl HubChannel {
     fn is_unused(&self) -> bool {
         self.attachments.is_empty() && self.members.is_empty()
     }
+}
+
+/// The ids that clients gave messages, with the serials that these got.
+fn own_ids(messages: &[Message], publisher: Option<&ConnectionId>) -> Vec<(OwnId, MessageSerial)> {
+    messages.iter().filter_map(|message| Some((OwnId::of(message, publisher)?, message.serial.clone()?))).collect()
 }

@@ -1,15 +1,13 @@
 //! What the hub knows about a connection, which outlives the links that carry it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::Rng;
 use subtle::ConstantTimeEq;
 
 use crate::{
     LinkId, Principal,
+    budget::{Charge, MemoryBudget, Purpose},
     hub::{channel::key::ChannelKey, connection::ack_log::AckLog},
     limits::RateMeter,
     random::random_text,
@@ -25,6 +23,12 @@ const SECRET_BYTES: usize = 16;
 /// Separates the id and the secret of a connection key. Neither contains it.
 const KEY_SEPARATOR: char = '!';
 
+/// What a connection takes in memory beside what it has, about, in bytes: itself, its link, its places in tables, and its timers.
+const CONNECTION_BYTES: usize = 4 * 1024;
+
+/// What an attachment, or members on a channel, take beside their names, about, in bytes.
+const PLACE_BYTES: usize = 1024;
+
 /// The secret part of a connection key.
 pub(crate) type Secret = String;
 
@@ -38,8 +42,8 @@ pub(crate) struct HubConnection {
     pub(crate) acks: AckLog,
     /// The channels that its link is attached to, by the name that the client uses.
     pub(crate) attached: BTreeMap<ChannelName, ChannelKey>,
-    /// The channels on which it has members.
-    pub(crate) present_on: BTreeSet<ChannelKey>,
+    /// The channels on which it has members, and how many.
+    pub(crate) present_on: BTreeMap<ChannelKey, usize>,
     /// How long its members stay after an abrupt drop.
     pub(crate) remain_present_for: Duration,
     /// The messages that it publishes.
@@ -48,26 +52,40 @@ pub(crate) struct HubConnection {
     /// The secret before, with which the client resumed. It is valid until the client shows that it knows the new one: the
     /// CONNECTED that carried the new one may be lost.
     previous: Option<Secret>,
+    charge: Charge,
 }
 
 impl HubConnection {
-    pub(crate) fn new(principal: Principal, secret: Secret) -> Self {
+    pub(crate) fn new(principal: Principal, secret: Secret, budget: &MemoryBudget) -> Self {
         Self {
             principal,
             link: None,
             acks: AckLog::default(),
             attached: BTreeMap::new(),
-            present_on: BTreeSet::new(),
+            present_on: BTreeMap::new(),
             remain_present_for: Duration::ZERO,
             rate: RateMeter::default(),
             secret,
             previous: None,
+            charge: budget.charge(Purpose::Tables, CONNECTION_BYTES),
         }
     }
 
     /// Whether its client attached, entered or published anything over its link, so that something is lost with it.
     pub(crate) fn is_used(&self) -> bool {
         !self.attached.is_empty() || !self.present_on.is_empty() || self.acks.is_begun()
+    }
+
+    /// Has the account follow what it has.
+    pub(crate) fn recharge(&self) {
+        let names = self.attached.keys().map(|name| 2 * name.as_str().len()).sum::<usize>();
+        let places = (self.attached.len() + self.present_on.len()) * PLACE_BYTES;
+        self.charge.set(CONNECTION_BYTES + names + places + self.acks.held_bytes());
+    }
+
+    /// Its members on all channels but one.
+    pub(crate) fn members_beside(&self, key: &ChannelKey) -> usize {
+        self.present_on.iter().filter(|(other, _)| *other != key).map(|(_, members)| members).sum()
     }
 
     /// The key that resumes it, whose id is `id`.
@@ -116,7 +134,8 @@ mod tests {
     use crate::{ApiKey, Identity};
 
     fn connection(secret: &str) -> HubConnection {
-        HubConnection::new(Principal::of_key(&ApiKey::development().into(), Identity::Any), secret.to_owned())
+        let principal = Principal::of_key(&ApiKey::development().into(), Identity::Any);
+        HubConnection::new(principal, secret.to_owned(), &MemoryBudget::new(1_000_000))
     }
 
     #[test]

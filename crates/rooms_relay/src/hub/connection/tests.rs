@@ -25,7 +25,7 @@ struct Fixture {
 impl Fixture {
     fn new(limits: Limits) -> Self {
         let moment = Moment { now: Instant::now(), wall: Timestamp(0) };
-        let connections = Connections::new("node".into(), Arc::new(limits));
+        let connections = Connections::new("node".into(), Arc::new(limits), MemoryBudget::new(1 << 30));
         Self { connections, random: ChaCha20Rng::from_seed([1; 32]), timers: Timers::default(), moment }
     }
 
@@ -58,7 +58,7 @@ fn a_connection_is_resumed_with_its_key_in_its_app_and_by_nobody_else() {
 fn without_a_link_a_connection_is_forgotten_later_and_its_members_leave_before() {
     let mut fixture = Fixture::new(Limits::default());
     let (id, now) = (fixture.begin(principal()), fixture.moment.now);
-    let verdict = PresenceVerdict { is_present: true, is_attached: true };
+    let verdict = PresenceVerdict { members: 1, is_attached: true };
     fixture.connections.note_presence(&id, &channel(), verdict, now, &mut fixture.timers);
     assert_eq!(fixture.timers.next(), None);
     fixture.connections.lose_link(&id, now, &mut fixture.timers);

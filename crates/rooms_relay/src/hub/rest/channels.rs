@@ -2,6 +2,8 @@
 //!
 //! Each answer is one page, of so many items or bytes that the hub's thread makes it in less than a millisecond.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     },
     limits::ANSWER_BYTES,
 };
-use rooms_protocol::{ClientId, ConnectionId, ErrorInfo, PresenceMessage};
+use rooms_protocol::{ClientId, ConnectionId, ErrorInfo};
 
 /// How often a list of channels compares a name with a pattern of the credentials before its page ends.
 const COMPARISONS: usize = 4_096;
@@ -36,7 +38,7 @@ pub(super) fn message_history(
         None => LogPage::empty(),
     };
     let links = query.paging.links("messages", page.next.as_deref());
-    Ok(Reply::page(Body::Messages(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
+    Ok(Reply::page(Body::Kept(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
 }
 
 /// `GET /channels/{name}/presence/history`.
@@ -54,7 +56,7 @@ pub(super) fn presence_history(
         None => LogPage::empty(),
     };
     let links = query.paging.links("history", page.next.as_deref());
-    Ok(Reply::page(Body::Presence(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
+    Ok(Reply::page(Body::KeptPresence(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
 }
 
 /// `GET /channels/{name}/presence`.
@@ -79,12 +81,12 @@ pub(super) fn members(call: &Call, channel: Option<&HubChannel>, budget: &Memory
         }
         bytes = bytes.saturating_add(presence_weight(message));
         last = Some(member);
-        messages.push(PresenceMessage::clone(message));
+        messages.push(Arc::clone(message));
     }
     // A connection's id has no colon in it.
     let next = last.filter(|_| has_more).map(|(connection, client)| format!("{connection}:{client}"));
     let links = paging.links("presence", next.as_deref());
-    Ok(Reply::page(Body::Presence(messages), links).with_charge(budget.admit(Purpose::Answers, bytes)?))
+    Ok(Reply::page(Body::Members(messages), links).with_charge(budget.admit(Purpose::Answers, bytes)?))
 }
 
 /// `GET /channels/{name}`.

@@ -180,6 +180,7 @@ fn large_members_leave_in_several_frames_that_clients_can_take() {
     }
     world.take(watcher.link);
     world.send(many.link, Frame::new(Action::Close));
+    world.pass(SECOND);
     let frames = world.take(watcher.link);
     assert_eq!(presence_in(&frames).len(), 20);
     for frame in frames {
