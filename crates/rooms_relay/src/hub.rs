@@ -147,7 +147,7 @@ impl Hub {
     }
 
     /// What is counted for operators.
-    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    #[cfg(any(test, all(feature = "server", not(target_arch = "wasm32"))))]
     pub(crate) fn counters(&self) -> Arc<crate::counters::Counters> {
         Arc::clone(self.refusals.counters())
     }

@@ -210,6 +210,8 @@ impl RelayConfig {
         if let Some(metrics) = self.metrics {
             text += &format!("metrics = \"{metrics}\"\n");
         }
+        let proxies = self.trusted_proxies.iter().map(|range| format!("\"{range}\"")).collect::<Vec<_>>().join(", ");
+        text += &format!("trusted_proxies = [{proxies}]\n");
         text += &format!("drain_seconds = {}\n", self.drain.as_secs());
         if let Some(TlsFiles { certificate, key }) = &self.tls {
             let (certificate, key) = (certificate.display().to_string(), key.display().to_string());

@@ -9,16 +9,19 @@ use std::{
 
 use clap::Parser;
 use rooms_protocol::DEFAULT_RELAY_PORT;
-use rooms_relay::{ApiKey, CloudPlan, LimitError, LimitInfo, Limits, RelayConfig, TlsFiles, TokenEndpoint};
+use rooms_relay::{
+    AddressRange, ApiKey, CloudPlan, LimitError, LimitInfo, Limits, RelayConfig, TlsFiles, TokenEndpoint,
+};
 
 use super::{Failure, logging::LogFormat};
 
 /// A relay for bevy_rooms: games on this machine or network meet here, without an account.
+// One field for each flag, since whoever runs the program sets each of them alone.
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_long_help = help_about_limits())]
 pub(super) struct Options {
     /// A TOML file with the configuration; flags override it. Other users of the machine can see flags, but not the file. It may
-    /// have listen, serve, metrics, drain_seconds, and the tables tls (certificate, key), keys (key, capability), token_endpoint
+    /// have listen, serve, metrics, drain_seconds, trusted_proxies, and the tables tls (certificate, key), keys (key, capability), token_endpoint
     /// (key, ttl_seconds, every_channel) and limits (plan, and the limits that --help lists). SIGHUP has the program read it
     /// again: keys, limits and the certificate count from then on, and only clients whose key is gone are disconnected.
     #[arg(long, value_name = "FILE")]
@@ -51,6 +54,11 @@ pub(super) struct Options {
     /// The private key of the certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+
+    /// A proxy in front of the relay, which tells the addresses of clients in X-Forwarded-For or Forwarded; repeat the flag for
+    /// more. Without it, all clients behind a proxy share its address, and the share of one.
+    #[arg(long = "trusted-proxy", value_name = "ADDR[/BITS]")]
+    trusted_proxies: Vec<AddressRange>,
 
     /// An address for operators alone, without a key: /health, /ready, /metrics for Prometheus, and from this machine POST /drain.
     #[arg(long, value_name = "ADDR:PORT")]
@@ -173,6 +181,9 @@ pub(super) fn configure(options: &Options) -> Result<RelayConfig, Failure> {
     }
     config.hub.sandbox |= options.sandbox;
     config.serve = options.serve.clone().or(config.serve);
+    if !options.trusted_proxies.is_empty() {
+        config.trusted_proxies.clone_from(&options.trusted_proxies);
+    }
     config.metrics = options.metrics.or(config.metrics);
     config.drain = options.drain_seconds.map_or(config.drain, |seconds| Duration::from_secs(seconds.into()));
     if let (Some(certificate), Some(key)) = (options.tls_cert.clone(), options.tls_key.clone()) {
