@@ -123,6 +123,15 @@ impl Client {
 }
 
 #[tokio::test]
+async fn json_may_come_in_a_binary_message() {
+    let relay = relay();
+    let (mut client, _) = Client::connect(&relay, "").await;
+    let attach = br#"{"action":10,"channel":"c"}"#.to_vec();
+    client.socket.send(tungstenite::Message::binary(attach)).await.unwrap();
+    client.expect(Action::Attached).await;
+}
+
+#[tokio::test]
 async fn a_client_connects_attaches_publishes_and_receives_its_own_message() {
     let relay = relay();
     let mut client = Client::attached(&relay, "clientId=ada").await;

@@ -122,7 +122,8 @@ impl Hub {
                     address: call.address,
                 })))));
             }
-            ("GET", ["channels", name, "messages"]) => {
+            // Older SDKs, and the one for Go, ask for the history by its own name.
+            ("GET", ["channels", name, "messages" | "history"]) => {
                 let key = channel_of(&principal?, name, Operation::History)?;
                 channels::message_history(call, self.channels.get(&key), self.channels.node(), &self.budget)?
             }

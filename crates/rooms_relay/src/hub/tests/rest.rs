@@ -217,6 +217,7 @@ fn history_is_bounded_by_times_and_by_a_serial() {
     }
     let mut names = |query: &str| {
         let (items, _) = world.list(&format!("/channels/c/messages?{query}"));
+        assert_eq!(world.list(&format!("/channels/c/history?{query}")).0, items, "the same under its other name");
         fields(&items, "name").concat()
     };
     assert_eq!(names(&format!("start={}&end={}", WALL.0 + 1000, WALL.0 + 1999)), "b");
