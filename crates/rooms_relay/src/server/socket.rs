@@ -170,7 +170,6 @@ impl Reader<'_> {
             Ok(None) => {}
             Err(_) => log::debug!("{:?} was silent for {:?}", self.link, self.timeout_after),
         }
-<<<<<<< ours
         None
     }
 
@@ -181,17 +180,6 @@ impl Reader<'_> {
         let charge = match self.room_for(outline.most_bytes(wire.len())).await {
             Ok(charge) => charge,
             Err(error) => return Some(Input::Refused { link, outline: Box::new(outline), error: Box::new(error) }),
-=======
-        let decoded = match message {
-            Ok(Message::Text(text)) => json::decode_checked(&text, most),
-            Ok(Message::Binary(bytes)) => match json_in_binary(&bytes) {
-                Some(text) => json::decode_checked(text, most),
-                None => msgpack::decode_checked(&bytes, most),
-            },
-            // The library answers pings and closes by itself while the socket is read.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
-            Err(error) => return log::debug!("{link:?} failed: {error}"),
->>>>>>> theirs
         };
         let most = self.context.limits.now().messages_per_frame;
         // Large frames are read on a thread of their own, a few at a time.
@@ -223,7 +211,6 @@ impl Reader<'_> {
     }
 }
 
-<<<<<<< ours
 /// A frame as it came.
 enum Wire {
     Text(Utf8Bytes),
@@ -231,6 +218,15 @@ enum Wire {
 }
 
 impl Wire {
+    /// The frame of a binary message. The SDK for Java sends JSON in one. No frame in MessagePack begins as an object in JSON
+    /// does: it is a map, and this is a number.
+    fn of_binary(bytes: Bytes) -> Self {
+        match Utf8Bytes::try_from(bytes.clone()) {
+            Ok(text) if text.starts_with('{') => Self::Text(text),
+            _ => Self::Binary(bytes),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -250,20 +246,6 @@ impl Wire {
             Self::Text(text) => json::decode_outlined(text, outline, most),
             Self::Binary(bytes) => msgpack::decode_outlined(bytes, outline, most),
         }
-=======
-/// The JSON text that the SDK for Java sends in binary messages. No frame in MessagePack begins as an object in JSON does: it is
-/// a map, and this is a number.
-fn json_in_binary(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{'))
-}
-
-/// What a message counts, without what the protocol of WebSockets adds.
-fn message_bytes(message: &Message) -> usize {
-    match message {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) => bytes.len(),
-        _ => 0,
->>>>>>> theirs
     }
 }
 
