@@ -140,7 +140,7 @@ impl Reader<'_> {
             self.intake.reset();
             let wire = match message {
                 Message::Text(text) => Wire::Text(text),
-                Message::Binary(bytes) => Wire::Binary(bytes),
+                Message::Binary(bytes) => Wire::of_binary(bytes),
                 // The library answers pings and closes by itself while the socket is read.
                 Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
             };
