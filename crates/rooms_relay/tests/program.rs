@@ -258,13 +258,14 @@ fn a_check_prints_the_configuration_as_it_works_with_warnings_and_without_secret
     let config =
         "listen = '0.0.0.0:0'\n[[keys]]\nkey = 'app.id:hushhush'\n[limits]\nplan = 'free'\nreplay_frames = 7\n";
     let file = ConfigFile::new("check", config);
-    let output = run(&["--check", "--config", file.path(), "--memory", "64 MiB"]);
+    let output = run(&["--check", "--config", file.path(), "--memory", "64 MiB", "--trusted-proxy", "10.0.0.0/8"]);
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     for line in [
         "listen = \"0.0.0.0:0\"",
         "key = \"app.id:…\"",
         "connections = 200",
+        "trusted_proxies = [\"10.0.0.0/8\"]",
         "replay_frames = 7",
         "memory = \"64 MiB\"",
     ] {
