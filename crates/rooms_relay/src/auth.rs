@@ -9,6 +9,7 @@ pub(crate) mod capability;
 mod credentials;
 mod identity;
 mod key;
+pub(crate) mod owner;
 mod principal;
 pub(crate) mod revocations;
 pub(crate) mod token;

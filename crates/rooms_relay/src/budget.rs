@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Presence,
     /// Places in the queues to sockets, and frames for one client.
     Queues,
+    /// Bodies of requests over HTTP.
+    Bodies,
     /// Answers over HTTP.
     Answers,
     /// Connections, attachments and channels themselves.
@@ -35,8 +37,8 @@ pub(crate) enum Purpose {
 
 impl Purpose {
     /// All purposes, in the order of the account.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Inbound, Self::Messages, Self::Presence, Self::Queues, Self::Answers, Self::Tables];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Inbound, Self::Messages, Self::Presence, Self::Queues, Self::Bodies, Self::Answers, Self::Tables];
 
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Purpose {
             Self::Messages => "messages",
             Self::Presence => "presence",
             Self::Queues => "queues",
+            Self::Bodies => "bodies",
             Self::Answers => "answers",
             Self::Tables => "tables",
         }

@@ -7,6 +7,7 @@ mod answer;
 mod call;
 mod message;
 mod paging;
+mod room;
 
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub(crate) use self::call::unescape;
@@ -15,6 +16,7 @@ pub(crate) use self::{
     answer::{Body, Reply, respond},
     call::{Call, unreadable},
     paging::{Direction, HistoryQuery, Paging, invalid},
+    room::{Room, RoomTaken},
 };
 
 /// The first parts of the paths that are the relay's own, whatever files a page has.

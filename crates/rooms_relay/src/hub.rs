@@ -57,8 +57,9 @@ use self::{
 pub(crate) use self::{channel::kept_presence::KeptPresence, kept_frame::KeptMessage};
 use crate::{
     auth::{Authorizer, Credentials, Principal, TokenDetails},
-    budget::MemoryBudget,
+    budget::{MemoryBudget, Purpose},
     error::{disconnected, draining, shutting_down},
+    http::Room,
     limits::Limits,
     moment::Clock,
     random::random_text,
@@ -97,6 +98,8 @@ pub struct Hub {
     rates: RateLimits,
     shares: Shares,
     departures: Departures,
+    /// Where answers over HTTP take room.
+    answers: Room,
     budget: MemoryBudget,
     /// When the hub last looked for histories to drop.
     relieved: Option<Instant>,
@@ -130,6 +133,7 @@ impl Hub {
             departures: Departures::default(),
             effects: Effects::new(budget.clone(), Arc::clone(refusals.counters())),
             refusals,
+            answers: Room::new(budget.clone(), Purpose::Answers),
             limits,
             budget,
             relieved: None,

@@ -31,6 +31,7 @@ mod size;
 mod socket;
 mod tls;
 mod vitals;
+mod watched;
 
 pub use self::{
     check::ConfigWarning,

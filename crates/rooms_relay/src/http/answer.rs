@@ -9,11 +9,9 @@ use url::form_urlencoded;
 use super::{
     call::{JSON, MSGPACK, answer_format},
     message::{RestRequest, RestResponse},
+    room::RoomTaken,
 };
-use crate::{
-    budget::Charge,
-    hub::{KeptMessage, KeptPresence},
-};
+use crate::hub::{KeptMessage, KeptPresence};
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 use rooms_protocol::ErrorCode;
 use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
@@ -63,18 +61,18 @@ pub(crate) struct Reply {
         any(not(feature = "server"), target_arch = "wasm32"),
         expect(dead_code, reason = "without a server nobody asks how many they are")
     )]
-    charge: Option<Charge>,
+    bytes: Option<Box<RoomTaken>>,
 }
 
 impl Reply {
     /// An answer to a request that succeeded.
     pub(crate) fn new(status: u16, body: Body) -> Self {
-        Self { status, body, links: None, error: None, charge: None }
+        Self { status, body, links: None, error: None, bytes: None }
     }
 
     /// The same, with its body charged until the answer is written out.
-    pub(crate) fn with_charge(self, charge: Charge) -> Self {
-        Self { charge: Some(charge), ..self }
+    pub(crate) fn with_bytes(self, bytes: RoomTaken) -> Self {
+        Self { bytes: Some(Box::new(bytes)), ..self }
     }
 
     /// Why the request was refused.
@@ -86,7 +84,13 @@ impl Reply {
     /// The bytes that its body takes before it is written out, as far as they are many.
     #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
     pub(crate) fn bytes(&self) -> usize {
-        self.charge.as_ref().map_or(0, Charge::bytes)
+        self.bytes.as_ref().map_or(0, |bytes| bytes.bytes())
+    }
+
+    /// Takes the room of its body from it.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn take_bytes(&mut self) -> Option<RoomTaken> {
+        self.bytes.take().map(|bytes| *bytes)
     }
 
     /// One page of a list.

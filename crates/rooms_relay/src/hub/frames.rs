@@ -16,9 +16,12 @@ use super::{
     connection::{ack_log::Outcome, caller::Caller},
     output::LinkId,
     refusals::Party,
-    shares::Owner,
 };
-use crate::{auth::Identity, error::protocol_error, moment::Moment};
+use crate::{
+    auth::{Identity, owner::Owner},
+    error::protocol_error,
+    moment::Moment,
+};
 use rooms_protocol::{
     Action, ChannelName, ConnectionId, DecodeError, ErrorCode, ErrorInfo, Flags, Frame, MsgSerial, Outline, Unreadable,
 };

@@ -9,10 +9,10 @@ use super::{
     connection::{caller::Caller, state::HubConnection},
     output::LinkId,
     refusals::Party,
-    shares::{Admission, Owner},
+    shares::Admission,
 };
 use crate::{
-    auth::{Principal, token::expired},
+    auth::{Principal, owner::Owner, token::expired},
     error::{disconnected, not_permitted},
     moment::Moment,
 };

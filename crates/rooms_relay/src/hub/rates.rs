@@ -6,8 +6,10 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use web_time::Instant;
 
-use super::shares::Address;
-use crate::limits::{Limits, RateMeter, rate_exceeded};
+use crate::{
+    auth::owner::Address,
+    limits::{Limits, RateMeter, rate_exceeded},
+};
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
 /// Most addresses whose rate of strangers' requests is known at a time.

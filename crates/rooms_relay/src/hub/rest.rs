@@ -12,18 +12,17 @@ mod work;
 use serde_json::json;
 use web_time::Instant;
 
-use self::work::Publishing;
 pub(crate) use self::work::{Asked, Done, Job, Work};
+use self::{channels::Answers, work::Publishing};
 use super::{
     Hub,
     channel::{attach_request::Address, key::ChannelKey, publish::Publish},
     connection::state::random_id,
     frames::Source,
     refusals::Party,
-    shares::Owner,
 };
 use crate::{
-    auth::{Operation, Principal},
+    auth::{Operation, Principal, owner::Owner},
     error::not_found,
     http::{Body, Call, Paging, Reply, RestRequest, RestResponse, respond},
     moment::Moment,
@@ -104,7 +103,11 @@ impl Hub {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
         let reply = match (call.request.method.as_str(), path.as_slice()) {
             ("GET", ["time"]) => Reply::new(200, Body::Value(json!([moment.wall]))),
-            ("GET", ["channels"]) => channels::list(call, &principal?, &self.channels, &self.budget)?,
+            ("GET", ["channels"]) => {
+                let principal = principal?;
+                let owner = Owner::of(&principal, call.address);
+                channels::list(call, &principal, &self.channels, self.answers_to(&owner))?
+            }
             ("GET", ["channels", name]) => {
                 let key = channel_of(&principal?, name, Operation::ChannelMetadata)?;
                 channels::details(name, self.channels.get(&key))
@@ -124,16 +127,22 @@ impl Hub {
             }
             // Older SDKs, and the one for Go, ask for the history by its own name.
             ("GET", ["channels", name, "messages" | "history"]) => {
-                let key = channel_of(&principal?, name, Operation::History)?;
-                channels::message_history(call, self.channels.get(&key), self.channels.node(), &self.budget)?
+                let principal = principal?;
+                let key = channel_of(&principal, name, Operation::History)?;
+                let owner = Owner::of(&principal, call.address);
+                channels::message_history(call, self.channels.get(&key), self.channels.node(), self.answers_to(&owner))?
             }
             ("GET", ["channels", name, "presence"]) => {
-                let key = channel_of(&principal?, name, Operation::Subscribe)?;
-                channels::members(call, self.channels.get(&key), &self.budget)?
+                let principal = principal?;
+                let key = channel_of(&principal, name, Operation::Subscribe)?;
+                let owner = Owner::of(&principal, call.address);
+                channels::members(call, self.channels.get(&key), self.answers_to(&owner))?
             }
             ("GET", ["channels", name, "presence", "history"]) => {
-                let key = channel_of(&principal?, name, Operation::History)?;
-                channels::presence_history(call, self.channels.get(&key), &self.budget)?
+                let principal = principal?;
+                let key = channel_of(&principal, name, Operation::History)?;
+                let owner = Owner::of(&principal, call.address);
+                channels::presence_history(call, self.channels.get(&key), self.answers_to(&owner))?
             }
             ("GET", ["stats"]) => {
                 principal?.check_anywhere(Operation::Stats)?;
@@ -141,8 +150,10 @@ impl Hub {
                 Reply::page(Body::Value(json!([])), Paging::parse(call)?.links("stats", None))
             }
             ("POST", ["keys", key, "revokeTokens"]) => {
-                let key = revoke::key_of(call, key, &principal?)?;
-                return Ok(Asked::Work(Box::new(Work::Revoke { key })));
+                let principal = principal?;
+                let key = revoke::key_of(call, key, &principal)?;
+                let owner = Owner::of(&principal, call.address);
+                return Ok(Asked::Work(Box::new(Work::Revoke { key, owner })));
             }
             // The hub has no metrics. Its driver adds them for whoever may read statistics.
             ("GET", ["metrics"]) => {
@@ -167,6 +178,11 @@ impl Hub {
             _ => return Err(not_found("there is nothing here; check the path and the method")),
         };
         Ok(Asked::Answer(reply))
+    }
+
+    /// Where answers to `owner` take room.
+    fn answers_to<'a>(&'a self, owner: &'a Owner) -> Answers<'a> {
+        Answers { room: &self.answers, owner }
     }
 
     /// Who asks.

@@ -4,7 +4,6 @@
 //! looked at. So nobody takes all, and whoever tries is refused alone. A new connection may take the place of one that its client
 //! dropped. It knows connections and channels by their ids alone. [`Hub`](super::Hub) drives it.
 
-mod owner;
 mod tally;
 
 use std::{
@@ -14,13 +13,16 @@ use std::{
 
 use web_time::Instant;
 
-pub(crate) use self::owner::{Address, Owner};
-use self::{
-    owner::Holder,
-    tally::{Bounds, Tally, UsedUp},
-};
+use self::tally::{Bounds, Tally, UsedUp};
 use super::channel::key::ChannelKey;
-use crate::{ApiKey, auth::AppId, limits::Limits};
+use crate::{
+    ApiKey,
+    auth::{
+        AppId,
+        owner::{Holder, Owner},
+    },
+    limits::Limits,
+};
 use rooms_protocol::{ConnectionId, ErrorCode, ErrorInfo};
 
 /// Dropped connections that are looked at for one that may go.

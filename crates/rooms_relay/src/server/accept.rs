@@ -24,6 +24,7 @@ use super::{
     proxy::client_address,
     routes::{self, AppState},
     tls::Stream,
+    watched::Watched,
 };
 use axum::http::HeaderMap;
 
@@ -111,6 +112,7 @@ fn serve_socket(
         let (state, peer) = (Arc::clone(&state), peer.clone());
         async move { Ok::<_, Infallible>(routes::handle(state, peer, request.map(Body::new)).await) }
     });
+    let stream = Watched::new(stream, Arc::clone(&place));
     async move {
         let connection = http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
         // Whatever the connection waits for, its reader or its writer, it ends with its place.
@@ -140,11 +142,12 @@ mod tests {
     use super::*;
     use crate::{
         Limits,
-        budget::MemoryBudget,
+        budget::{MemoryBudget, Purpose},
         counters::Counters,
+        http::Room,
         server::{
-            admin::Admin, config::RelayConfig, control::RelayControl, live_limits::LiveLimits, socket::SocketContext,
-            vitals::Vitals,
+            admin::Admin, config::RelayConfig, control::RelayControl, http::HeavyWork, live_limits::LiveLimits,
+            socket::SocketContext, vitals::Vitals,
         },
     };
 
@@ -160,12 +163,14 @@ mod tests {
         let admin = Admin::new(control, Arc::clone(&vitals), Arc::clone(&counters), budget.clone(), Duration::ZERO);
         let intake = Intake::new(&budget);
         let limits = LiveLimits::new(Limits::default());
-        let context = SocketContext { inbox, limits, budget, counters, heavy: Arc::default() };
+        let context = SocketContext { inbox, limits, budget: budget.clone(), counters, heavy: Arc::default() };
         let state = Arc::new(AppState {
-            places: Places::new(&context.limits.now(), &context.budget),
+            places: Places::new(&context.limits.now(), &budget),
             context,
             files: None,
             trusted_proxies: Vec::new(),
+            heavy: HeavyWork::default(),
+            bodies: Room::new(budget, Purpose::Bodies),
             admin,
             tls: None,
             vitals,

@@ -1,10 +1,10 @@
 //! Requests over plain HTTP. The hub looks at the head of each; body and answer are read and written here, in the task of the
 //! request, so that they delay nobody else.
 
-use std::{fmt, num::NonZero, sync::Arc, time::Duration};
+use std::{fmt, future::poll_fn, num::NonZero, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, HttpBody, to_bytes},
+    body::{Body, Bytes, HttpBody},
     extract::Request,
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -15,8 +15,7 @@ use web_time::Instant;
 use super::{accept::Peer, actor::Input, routes::AppState};
 use crate::{
     Hub, RestRequest, RestResponse,
-    budget::{Charge, MemoryBudget, Purpose},
-    http::{Call, Reply, respond},
+    http::{Call, Reply, RoomTaken, respond},
     hub::rest::{Asked, Done, Job, Work},
 };
 use rooms_protocol::{ErrorCode, ErrorInfo};
@@ -98,8 +97,7 @@ pub(super) async fn answer(state: &AppState, peer: &Peer, request: Request) -> R
         peer.place.work(state.context.limits.now().handshake_timeout);
         tokio::time::sleep(PAUSE).await;
     }
-    let (size, budget) = (reply.bytes(), state.context.budget.clone());
-    let written = state.context.heavy.run(size, move || written(&head, reply, &budget)).await;
+    let written = state.heavy.run(reply.bytes(), move || written(&head, reply)).await;
     written.unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
 }
 
@@ -124,7 +122,7 @@ async fn reply(state: &AppState, peer: &Peer, call: Arc<Call>, body: Body) -> Op
         Asked::Work(work) => work,
     };
     // Held until the hub has done what the body asks for.
-    let (done, _charge) = match run(state, peer, call, *work, body).await? {
+    let (done, _room) = match run(state, peer, call, *work, body).await? {
         Ok(done) => done,
         Err(error) => {
             state.context.counters.refuse(error.code);
@@ -147,64 +145,64 @@ async fn run(
     call: Arc<Call>,
     work: Work,
     body: Body,
-) -> Option<Result<(Done, Charge), ErrorInfo>> {
+) -> Option<Result<(Done, Option<RoomTaken>), ErrorInfo>> {
     let limits = state.context.limits.now();
-    let (body, charge) = match read(body, work.most_bytes(&limits), &state.context.budget).await {
+    let room = work.owner().map(|owner| state.bodies.admit(owner, 0)).transpose();
+    let read = async { read(body, work.most_bytes(&limits), room?).await };
+    let (body, room) = match read.await {
         Ok(read) => read,
         Err(error) => return Some(Err(error)),
     };
     peer.place.own(limits.handshake_timeout);
-    let done = state.context.heavy.run(body.len(), move || work.run(&call, &body, &limits)).await?;
-    Some(done.map(|done| (done, charge)))
+    let done = state.heavy.run(body.len(), move || work.run(&call, &body, &limits)).await?;
+    Some(done.map(|done| (done, room)))
 }
 
-/// Reads a body of `most` bytes at most.
+/// Reads a body of `most` bytes at most, which takes room as it comes.
 ///
 /// # Errors
-/// 40009 for a larger one, 40001 for one that ends too early, 42910 where memory is short.
-async fn read(body: Body, most: usize, budget: &MemoryBudget) -> Result<(Bytes, Charge), ErrorInfo> {
-    let said = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+/// 40009 for a larger one, 40001 for one that ends too early, 42910 where there is no room.
+async fn read(
+    mut body: Body,
+    most: usize,
+    mut room: Option<RoomTaken>,
+) -> Result<(Vec<u8>, Option<RoomTaken>), ErrorInfo> {
     let too_large = || {
         let why = format!("the body of this request may have {most} bytes; send less");
         ErrorInfo::new(ErrorCode::MESSAGE_TOO_LARGE, 413, why)
     };
+    let mut bytes = Vec::new();
     if most == 0 {
-        return Ok((Bytes::new(), budget.charge(Purpose::Inbound, 0)));
+        return Ok((bytes, room));
     }
-    if said.is_some_and(|bytes| bytes > most) {
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
-    let charge = budget.admit(Purpose::Inbound, said.unwrap_or(most))?;
-    let is_over = |error: &axum::Error| {
-        let source = std::error::Error::source(error);
-        source.is_some_and(|source| source.to_string().contains("length limit"))
-    };
-    match to_bytes(body, most).await {
-        Ok(bytes) => Ok((bytes, charge)),
-        Err(error) if is_over(&error) => Err(too_large()),
-        Err(_) => Err(ErrorInfo::new(ErrorCode::INVALID_BODY, 400, "the body ended early; send all of it")),
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let early = |_| ErrorInfo::new(ErrorCode::INVALID_BODY, 400, "the body ended early; send all of it");
+        // What is no data follows the body, and nobody asked for it.
+        let Ok(data) = frame.map_err(early)?.into_data() else { continue };
+        if bytes.len().saturating_add(data.len()) > most {
+            return Err(too_large());
+        }
+        room.as_mut().map_or(Ok(()), |room| room.grow(data.len()))?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes, room))
+}
+
+/// Writes an answer. It takes room until it is written out, which may be more than before: a character may take six as JSON.
+fn written(head: &RestRequest, mut reply: Reply) -> Response {
+    let room = reply.take_bytes();
+    let response = respond(head, reply);
+    match room.map(|room| room.rewritten(response.body.len())).transpose() {
+        Ok(room) => translate(response, room),
+        Err(error) => translate(respond(head, error.into()), None),
     }
 }
 
-/// Writes an answer, whose bytes are charged until they are written out.
-fn written(head: &RestRequest, reply: Reply, budget: &MemoryBudget) -> Response {
-    let mut response = respond(head, reply);
-    let charge = if response.body.len() < HEAVY {
-        budget.charge(Purpose::Answers, response.body.len())
-    } else {
-        match budget.admit(Purpose::Answers, response.body.len()) {
-            Ok(charge) => charge,
-            Err(error) => {
-                response = respond(head, error.into());
-                budget.charge(Purpose::Answers, response.body.len())
-            }
-        }
-    };
-    translate(response, charge)
-}
-
-fn translate(response: RestResponse, charge: Charge) -> Response {
-    let body = Bytes::from_owner(Charged { bytes: response.body, _charge: charge });
+fn translate(response: RestResponse, room: Option<RoomTaken>) -> Response {
+    let body = Bytes::from_owner(Charged { bytes: response.body, _room: room });
     let mut translated = Response::new(Body::from(body));
     *translated.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers {
@@ -217,10 +215,10 @@ fn translate(response: RestResponse, charge: Charge) -> Response {
     translated
 }
 
-/// Bytes that are charged until the last of them is written.
+/// Bytes that take room until the last of them is written.
 struct Charged {
     bytes: Vec<u8>,
-    _charge: Charge,
+    _room: Option<RoomTaken>,
 }
 
 impl AsRef<[u8]> for Charged {

@@ -8,7 +8,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{Limits, budget::MemoryBudget};
+use crate::{Limits, auth::owner::Address, budget::MemoryBudget};
+
+/// How long nothing may go through a socket whose client is to send a request or to read an answer.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a socket takes before its first request is there, about, in bytes.
 const SOCKET_BYTES: usize = 10 * 1024;
@@ -50,15 +56,15 @@ struct Sockets {
     idle: BTreeSet<(Instant, u64)>,
     /// Those with a request under way, the oldest request first.
     busy: BTreeSet<(Instant, u64)>,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<Address, usize>,
     /// The address that had more than half of all sockets when one of it was accepted last.
-    crowd: Option<IpAddr>,
+    crowd: Option<Address>,
     next: u64,
 }
 
 #[derive(Debug)]
 struct Socket {
-    address: IpAddr,
+    address: Address,
     phase: Phase,
     /// Since when it is there, it is idle, or its request is under way.
     since: Instant,
@@ -82,7 +88,11 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// It may stay until then.
-    Until(Instant),
+    Until {
+        deadline: Instant,
+        /// Whether it has to send or read something all the time until then.
+        is_busy: bool,
+    },
     /// Another socket needs the place.
     Evicted,
     /// It became a WebSocket and needs no place any more.
@@ -95,6 +105,11 @@ pub(super) struct Place {
     id: u64,
     places: Places,
     state: watch::Sender<State>,
+    born: Instant,
+    /// When bytes went through the socket last, in milliseconds since it was accepted.
+    touched: AtomicU64,
+    /// Whether it became a WebSocket.
+    has_left: AtomicBool,
 }
 
 impl Places {
@@ -110,16 +125,23 @@ impl Places {
     /// A place for a newcomer, whose first request has to be there in `time`.
     pub(super) fn take(&self, address: IpAddr, time: Duration) -> Arc<Place> {
         let now = Instant::now();
-        let (state, _) = watch::channel(State::Until(now + time));
+        let (state, _) = watch::channel(State::Until { deadline: now + time, is_busy: false });
         let mut sockets = self.lock();
         while sockets.by_id.len() >= self.0.total
             && let Some(victim) = sockets.oldest_new().or(sockets.longest_idle())
         {
             sockets.evict(victim);
         }
-        let socket = Socket { address, phase: Phase::New, since: now, state: state.clone() };
+        let socket = Socket { address: address.into(), phase: Phase::New, since: now, state: state.clone() };
         let id = sockets.insert(socket);
-        Arc::new(Place { id, places: self.clone(), state })
+        Arc::new(Place {
+            id,
+            places: self.clone(),
+            state,
+            born: now,
+            touched: AtomicU64::new(0),
+            has_left: AtomicBool::new(false),
+        })
     }
 
     /// Closes the socket that has been idle longest. Returns whether there was one.
@@ -165,7 +187,7 @@ impl Sockets {
     /// The oldest, or the oldest of the address that has most sockets.
     fn first_of(&self, sockets: &BTreeSet<(Instant, u64)>) -> Option<u64> {
         let is_crowd =
-            |address: &IpAddr| self.by_address.get(address).is_some_and(|count| 2 * count > self.by_id.len());
+            |address: &Address| self.by_address.get(address).is_some_and(|count| 2 * count > self.by_id.len());
         let crowd = self.crowd.filter(is_crowd);
         let of_crowd = |(_, id): &&(Instant, u64)| {
             let address = self.by_id.get(id).map(|socket| socket.address);
@@ -251,13 +273,14 @@ impl Place {
 
     fn set(&self, phase: Phase, time: Duration) {
         let now = Instant::now();
+        self.touch();
         let mut sockets = self.places.lock();
         sockets.change(self.id, |socket| {
             // An answer belongs to its request, so that a slow reader does not seem new by it.
             let is_begun = matches!(socket.phase, Phase::Busy | Phase::Own) && phase != Phase::Idle;
             socket.since = if is_begun { socket.since } else { now };
             socket.phase = phase;
-            socket.state.send_replace(State::Until(now + time));
+            socket.state.send_replace(State::Until { deadline: now + time, is_busy: phase == Phase::Busy });
         });
         while sockets.idle.len() + sockets.busy.len() > self.places.0.most
             && let Some(victim) = sockets.longest_idle()
@@ -266,10 +289,25 @@ impl Place {
         }
     }
 
+    /// Notes that bytes went through the socket.
+    pub(super) fn touch(&self) {
+        if self.has_left.load(Ordering::Relaxed) {
+            return;
+        }
+        let since = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.touched.store(since, Ordering::Relaxed);
+    }
+
+    /// When the socket is given up, if nothing goes through it from now on.
+    fn gives_up(&self) -> Instant {
+        self.born + Duration::from_millis(self.touched.load(Ordering::Relaxed)) + SILENCE
+    }
+
     /// Frees the place of a socket that became a WebSocket, unless the socket was to be closed before.
     pub(super) fn leave(&self) {
         if let Some(socket) = self.places.lock().remove(self.id) {
             socket.state.send_replace(State::Left);
+            self.has_left.store(true, Ordering::Relaxed);
         }
     }
 
@@ -278,13 +316,19 @@ impl Place {
         let mut states = self.state.subscribe();
         loop {
             let state = *states.borrow_and_update();
-            let deadline = match state {
-                State::Until(deadline) => deadline,
+            let until = match state {
+                State::Until { deadline, is_busy: true } => deadline.min(self.gives_up()),
+                State::Until { deadline, .. } => deadline,
                 State::Evicted => return,
                 State::Left => return std::future::pending().await,
             };
             tokio::select! {
-                () = sleep_until(deadline) => return,
+                () = sleep_until(until) => {
+                    let goes_on = matches!(state, State::Until { deadline, is_busy: true } if until < deadline);
+                    if !(goes_on && until < self.gives_up()) {
+                        return;
+                    }
+                }
                 // The sender is this place's own, so it is not gone.
                 _ = states.changed() => {}
             }
@@ -414,6 +458,20 @@ mod tests {
         assert!(timeout(TIME * 9, place.ended()).await.is_err());
         place.rest(Duration::ZERO);
         assert!(!is_closed(&place).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_has_its_time_as_long_as_it_is_read() {
+        let places = places(4);
+        let place = places.take(address(1), TIME);
+        place.work(TIME * 9);
+        for _ in 0..3 {
+            assert!(timeout(SILENCE - SECOND, place.ended()).await.is_err());
+            place.touch();
+        }
+        let start = Instant::now();
+        place.ended().await;
+        assert_eq!(start.elapsed(), SILENCE);
     }
 
     #[tokio::test(start_paused = true)]

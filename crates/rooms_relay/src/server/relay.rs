@@ -23,6 +23,7 @@ use super::{
     control::{Command, RelayControl},
     error::RelayError,
     files::StaticFiles,
+    http::HeavyWork,
     memory,
     places::Places,
     routes::AppState,
@@ -30,7 +31,7 @@ use super::{
     tls::Tls,
     vitals::Vitals,
 };
-use crate::Hub;
+use crate::{Hub, budget::Purpose, http::Room};
 use rooms_protocol::Timestamp;
 
 /// How many events may wait for the hub before sockets have to wait. Enough for a burst of all players of a large room. With
@@ -134,11 +135,14 @@ impl Relay {
         let (stop, stopped) = oneshot::channel();
         let mut actor = tokio::spawn(Actor::new(hub, inputs, commands, Arc::clone(&vitals)).run(stopped));
         let places = Places::new(&most, &budget);
+        let bodies = Room::new(budget.clone(), Purpose::Bodies);
         let state = AppState {
             places: places.clone(),
             context: SocketContext { inbox, limits, budget, counters, heavy: Arc::default() },
             files: serve.map(StaticFiles::new),
             trusted_proxies,
+            heavy: HeavyWork::default(),
+            bodies,
             admin: admin.clone(),
             tls,
             vitals,

@@ -19,14 +19,17 @@ use super::{
     accept::Peer,
     admin::Admin,
     files::StaticFiles,
-    http,
+    http::{self, HeavyWork},
     places::{Place, Places},
     proxy::AddressRange,
     socket::{self, SocketContext},
     tls::Tls,
     vitals::Vitals,
 };
-use crate::{ConnectRequest, http::is_own_path};
+use crate::{
+    ConnectRequest,
+    http::{Room, is_own_path},
+};
 
 /// Bytes that a socket reads at once. The default of 128 KiB is too much for a thousand sockets with small frames.
 const READ_BUFFER: usize = 4 * 1024;
@@ -57,6 +60,10 @@ pub(super) struct AppState {
     pub(super) files: Option<StaticFiles>,
     /// The proxies whose word about a client's address counts.
     pub(super) trusted_proxies: Vec<AddressRange>,
+    /// What takes long for requests over HTTP. Frames have their own, so that answers do not delay them.
+    pub(super) heavy: HeavyWork,
+    /// Where bodies of requests take room.
+    pub(super) bodies: Room,
     pub(super) admin: Admin,
     /// The certificate, where clients connect over TLS.
     pub(super) tls: Option<Tls>,

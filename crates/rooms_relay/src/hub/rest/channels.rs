@@ -7,9 +7,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::{
-    auth::{Operation, Principal},
-    budget::{MemoryBudget, Purpose},
-    http::{Body, Call, HistoryQuery, Paging, Reply, invalid},
+    auth::{Operation, Principal, owner::Owner},
+    http::{Body, Call, HistoryQuery, Paging, Reply, Room, RoomTaken, invalid},
     hub::channel::{
         Channels,
         history::{self, LogPage, presence_weight},
@@ -18,6 +17,19 @@ use crate::{
     limits::ANSWER_BYTES,
 };
 use rooms_protocol::{ClientId, ConnectionId, ErrorInfo};
+
+/// Where answers to somebody take room.
+#[derive(Clone, Copy)]
+pub(super) struct Answers<'a> {
+    pub(super) room: &'a Room,
+    pub(super) owner: &'a Owner,
+}
+
+impl Answers<'_> {
+    fn admit(self, bytes: usize) -> Result<RoomTaken, ErrorInfo> {
+        self.room.admit(self.owner, bytes)
+    }
+}
 
 /// How often a list of channels compares a name with a pattern of the credentials before its page ends.
 const COMPARISONS: usize = 4_096;
@@ -30,7 +42,7 @@ pub(super) fn message_history(
     call: &Call,
     channel: Option<&HubChannel>,
     node: &str,
-    budget: &MemoryBudget,
+    answers: Answers<'_>,
 ) -> Result<Reply, ErrorInfo> {
     let query = HistoryQuery::parse(call)?;
     let page = match channel {
@@ -38,7 +50,7 @@ pub(super) fn message_history(
         None => LogPage::empty(),
     };
     let links = query.paging.links("messages", page.next.as_deref());
-    Ok(Reply::page(Body::Kept(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
+    Ok(Reply::page(Body::Kept(page.items), links).with_bytes(answers.admit(page.bytes)?))
 }
 
 /// `GET /channels/{name}/presence/history`.
@@ -48,7 +60,7 @@ pub(super) fn message_history(
 pub(super) fn presence_history(
     call: &Call,
     channel: Option<&HubChannel>,
-    budget: &MemoryBudget,
+    answers: Answers<'_>,
 ) -> Result<Reply, ErrorInfo> {
     let query = HistoryQuery::parse(call)?;
     let page = match channel {
@@ -56,14 +68,14 @@ pub(super) fn presence_history(
         None => LogPage::empty(),
     };
     let links = query.paging.links("history", page.next.as_deref());
-    Ok(Reply::page(Body::KeptPresence(page.items), links).with_charge(budget.admit(Purpose::Answers, page.bytes)?))
+    Ok(Reply::page(Body::KeptPresence(page.items), links).with_bytes(answers.admit(page.bytes)?))
 }
 
 /// `GET /channels/{name}/presence`.
 ///
 /// # Errors
 /// As [`message_history`].
-pub(super) fn members(call: &Call, channel: Option<&HubChannel>, budget: &MemoryBudget) -> Result<Reply, ErrorInfo> {
+pub(super) fn members(call: &Call, channel: Option<&HubChannel>, answers: Answers<'_>) -> Result<Reply, ErrorInfo> {
     let paging = Paging::parse(call)?;
     let after = paging.cursor.as_deref().map(parse_member).transpose()?;
     let (client, connection) = (call.param("clientId"), call.param("connectionId"));
@@ -86,7 +98,7 @@ pub(super) fn members(call: &Call, channel: Option<&HubChannel>, budget: &Memory
     // A connection's id has no colon in it.
     let next = last.filter(|_| has_more).map(|(connection, client)| format!("{connection}:{client}"));
     let links = paging.links("presence", next.as_deref());
-    Ok(Reply::page(Body::Members(messages), links).with_charge(budget.admit(Purpose::Answers, bytes)?))
+    Ok(Reply::page(Body::Members(messages), links).with_bytes(answers.admit(bytes)?))
 }
 
 /// `GET /channels/{name}`.
@@ -108,7 +120,7 @@ pub(super) fn list(
     call: &Call,
     principal: &Principal,
     channels: &Channels,
-    budget: &MemoryBudget,
+    answers: Answers<'_>,
 ) -> Result<Reply, ErrorInfo> {
     principal.check_anywhere(Operation::ChannelMetadata)?;
     let paging = Paging::parse(call)?;
@@ -128,7 +140,7 @@ pub(super) fn list(
     }
     let next = last.filter(|_| has_more);
     let links = paging.links("channels", next);
-    Ok(Reply::page(Body::Value(json!(names)), links).with_charge(budget.admit(Purpose::Answers, bytes)?))
+    Ok(Reply::page(Body::Value(json!(names)), links).with_bytes(answers.admit(bytes)?))
 }
 
 fn parse_member(cursor: &str) -> Result<(ConnectionId, ClientId), ErrorInfo> {

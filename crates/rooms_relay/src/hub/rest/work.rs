@@ -11,13 +11,14 @@ use crate::{
     ApiKey,
     auth::{
         Principal,
+        owner::Owner,
         token::{
             Grant, mint,
             request::{MadeToken, TokenOffer, TokenRequest},
         },
     },
     http::{Body, Call, Reply},
-    hub::{channel::key::ChannelKey, refusals::Party, shares::Owner},
+    hub::{channel::key::ChannelKey, refusals::Party},
     limits::Limits,
 };
 use rooms_protocol::{ErrorInfo, Message, Timestamp};
@@ -45,7 +46,7 @@ pub(crate) enum Work {
     /// Making a token for a game, which is valid from `wall` on.
     GameToken { key: Arc<ApiKey>, grant: Grant, wall: Timestamp },
     /// Reading which tokens of a key are to be revoked.
-    Revoke { key: SmolStr },
+    Revoke { key: SmolStr, owner: Owner },
     /// Reading the description of a sandbox's app.
     App,
 }
@@ -103,6 +104,19 @@ impl Work {
         }
     }
 
+    /// Whose the body is, where it is of somebody who was let in.
+    #[cfg_attr(
+        any(not(feature = "server"), target_arch = "wasm32"),
+        expect(dead_code, reason = "without a server no body takes time to come")
+    )]
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Publish(to) => Some(&to.owner),
+            Self::Revoke { owner, .. } => Some(owner),
+            Self::TokenRequest(_) | Self::GameToken { .. } | Self::App => None,
+        }
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -119,7 +133,7 @@ impl Work {
                 let details = mint(&key, grant, wall)?;
                 return Ok(Done::Answer(Reply::new(200, Body::Value(token_body(&details)))));
             }
-            Self::Revoke { key } => Job::Revoke { key, request: call.read(body)? },
+            Self::Revoke { key, .. } => Job::Revoke { key, request: call.read(body)? },
             Self::App => {
                 let host = call.request.header("host").unwrap_or_default().to_owned();
                 Job::App { body: call.read(body)?, host }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use super::owner::{Address, Holder, Owner};
-use crate::limits::RateMeter;
+use crate::{
+    auth::owner::{Address, Holder, Owner},
+    limits::RateMeter,
+};
 
 /// How many holders without anything are remembered for the rate of theirs, before those whose second is over are forgotten.
 const REMEMBERED: usize = 256;

@@ -4,10 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use smol_str::SmolStr;
 
-use crate::{
-    Identity,
-    auth::{AppId, Principal},
-};
+use super::{identity::Identity, key::AppId, principal::Principal};
 use rooms_protocol::ClientId;
 
 /// The bits by which IPv6 addresses differ inside one household or machine, which has them all.
@@ -16,14 +13,14 @@ const OWN_BITS: u32 = 64;
 /// Who brought something into being.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
-    pub(super) holder: Holder,
-    pub(super) key: SmolStr,
-    pub(super) address: Option<Address>,
+    pub(crate) holder: Holder,
+    pub(crate) key: SmolStr,
+    pub(crate) address: Option<Address>,
 }
 
 /// Whose share something counts towards first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Holder {
+pub(crate) enum Holder {
     /// A client with an id.
     Client(AppId, ClientId),
     /// All without an id that come from one address with one key or its tokens. Who may be anybody does not share with those
@@ -62,7 +59,7 @@ impl Owner {
     }
 
     /// Whether it is a client with an id.
-    pub(super) fn has_name(&self) -> bool {
+    pub(crate) fn has_name(&self) -> bool {
         matches!(self.holder, Holder::Client(..))
     }
 }
