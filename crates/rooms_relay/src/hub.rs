@@ -1,8 +1,9 @@
 //! The server without a socket: it takes frames and requests, and says which frames go out where.
 //!
-//! [`Hub`] owns the parts and dispatches. Each part owns its state: [`Links`] the transports, [`Connections`] what outlives
-//! them, [`Channels`] the streams and their members, [`Authorizer`] keys and tokens, [`RateLimits`] the rates of the whole
-//! relay, [`Shares`] what each client has of what all share. Parts do not know each other. They return verdicts, which the hub applies to the others.
+//! [`Hub`] owns the parts and dispatches. Each part owns its state: [`Links`] the transports, [`Connections`] what outlives them,
+//! [`Channels`] the streams and their members, [`Authorizer`] keys and tokens, [`RateLimits`] the rates of the whole relay,
+//! [`Shares`] what each client has of what all share. Parts do not know each other. They return verdicts, which the hub applies
+//! to the others.
 //!
 //! Sans-IO: the hub knows no socket, thread or clock.
 

@@ -38,6 +38,7 @@ mod hub;
 mod limits;
 mod moment;
 mod random;
+mod rate;
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 mod server;
 

@@ -79,14 +79,18 @@ pub struct Limits {
     /// Messages a second that all connections send and receive together; NACK 42917. Defaults to no limit; Ably's is 500 on
     /// the free plan.
     pub account_rate: Option<u32>,
-    /// Requests over HTTP a second with right credentials; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
+    /// Requests over HTTP a second with right credentials, of which one client takes three quarters at most; 429 with 42918.
+    /// Defaults to no limit; Ably's is 50 on the free plan.
     pub request_rate: Option<u32>,
-    /// New connections a second; ERROR 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    /// New connections a second, of which one client takes three quarters at most; ERROR 42910. Defaults to no limit; Ably's is
+    /// 42 on the free plan.
     pub new_connection_rate: Option<u32>,
-    /// New channels a second; ERROR or NACK 42910. Defaults to no limit; Ably's is 42 on the free plan.
+    /// New channels a second, of which one client takes three quarters at most; ERROR or NACK 42910. Defaults to no limit; Ably's
+    /// is 42 on the free plan.
     pub new_channel_rate: Option<u32>,
-    /// Tokens a second for requests with a right signature or key, and as many more for players who show nothing, where the
-    /// relay gives tokens to games; 429 with 42918. Defaults to no limit; Ably's is 50 on the free plan.
+    /// Tokens a second for requests with a right signature or key, and as many more for players who show nothing, where the relay
+    /// gives tokens to games: three quarters of them from one address; 429 with 42918. Defaults to no limit; Ably's is 50 on the
+    /// free plan.
     pub token_rate: Option<u32>,
     /// Channels that one connection may be attached to, or have members on; ERROR 90010 on the channel, or NACK. Defaults to 200.
     pub channels_per_connection: usize,
@@ -141,8 +145,8 @@ pub struct Limits {
     /// Channels in memory that came into being for one client id; ERROR or NACK 40113. Defaults to 500.
     pub channels_per_client: usize,
     /// Channels in memory that came into being for one address; ERROR or NACK 40113. Defaults to half of
-    /// [`channels`](Self::channels), and to 500 at least. Clients without a client id, counted by their key and address, have half
-    /// of that.
+    /// [`channels`](Self::channels), and to 500 at least. Clients without a client id, counted by their key and address, have
+    /// half of that.
     pub channels_per_address: Option<usize>,
     /// New connections a second of one client id; ERROR 42910. Defaults to 50.
     pub client_connection_rate: Option<u32>,

@@ -203,7 +203,7 @@ async fn a_body_that_comes_slowly_has_its_time_and_no_more() {
 async fn requests_without_a_right_key_cost_those_with_one_nothing() {
     let relay = relay(|config| {
         config.hub.limits.token_rate = Some(50);
-        config.hub.limits.request_rate = Some(60);
+        config.hub.limits.request_rate = Some(80);
     });
     let flooding = async {
         let mut strangers = Vec::new();

@@ -1,5 +1,5 @@
-//! What strangers do to a relay's memory, over real sockets on loopback. The relay is a process of its own, and its memory is what
-//! the system says: it stays within the budget, and others are served meanwhile.
+//! What strangers do to a relay's memory, over real sockets on loopback. The relay is a process of its own, and its memory is
+//! what the system says: it stays within the budget, and others are served meanwhile.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]

@@ -457,7 +457,8 @@ fn the_program_does_not_repeat_a_key_that_is_wrong() {
 #[tokio::test]
 async fn a_client_that_is_gone_without_a_word_is_missed() {
     let relay = relay_with(|limits| {
-        // Pings come every 2 s, and who answers none for 5 is gone: a busy machine keeps bob's from being answered for no such time.
+        // Pings come every 2 s, and who answers none for 5 is gone: a busy machine keeps bob's from being answered for no such
+        // time.
         limits.max_idle_interval = Duration::from_secs(3);
         limits.remain_present_for = Duration::from_millis(100);
     });

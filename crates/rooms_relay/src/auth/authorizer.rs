@@ -2,7 +2,7 @@
 //!
 //! It decides whom to let in, and makes tokens. What credentials allow on a channel, [`Principal`] says.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use rand::Rng;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use super::{
     credentials::Credentials,
     identity::Identity,
     key::{ApiKey, AppId},
+    owner::Address,
     principal::Principal,
     revocations::{Revocation, Revocations},
     token::{
@@ -25,6 +26,7 @@ use crate::{
     error::{invalid_credentials, not_found, not_permitted},
     limits::RateMeter,
     moment::Moment,
+    rate::{RateMeters, of_one},
 };
 use rooms_protocol::{ClientId, ErrorCode, ErrorInfo, Timestamp};
 
@@ -54,6 +56,17 @@ pub(crate) struct Authorizer {
     tokens: RateMeter,
     /// Tokens for games whose players show nothing. So they take none from the others.
     game_tokens: RateMeter,
+    /// Those of each address.
+    game_tokens_of: RateMeters<Address>,
+}
+
+/// Who asks for a token for a game.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    /// Somebody with right credentials of any kind.
+    Known,
+    /// Somebody who shows nothing, at this address.
+    Stranger(Option<IpAddr>),
 }
 
 impl Authorizer {
@@ -73,6 +86,7 @@ impl Authorizer {
             token_rate,
             tokens: RateMeter::default(),
             game_tokens: RateMeter::default(),
+            game_tokens_of: RateMeters::default(),
         }
     }
 
@@ -192,12 +206,11 @@ impl Authorizer {
     /// # Errors
     /// As [`Hub::game_token`](crate::Hub::game_token).
     pub(crate) fn game_token(&mut self, room: &str, player: &str, moment: Moment) -> Result<TokenDetails, ErrorInfo> {
-        let (key, grant) = self.game_grant(room, player, false, moment)?;
+        let (key, grant) = self.game_grant(room, player, Asker::Stranger(None), moment)?;
         mint(&key, grant, moment.wall)
     }
 
-    /// What the token for one player in one room is to be for, and the key that signs it. `is_known` tells whether the player came
-    /// with right credentials of any kind.
+    /// What the token for one player in one room is to be for, and the key that signs it.
     ///
     /// # Errors
     /// As [`Hub::game_token`](crate::Hub::game_token).
@@ -205,17 +218,32 @@ impl Authorizer {
         &mut self,
         room: &str,
         player: &str,
-        is_known: bool,
+        asker: Asker,
         moment: Moment,
     ) -> Result<(Arc<ApiKey>, Grant), ErrorInfo> {
         let off = || not_found("this relay gives no tokens to games; switch it on");
-        let meter = if is_known { &mut self.tokens } else { &mut self.game_tokens };
-        count(meter, self.token_rate, moment)?;
+        match asker {
+            Asker::Known => count(&mut self.tokens, self.token_rate, moment)?,
+            Asker::Stranger(address) => self.count_stranger(address.map(Address::from), moment)?,
+        }
         let endpoint = self.token_endpoint.as_ref().ok_or_else(off)?;
         let grant = endpoint.grant(room, player)?;
         let keys = self.apps.keys_named(&endpoint.key)?;
         let key = keys.first().ok_or_else(off)?;
         Ok((Arc::clone(key), grant))
+    }
+
+    /// Counts a token for a game whose player shows nothing, for its address first.
+    fn count_stranger(&mut self, address: Option<Address>, moment: Moment) -> Result<(), ErrorInfo> {
+        let (rate, now) = (of_one(self.token_rate), moment.now);
+        if address.is_some_and(|address| !self.game_tokens_of.has_capacity(&address, rate, now)) {
+            return Err(too_many_tokens());
+        }
+        count(&mut self.game_tokens, self.token_rate, moment)?;
+        if let Some(address) = address {
+            self.game_tokens_of.count(address, now);
+        }
+        Ok(())
     }
 
     /// Whether a player who asks for a token may leave the room out.
@@ -268,11 +296,15 @@ impl Authorizer {
 
 fn count(meter: &mut RateMeter, rate: Option<u32>, moment: Moment) -> Result<(), ErrorInfo> {
     if !meter.has_capacity(1, rate, moment.now) {
-        let why = "too many tokens are asked for in one second; try again in a moment";
-        return Err(ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why));
+        return Err(too_many_tokens());
     }
     meter.count(1, moment.now);
     Ok(())
+}
+
+fn too_many_tokens() -> ErrorInfo {
+    let why = "too many tokens are asked for in one second; try again in a moment";
+    ErrorInfo::new(ErrorCode::REQUEST_RATE_EXCEEDED, 429, why)
 }
 
 /// Decides who shows `credentials` at `wall` and wants to be `client_id`.

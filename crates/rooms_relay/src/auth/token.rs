@@ -165,7 +165,8 @@ fn verify_signature<'a>(apps: &'a Apps, token: &str, wall: Timestamp) -> Result<
         return Err(unreadable("the header of the JWT is too long; it holds the algorithm and the key's name"));
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| unreadable("the header of the JWT cannot be read"))?;
-    // Whoever does not understand what is critical must refuse the token (RFC 7515, 4.1.11). The relay understands nothing beyond.
+    // Whoever does not understand what is critical must refuse the token (RFC 7515, 4.1.11). The relay understands nothing
+    // beyond.
     if header.crit.is_some() {
         return Err(unreadable(
             "the header of the JWT has critical fields, of which the relay knows none; leave crit out",

@@ -18,9 +18,9 @@ pub(super) struct Drain {
 }
 
 impl Hub {
-    /// Empties the hub within `over`. Clients that come are told to come back, so that they find another relay, and those that are
-    /// there are disconnected in equal portions, the longest-served first. Requests over HTTP are still answered. A second call
-    /// sets another time.
+    /// Empties the hub within `over`. Clients that come are told to come back, so that they find another relay, and those that
+    /// are there are disconnected in equal portions, the longest-served first. Requests over HTTP are still answered. A second
+    /// call sets another time.
     pub fn drain(&mut self, over: Duration, now: Instant) {
         self.drain = Some(Drain { end: now + over.min(crate::limits::LONGEST) });
         self.effects.timers.set(HubTimer::Drain, now);

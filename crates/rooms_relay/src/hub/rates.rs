@@ -2,18 +2,16 @@
 //!
 //! The rates of one connection, of one channel and of tokens belong to the parts that own those.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use web_time::Instant;
 
 use crate::{
-    auth::owner::Address,
+    auth::owner::{Address, Holder, Owner},
     limits::{Limits, RateMeter, rate_exceeded},
+    rate::{RateMeters, of_one},
 };
 use rooms_protocol::{ErrorCode, ErrorInfo};
-
-/// Most addresses whose rate of strangers' requests is known at a time.
-const ADDRESSES: usize = 4_096;
 
 /// What counts towards the rates of the whole relay.
 #[derive(Debug)]
@@ -23,21 +21,25 @@ pub(crate) struct RateLimits {
     messages: RateMeter,
     /// Requests over HTTP with right credentials.
     requests: RateMeter,
-    strangers: Strangers,
-}
-
-/// Requests over HTTP of those who show no right credentials.
-#[derive(Debug, Default)]
-struct Strangers {
-    all: RateMeter,
-    /// Those of each address. Kept for a second.
-    by_address: HashMap<Address, RateMeter>,
+    /// Those of each client.
+    requests_of: RateMeters<Holder>,
+    /// Requests over HTTP of those who show no right credentials.
+    strangers: RateMeter,
+    /// Those of each address.
+    strangers_of: RateMeters<Address>,
 }
 
 impl RateLimits {
     /// Meters that counted nothing.
     pub(crate) fn new(limits: Arc<Limits>) -> Self {
-        Self { limits, messages: RateMeter::default(), requests: RateMeter::default(), strangers: Strangers::default() }
+        Self {
+            limits,
+            messages: RateMeter::default(),
+            requests: RateMeter::default(),
+            requests_of: RateMeters::default(),
+            strangers: RateMeter::default(),
+            strangers_of: RateMeters::default(),
+        }
     }
 
     /// Takes other limits.
@@ -45,14 +47,18 @@ impl RateLimits {
         self.limits = limits;
     }
 
-    /// Counts a request over HTTP with right credentials.
+    /// Counts a request over HTTP with right credentials, for its client first: nobody takes all of the rate.
     ///
     /// # Errors
     /// 42918 for one too many in a second.
-    pub(crate) fn count_request(&mut self, now: Instant) -> Result<(), ErrorInfo> {
-        if !self.requests.has_capacity(1, self.limits.request_rate, now) {
+    pub(crate) fn count_request(&mut self, owner: &Owner, now: Instant) -> Result<(), ErrorInfo> {
+        let Some(rate) = self.limits.request_rate else { return Ok(()) };
+        let has_capacity = self.requests_of.has_capacity(&owner.holder, of_one(Some(rate)), now)
+            && self.requests.has_capacity(1, Some(rate), now);
+        if !has_capacity {
             return Err(too_many_requests());
         }
+        self.requests_of.count(owner.holder.clone(), now);
         self.requests.count(1, now);
         Ok(())
     }
@@ -62,24 +68,17 @@ impl RateLimits {
     /// # Errors
     /// 42918 for one too many in a second.
     pub(crate) fn count_stranger(&mut self, address: Option<IpAddr>, now: Instant) -> Result<(), ErrorInfo> {
-        let Strangers { all, by_address } = &mut self.strangers;
-        if !all.has_capacity(1, self.limits.stranger_rate, now) {
+        let (limits, address) = (&self.limits, address.map(Address::from));
+        let has_capacity = |address| self.strangers_of.has_capacity(address, limits.stranger_rate_per_address, now);
+        let has_capacity =
+            address.as_ref().is_none_or(has_capacity) && self.strangers.has_capacity(1, limits.stranger_rate, now);
+        if !has_capacity {
             return Err(too_many_requests());
         }
-        if by_address.len() >= ADDRESSES {
-            by_address.retain(|_, meter| !meter.is_over(now));
+        if let Some(address) = address {
+            self.strangers_of.count(address, now);
         }
-        if let Some(address) = address.map(Address::from) {
-            let known = by_address.get(&address).copied().unwrap_or_default();
-            // Where very many addresses come at once, the rate of all bounds them.
-            if !known.has_capacity(1, self.limits.stranger_rate_per_address, now) {
-                return Err(too_many_requests());
-            }
-            if by_address.len() < ADDRESSES || by_address.contains_key(&address) {
-                by_address.entry(address).or_default().count(1, now);
-            }
-        }
-        all.count(1, now);
+        self.strangers.count(1, now);
         Ok(())
     }
 
@@ -113,6 +112,20 @@ fn too_many_requests() -> ErrorInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ApiKey, Identity, auth::Principal};
+
+    fn owner(client: &str) -> Owner {
+        Owner::of(&Principal::of_key(&Arc::new(ApiKey::development()), Identity::Known(client.into())), None)
+    }
+
+    #[test]
+    fn one_client_does_not_take_all_requests() {
+        let limits = Limits { request_rate: Some(8), ..Limits::default() };
+        let mut rates = RateLimits::new(Arc::new(limits));
+        let now = Instant::now();
+        let mut asked = |client: &str| (0..10).filter(|_| rates.count_request(&owner(client), now).is_ok()).count();
+        assert_eq!((asked("mallory"), asked("ada"), asked("bob")), (6, 2, 0));
+    }
 
     #[test]
     fn strangers_have_a_rate_of_their_address_and_one_of_all_and_take_nothing_from_others() {
@@ -130,7 +143,7 @@ mod tests {
         assert_eq!([1, 1, 1].map(|address| ask(Some(address))), [Ok(()), Ok(()), Err(42918)]);
         assert_eq!([2, 2].map(|address| ask(Some(address))), [Ok(()), Err(42918)]);
         assert_eq!(ask(None), Err(42918));
-        assert_eq!(rates.count_request(now), Ok(()));
+        assert_eq!(rates.count_request(&owner("ada"), now), Ok(()));
     }
 
     #[test]
@@ -138,8 +151,8 @@ mod tests {
         let limits = Limits { request_rate: Some(1), account_rate: Some(2), ..Limits::default() };
         let mut rates = RateLimits::new(Arc::new(limits));
         let now = Instant::now();
-        assert_eq!(rates.count_request(now), Ok(()));
-        assert_eq!(rates.count_request(now).map_err(|error| error.code.0), Err(42918));
+        assert_eq!(rates.count_request(&owner("ada"), now), Ok(()));
+        assert_eq!(rates.count_request(&owner("ada"), now).map_err(|error| error.code.0), Err(42918));
         assert_eq!(rates.check_publish(2, now), Ok(()));
         rates.count_messages(1, now);
         assert_eq!(rates.check_publish(2, now).map_err(|error| error.code.0), Err(42917));

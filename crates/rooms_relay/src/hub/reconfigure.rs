@@ -72,8 +72,8 @@ impl Hub {
         }
     }
 
-    /// Revokes tokens. Those that are not used yet are refused from now on, and their sessions end at the time that it returns: at
-    /// once, or a little later where clients may get new tokens first.
+    /// Revokes tokens. Those that are not used yet are refused from now on, and their sessions end at the time that it returns:
+    /// at once, or a little later where clients may get new tokens first.
     ///
     /// # Errors
     /// 42910 where too many are remembered.

@@ -22,7 +22,7 @@ use super::{
     refusals::Party,
 };
 use crate::{
-    auth::{Operation, Principal, owner::Owner},
+    auth::{Operation, Principal, authorizer::Asker, owner::Owner},
     error::not_found,
     http::{Body, Call, Paging, Reply, RestRequest, RestResponse, respond},
     moment::Moment,
@@ -56,7 +56,7 @@ impl Hub {
         let moment = self.clock.at(now);
         let principal = self.principal(call, moment);
         let counted = match &principal {
-            Ok(_) => self.rates.count_request(now),
+            Ok(principal) => self.rates.count_request(&Owner::of(principal, call.address), now),
             // It has a right signature, perhaps. Who checks it counts it.
             Err(_) if is_token_request(call) => Ok(()),
             Err(_) => self.rates.count_stranger(call.address, now),
@@ -165,7 +165,8 @@ impl Hub {
                 return Ok(Asked::Work(Box::new(Work::TokenRequest(offer))));
             }
             ("GET", ["token"]) => {
-                let work = tokens::for_game(call, &mut self.authorizer, principal.is_ok(), moment)?;
+                let asker = if principal.is_ok() { Asker::Known } else { Asker::Stranger(call.address) };
+                let work = tokens::for_game(call, &mut self.authorizer, asker, moment)?;
                 return Ok(Asked::Work(Box::new(work)));
             }
             ("POST", ["apps"]) if self.is_sandbox => return Ok(Asked::Work(Box::new(Work::App))),

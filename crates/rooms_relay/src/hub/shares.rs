@@ -22,6 +22,7 @@ use crate::{
         owner::{Holder, Owner},
     },
     limits::Limits,
+    rate::of_one,
 };
 use rooms_protocol::{ConnectionId, ErrorCode, ErrorInfo};
 
@@ -226,6 +227,7 @@ impl Shares {
             true => (limits.connections_per_client, limits.client_connection_rate),
             false => (limits.connections_of_nameless(), None),
         };
+        let rate = lower(rate, of_one(limits.new_connection_rate));
         let several = self.has_several_keys.then(|| nine_tenths(limits.connections));
         Bounds { holder, address, key: limits.connections_per_key.or(several), rate }
     }
@@ -237,6 +239,7 @@ impl Shares {
             true => (limits.channels_per_client, limits.client_channel_rate),
             false => (limits.channels_of_nameless(), None),
         };
+        let rate = lower(rate, of_one(limits.new_channel_rate));
         let key = self.has_several_keys.then(|| nine_tenths(limits.channels));
         Bounds { holder, address, key, rate }
     }
@@ -245,6 +248,11 @@ impl Shares {
 /// Whether keys differ in more than a secret that is replaced.
 pub(crate) fn has_several_keys(keys: &[ApiKey]) -> bool {
     keys.first().is_some_and(|first| keys.iter().any(|key| key.name() != first.name()))
+}
+
+/// The lower of two rates.
+fn lower(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    one.into_iter().chain(other).min()
 }
 
 fn nine_tenths(most: usize) -> usize {

@@ -63,8 +63,8 @@ impl RelayControl {
     }
 
     /// Gives the relay another configuration. Keys, limits, the token endpoint and the certificate count from then on. Clients
-    /// whose key is gone are disconnected, and nobody else. Addresses, the page, the memory and the places for sockets that are no
-    /// WebSockets stay as they were at the start.
+    /// whose key is gone are disconnected, and nobody else. Addresses, the page, the memory and the places for sockets that are
+    /// no WebSockets stay as they were at the start.
     ///
     /// # Errors
     /// As [`Relay::bind`](super::Relay::bind). Then everything stays as it was. Also when the relay does not run.

@@ -48,7 +48,8 @@ impl StaticFiles {
         match files.try_call(asked).await {
             Ok(found) if found.status() != StatusCode::NOT_FOUND => {
                 let mut found = found.map(Body::new);
-                // Browsers ask each time, since a page that is built again keeps its name. A file that did not change is not sent.
+                // Browsers ask each time, since a page that is built again keeps its name. A file that did not change is not
+                // sent.
                 found.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
                 Ok(found)
             }

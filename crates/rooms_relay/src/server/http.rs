@@ -27,8 +27,8 @@ const KEEP_ALIVE: &str = "timeout=5";
 /// A body or an answer of so many bytes is read or written on a thread of its own: it takes about a millisecond.
 const HEAVY: usize = 64 * 1024;
 
-/// How long the answer to one request too many is held back. Whoever asks at once again, over all its sockets, asks a thousand times
-/// a second and not ten thousand.
+/// How long the answer to one request too many is held back. Whoever asks at once again, over all its sockets, asks a thousand
+/// times a second and not ten thousand.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Something for the hub, and where its answer goes. The answer is lost if the socket is gone already.
@@ -57,7 +57,8 @@ impl fmt::Debug for RestInput {
     }
 }
 
-/// What takes long, a few at a time: the machine's other cores are for everything else. Each takes a few times its size while it is.
+/// What takes long, a few at a time: the machine's other cores are for everything else. Each takes a few times its size while it
+/// is.
 #[derive(Debug)]
 pub(super) struct HeavyWork(Semaphore);
 

@@ -2,8 +2,8 @@
 //!
 //! A socket has a place from when it is accepted until the hub has let its WebSocket in, or until it is gone. There are few for
 //! those that stay open for plain HTTP. New ones, which made no request yet, may take those of the WebSockets that they are to
-//! become. Where places are short, the socket is closed that has been idle longest. Every phase of a request has a deadline, which
-//! the task of the socket keeps: [`Place::ended`] tells it when to close.
+//! become. Where places are short, the socket is closed that has been idle longest. Every phase of a request has a deadline,
+//! which the task of the socket keeps: [`Place::ended`] tells it when to close.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -114,8 +114,8 @@ pub(super) struct Place {
 
 impl Places {
     /// As many places as the limits say, and as many for new sockets as there may be connections, as far as there is memory for
-    /// them. So thousands of players who come at once all get in, and however many sockets strangers open, a newcomer has time for
-    /// its request.
+    /// them. So thousands of players who come at once all get in, and however many sockets strangers open, a newcomer has time
+    /// for its request.
     pub(super) fn new(limits: &Limits, budget: &MemoryBudget) -> Self {
         let most = limits.http_sockets.max(1);
         let new = limits.connections.min(budget.total() / NEW_PART / SOCKET_BYTES);
@@ -171,9 +171,9 @@ impl Places {
 }
 
 impl Sockets {
-    /// The socket that is closed for another one that stays open: the one that has been idle longest. Where most are busy, it is the
-    /// one whose request takes longest, so that requests without an end do not squeeze the others into the few places that are
-    /// left. If one address has more than half of all sockets, it is one of that address.
+    /// The socket that is closed for another one that stays open: the one that has been idle longest. Where most are busy, it is
+    /// the one whose request takes longest, so that requests without an end do not squeeze the others into the few places that
+    /// are left. If one address has more than half of all sockets, it is one of that address.
     fn longest_idle(&self) -> Option<u64> {
         let (idle, busy) = (self.first_of(&self.idle), self.first_of(&self.busy));
         if self.idle.len() >= self.busy.len() { idle } else { busy }

@@ -117,8 +117,8 @@ impl Relay {
         Some(format!("{scheme}://{}/", SocketAddr::new(ip, self.addr.port())))
     }
 
-    /// Serves clients until `shutdown` is done. Then it tells them and closes their sockets, in 3 seconds at most. It ends by itself
-    /// after a [drain](RelayControl::drain).
+    /// Serves clients until `shutdown` is done. Then it tells them and closes their sockets, in 3 seconds at most. It ends by
+    /// itself after a [drain](RelayControl::drain).
     ///
     /// # Errors
     /// When the listener for operators fails. That of clients is tried again.

@@ -21,9 +21,10 @@ use super::{Failure, logging::LogFormat};
 #[command(version, after_long_help = help_about_limits())]
 pub(super) struct Options {
     /// A TOML file with the configuration; flags override it. Other users of the machine can see flags, but not the file. It may
-    /// have listen, serve, metrics, drain_seconds, trusted_proxies, and the tables tls (certificate, key), keys (key, capability), token_endpoint
-    /// (key, ttl_seconds, every_channel) and limits (plan, and the limits that --help lists). SIGHUP has the program read it
-    /// again: keys, limits and the certificate count from then on, and only clients whose key is gone are disconnected.
+    /// have listen, serve, metrics, drain_seconds, trusted_proxies, and the tables tls (certificate, key), keys (key,
+    /// capability), token_endpoint (key, ttl_seconds, every_channel) and limits (plan, and the limits that --help lists). SIGHUP
+    /// has the program read it again: keys, limits and the certificate count from then on, and only clients whose key is gone are
+    /// disconnected.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
@@ -60,7 +61,8 @@ pub(super) struct Options {
     #[arg(long = "trusted-proxy", value_name = "ADDR[/BITS]")]
     trusted_proxies: Vec<AddressRange>,
 
-    /// An address for operators alone, without a key: /health, /ready, /metrics for Prometheus, and from this machine POST /drain.
+    /// An address for operators alone, without a key: /health, /ready, /metrics for Prometheus, and from this machine POST
+    /// /drain.
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
 

@@ -111,8 +111,8 @@ pub(super) fn details(name: &str, channel: Option<&HubChannel>) -> Reply {
     Reply::new(200, Body::Value(details))
 }
 
-/// `GET /channels`: the names of the app's channels, in order. Where the credentials allow few of them, a page may have fewer names
-/// than were asked for, and a next page nevertheless.
+/// `GET /channels`: the names of the app's channels, in order. Where the credentials allow few of them, a page may have fewer
+/// names than were asked for, and a next page nevertheless.
 ///
 /// # Errors
 /// As [`message_history`], and 40160 where the credentials allow it nowhere.

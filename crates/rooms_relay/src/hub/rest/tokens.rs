@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use super::Work;
 use crate::{
-    auth::{Authorizer, TokenDetails},
+    auth::{Authorizer, TokenDetails, authorizer::Asker},
     http::{Body, Call, Reply, invalid},
     moment::Moment,
 };
 use rooms_protocol::ErrorInfo;
 
 /// `GET /token?room=…&player=…`: a token for one player of one room. Off unless switched on. The player may come as
-/// `clientId` too, which is what clients add to a token URL. `is_known` tells whether the client came with right credentials.
+/// `clientId` too, which is what clients add to a token URL.
 pub(super) fn for_game(
     call: &Call,
     authorizer: &mut Authorizer,
-    is_known: bool,
+    asker: Asker,
     moment: Moment,
 ) -> Result<Work, ErrorInfo> {
     let player = match (call.param("player"), call.param("clientId")) {
@@ -32,7 +32,7 @@ pub(super) fn for_game(
              needs every_channel = true in the token endpoint",
         ));
     };
-    let (key, grant) = authorizer.game_grant(room, player, is_known, moment)?;
+    let (key, grant) = authorizer.game_grant(room, player, asker, moment)?;
     Ok(Work::GameToken { key, grant, wall: moment.wall })
 }
 

@@ -167,3 +167,22 @@ fn what_comes_over_http_counts_for_the_share_of_its_client() {
     assert_eq!(publish("c", "mallory"), (429, Some("40113".to_owned())));
     assert_eq!(publish("c", "ada").0, 201);
 }
+
+#[test]
+fn one_client_leaves_others_something_of_the_rates_of_all() {
+    let mut world = World::with_limits(|limits| {
+        limits.new_connection_rate = Some(8);
+        limits.new_channel_rate = Some(8);
+    });
+    let begun = (0..20).filter(|_| refusal(&mut world, "clientId=mallory").is_none()).count();
+    assert_eq!(begun, 6);
+    let mut ada = world.connect("clientId=ada");
+    world.pass(SECOND);
+    let mut mallory = world.connect("clientId=mallory");
+    let publish = |world: &mut World, client: &mut Client, name: String| {
+        world.publish(client, &name, &["a"]).action == Action::Ack
+    };
+    let made = (0..20).filter(|number| publish(&mut world, &mut mallory, format!("m{number}"))).count();
+    assert_eq!(made, 6);
+    assert!(publish(&mut world, &mut ada, "a".to_owned()));
+}
