@@ -143,7 +143,10 @@ impl Session {
                 self.consider_founding(now);
             }
             Event::Published { operation, outcome } => self.on_outcome(operation, outcome.err(), now),
-            Event::Overflow { .. } => self.lose_continuity(now),
+            Event::Overflow { .. } => {
+                self.base.facts.lose_events();
+                self.lose_continuity(now);
+            }
             Event::Presence { .. }
             | Event::PresenceSynced { .. }
             | Event::RoundTrip(_)

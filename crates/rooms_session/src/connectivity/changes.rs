@@ -76,13 +76,15 @@ impl ConnectionFacts {
         }
     }
 
-    /// Notes a change of a channel. Returns `None` if the channel is not one of the room's.
+    /// Notes a change of a channel. Returns `None` if it does not concern this session.
     pub(crate) fn on_channel(&mut self, change: ChannelChange) -> Option<ChannelVerdict> {
         let is_inbox = change.channel == self.inbox.name;
         if !is_inbox && change.channel != self.room.name {
             return None;
         }
         let channel = if is_inbox { &mut self.inbox } else { &mut self.room };
+        channel.requested |=
+            matches!(change.current, ChannelState::Attaching | ChannelState::Attached | ChannelState::Suspended);
         Some(match change.current {
             ChannelState::Attached => {
                 channel.attached = true;
@@ -92,6 +94,8 @@ impl ConnectionFacts {
                 let presence_refused = refused.map(|reason| reason.cause.as_deref().unwrap_or(&reason).clone());
                 ChannelVerdict::Attached { missed, presence_refused }
             }
+            // An earlier session in this room asked too late, when its connection had failed already.
+            ChannelState::Failed if !channel.requested => return None,
             ChannelState::Failed => {
                 let unknown = || ErrorInfo::new(ErrorCode::INVALID_CHANNEL_STATE, 400, "the channel failed");
                 ChannelVerdict::Failed(change.reason.unwrap_or_else(unknown))
@@ -169,6 +173,20 @@ mod tests {
         };
         assert_eq!([missed(false), missed(true), missed(false)], [false, false, true]);
         assert_eq!(facts.on_channel(channel("room:other", ChannelState::Attached, false)), None);
+    }
+
+    #[test]
+    fn a_channel_that_fails_before_it_is_requested_failed_for_an_earlier_session() {
+        let mut facts = connectivity();
+        let failed = |facts: &mut ConnectionFacts, name| {
+            matches!(facts.on_channel(channel(name, ChannelState::Failed, false)), Some(ChannelVerdict::Failed(_)))
+        };
+        assert!(!failed(&mut facts, "room:den"));
+        facts.on_channel(channel("room:den", ChannelState::Attaching, false));
+        assert!(failed(&mut facts, "room:den"));
+        assert!(!failed(&mut facts, "room:den:to:ada"));
+        facts.lose_events();
+        assert!(failed(&mut facts, "room:den:to:ada"));
     }
 
     #[test]

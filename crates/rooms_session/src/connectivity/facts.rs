@@ -37,11 +37,13 @@ pub(super) struct ChannelFacts {
     pub(super) attached: bool,
     /// Whether the channel was attached before. Then attaching it again may have missed something.
     pub(super) known: bool,
+    /// Whether the client took this session's request for the channel. A failure before concerns an earlier session.
+    pub(super) requested: bool,
 }
 
 impl ChannelFacts {
     fn new(name: ChannelName) -> Self {
-        Self { name, attached: false, known: false }
+        Self { name, attached: false, known: false, requested: false }
     }
 }
 
@@ -73,6 +75,11 @@ impl ConnectionFacts {
     /// The channel that only this player listens on.
     pub(crate) fn inbox_channel(&self) -> &ChannelName {
         &self.inbox.name
+    }
+
+    /// Notes that events of the client are lost: any of them may have come.
+    pub(crate) fn lose_events(&mut self) {
+        (self.room.requested, self.inbox.requested) = (true, true);
     }
 
     /// Whether messages go out and come in.
