@@ -48,12 +48,13 @@ pub fn decode_outlined(bytes: &[u8], outline: Outline, most: usize) -> Result<Fr
 pub fn outline(bytes: &[u8]) -> Outline {
     let mut outline = Outline::packed();
     // What was read until something went wrong counts.
-    let _ = read_outline(Reader::new(bytes), &mut outline);
+    outline.is_whole = read_outline(Reader::new(bytes), &mut outline).unwrap_or(false);
     outline
 }
 
-fn read_outline(mut reader: Reader<'_>, outline: &mut Outline) -> Result<(), Error> {
-    let Token::Map(entries) = reader.next()? else { return Ok(()) };
+/// Returns whether all of it was read.
+fn read_outline(mut reader: Reader<'_>, outline: &mut Outline) -> Result<bool, Error> {
+    let Token::Map(entries) = reader.next()? else { return Ok(false) };
     for _ in 0..entries {
         let Token::Text(key) = reader.next()? else { return Err(Error::custom("a field's name must be a string")) };
         let first = reader.clone().next()?;
@@ -78,7 +79,7 @@ fn read_outline(mut reader: Reader<'_>, outline: &mut Outline) -> Result<(), Err
             _ => outline.count(key, part),
         }
     }
-    Ok(())
+    Ok(reader.is_at_end())
 }
 
 /// See [`Format::renamed`].

@@ -35,6 +35,8 @@ pub struct Outline {
     pub msg_serial: Option<MsgSerial>,
     /// The channel.
     pub channel: Option<ChannelName>,
+    /// Whether it has its end. One that was cut on the way has not, and comes whole when it is sent again.
+    pub is_whole: bool,
     /// How many messages or presence messages it holds.
     messages: usize,
     /// How many other parts it holds.
@@ -158,10 +160,23 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_has_an_empty_outline() {
+    fn a_frame_that_was_cut_is_not_whole_wherever_that_was() {
+        let text = r#"{"action":15,"msgSerial":4,"messages":[{"data":"}"}]}"#;
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        let bytes = msgpack::to_vec(&value);
+        assert!(json::outline(text).is_whole && msgpack::outline(&bytes).is_whole);
+        assert!((0..text.len()).all(|length| !json::outline(&text[..length]).is_whole));
+        assert!((0..bytes.len()).all(|length| !msgpack::outline(&bytes[..length]).is_whole));
+        assert!(!json::outline(&format!("{text}{text}")).is_whole && json::outline(&format!("{text} ")).is_whole);
+        assert!(json::outline(r#"{"messages":[{"data":NaN,"name":"\ud83d"}]}"#).is_whole, "wrong, but with its end");
+    }
+
+    #[test]
+    fn nonsense_says_nothing_about_itself() {
         for text in ["", "{", "[15]", "null", r#"{"action"}"#, r#"{"action":"x","msgSerial":[]}"#, "}{\"action\":15}"] {
-            assert_eq!(json::outline(text), Outline::default(), "{text}");
-            assert_eq!(msgpack::outline(text.as_bytes()), Outline::packed(), "{text}");
+            for outline in [json::outline(text), msgpack::outline(text.as_bytes())] {
+                assert_eq!((outline.action, outline.msg_serial, outline.channel), (None, None, None), "{text}");
+            }
         }
     }
 

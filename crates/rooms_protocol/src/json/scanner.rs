@@ -20,6 +20,11 @@ pub(super) fn outline(text: &str) -> Outline {
         if scanner.take(b',') {
             continue;
         }
+        if scanner.take(b'}') {
+            scanner.skip_space();
+            outline.is_whole = scanner.peek().is_none();
+            return outline;
+        }
         let start = scanner.at;
         if !scanner.skip_string() {
             return outline;

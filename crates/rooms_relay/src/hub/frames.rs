@@ -196,10 +196,15 @@ impl Hub {
         self.connections.record_outcome(&caller.id, serial, outcome);
     }
 
-    /// Refuses what cannot be read, once: clients send a frame again when they come back after a disconnect, and would never get
+    /// Refuses what cannot be read, once: clients send a whole frame again when they come back after a disconnect, and would never get
     /// beyond it.
     pub(super) fn refuse_unreadable(&mut self, caller: &Caller, unreadable: &Unreadable, moment: Moment) {
-        self.refuse_outline(caller, &unreadable.outline, unreadable_error(&unreadable.error), moment);
+        let why = unreadable_error(&unreadable.error);
+        // What was cut on the way comes whole when the client sends it again.
+        if !unreadable.outline.is_whole {
+            return self.disconnect(caller.link, protocol_error(why.message), moment);
+        }
+        self.refuse_outline(caller, &unreadable.outline, why, moment);
     }
 
     /// Answers a frame of which only the outline is known.

@@ -102,3 +102,16 @@ fn an_attach_that_cannot_be_read_fails_its_channel_alone() {
     world.publish(&mut ada, "other", &["goes on"]);
     assert_eq!(names(&world.take(ada.link)), ["goes on"]);
 }
+
+#[test]
+fn a_publish_that_was_cut_on_the_way_is_published_when_it_comes_again() {
+    let mut world = World::new();
+    let (mut ada, bob) = (world.connect(""), world.connect(""));
+    world.attach(&bob, "c");
+    let cut = r#"{"action":15,"channel":"c","msgSerial":0,"messages":[{"name":"who"#;
+    world.receive(ada.link, WireFrame::Text(cut.to_owned()));
+    assert_eq!(error_code(&world.take_one(ada.link, Action::Disconnected)), Some(80013));
+    ada = world.connect(&ada.resume_query());
+    assert_eq!(world.publish(&mut ada, "c", &["whole"]).action, Action::Ack);
+    assert_eq!(names(&world.take(bob.link)), ["whole"]);
+}
