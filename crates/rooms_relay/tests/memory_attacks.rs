@@ -9,7 +9,7 @@ use std::{
     future::Future,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex as SyncMutex},
     time::{Duration, Instant},
 };
 
@@ -21,13 +21,22 @@ use rooms_protocol::{
     Action, ChannelSerial, DEVELOPMENT_KEY, Flags, Format, Frame, Message, MsgSerial, PresenceAction, PresenceMessage,
     WireFrame, json, msgpack,
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    sync::{Mutex, MutexGuard},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite};
 
 const MIB: usize = 1024 * 1024;
 
 /// What the relay may hold in these tests: so little that an attack is over soon.
 const BUDGET: usize = 64 * MIB;
+
+/// One attack after the other, so that none takes the machine's time from the witness of another.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// No answer in this time is a failure, not a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,6 +47,7 @@ async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// The relay as a process of its own.
 struct Program {
+    _alone: MutexGuard<'static, ()>,
     child: Child,
     address: String,
     /// Its memory before anybody came.
@@ -45,7 +55,8 @@ struct Program {
 }
 
 impl Program {
-    fn start() -> Self {
+    async fn start() -> Self {
+        let alone = ALONE.lock().await;
         let memory = format!("memory={BUDGET}");
         let mut child = Command::new(env!("CARGO_BIN_EXE_rooms-relay"))
             .args(["--listen", "127.0.0.1:0", "--limit", &memory, "--limit", "client_connection_rate=none"])
@@ -57,7 +68,7 @@ impl Program {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
         let address = address.trim_end_matches(['/', ',']).to_owned();
-        let mut program = Self { child, address, base: 0 };
+        let mut program = Self { _alone: alone, child, address, base: 0 };
         program.base = program.memory("VmRSS");
         program
     }
@@ -173,17 +184,18 @@ impl Client {
 struct Witness {
     task: JoinHandle<()>,
     /// How long each of their messages took to come back.
-    times: Arc<Mutex<Vec<Duration>>>,
+    times: Arc<SyncMutex<Vec<Duration>>>,
 }
 
-/// How long nearly all messages take at most, while other tests take the machine's time too.
-const SOON: Duration = Duration::from_secs(1);
+/// How long nearly all messages take at most in a build that is not optimised, on a machine that does other things too. What
+/// these attacks once did took longer in a release build on an idle one.
+const SOON: Duration = Duration::from_secs(3);
 
 impl Witness {
     async fn begin(program: &Program) -> Self {
         let mut client = Client::connect(program, "clientId=witness").await;
         client.attach("witness").await;
-        let times = Arc::new(Mutex::new(Vec::new()));
+        let times = Arc::new(SyncMutex::new(Vec::new()));
         let taken = Arc::clone(&times);
         let task = tokio::spawn(async move {
             loop {
@@ -214,7 +226,7 @@ impl Witness {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_names_of_one_channel_cost_no_more_than_one() {
-    let program = Program::start();
+    let program = Program::start().await;
     let witness = Witness::begin(&program).await;
     let mut readers = Vec::new();
     for _ in 0..10 {
@@ -244,7 +256,7 @@ async fn many_names_of_one_channel_cost_no_more_than_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trees_in_extras_and_in_presence_are_held_as_text() {
-    let program = Program::start();
+    let program = Program::start().await;
     let witness = Witness::begin(&program).await;
     let tree = format!(r#"{{"a":[{}]}}"#, vec![r#"{"":0}"#; 8_000].join(","));
     let mut attackers = Vec::new();
@@ -282,7 +294,7 @@ async fn trees_in_extras_and_in_presence_are_held_as_text() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_on_many_channels_have_a_total_and_leave_without_delaying_anybody() {
-    let program = Program::start();
+    let program = Program::start().await;
     let witness = Witness::begin(&program).await;
     let mut refused = 0;
     for attacker in 0..10 {
@@ -316,7 +328,7 @@ async fn members_on_many_channels_have_a_total_and_leave_without_delaying_anybod
 async fn readers_that_do_not_read_are_cut_off_before_memory_is_full() {
     // More for each reader than the system's own buffers take.
     const ROUNDS: usize = 250;
-    let program = Program::start();
+    let program = Program::start().await;
     let witness = Witness::begin(&program).await;
     let mut readers = Vec::new();
     for index in 0..20 {
@@ -354,7 +366,7 @@ async fn readers_that_do_not_read_are_cut_off_before_memory_is_full() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_never_end_wait_outside() {
-    let program = Program::start();
+    let program = Program::start().await;
     let witness = Witness::begin(&program).await;
     let mut sockets = Vec::new();
     let part = vec![b'x'; 400_000];
@@ -384,7 +396,7 @@ async fn messages_that_never_end_wait_outside() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_resumes_after_missing_more_than_may_wait_gets_all_of_it_and_so_does_a_newcomer_to_a_large_room() {
-    let program = Program::start();
+    let program = Program::start().await;
     let mut reader = Client::connect(&program, "").await;
     let mut serials: Vec<Option<ChannelSerial>> = Vec::new();
     for index in 0..15 {
