@@ -20,7 +20,7 @@ pub(crate) use self::{
 };
 
 /// The first parts of the paths that are the relay's own, whatever files a page has.
-const OWN_PATHS: [&str; 6] = ["apps", "channels", "keys", "stats", "time", "token"];
+const OWN_PATHS: [&str; 7] = ["apps", "channels", "comet", "keys", "stats", "time", "token"];
 
 /// Whether a path is the relay's own, so that no file can hide it.
 #[cfg_attr(any(not(feature = "server"), target_arch = "wasm32"), expect(dead_code, reason = "the server serves files"))]

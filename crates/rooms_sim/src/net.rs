@@ -301,7 +301,7 @@ impl SimNet {
             }
             PumpAction::Http { request, http } => {
                 let answer = self.hub.rest(&rest_request(http), self.now);
-                let link = answer.header("link").unwrap_or_default().to_owned();
+                let link = answer.list("link");
                 let response =
                     HttpResponse { status: answer.status, link, body: answer.body, ..HttpResponse::default() };
                 self.nodes[index].pump.handle_http(request, Ok(response), self.now);

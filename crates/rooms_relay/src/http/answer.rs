@@ -21,10 +21,13 @@ const ALLOWED_HEADERS: &str =
     "authorization, content-type, accept, x-ably-version, x-ably-clientid, ably-agent, x-requested-with";
 
 /// The methods that a page in a browser may use.
-const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The headers of an answer that a page in a browser may read beside those that it always may.
 const EXPOSED_HEADERS: &str = "link, x-ably-errorcode, x-ably-errormessage";
+
+/// Where the code of an error is explained.
+const HELP: &str = "https://help.ably.io/error/";
 
 /// How long a browser may remember these, in seconds: an hour.
 const PREFLIGHT_AGE: &str = "3600";
@@ -53,8 +56,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The body.
     pub(crate) body: Body,
-    /// The `Link` header.
-    pub(crate) links: Option<String>,
+    /// The values of `Link` headers.
+    pub(crate) links: Vec<String>,
     error: Option<ErrorInfo>,
     /// The bytes of the body, where they are many.
     #[cfg_attr(
@@ -67,7 +70,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// An answer to a request that succeeded.
     pub(crate) fn new(status: u16, body: Body) -> Self {
-        Self { status, body, links: None, error: None, bytes: None }
+        Self { status, body, links: Vec::new(), error: None, bytes: None }
     }
 
     /// The same, with its body charged until the answer is written out.
@@ -94,13 +97,14 @@ impl Reply {
     }
 
     /// One page of a list.
-    pub(crate) fn page(body: Body, links: String) -> Self {
-        Self { links: Some(links), ..Self::new(200, body) }
+    pub(crate) fn page(body: Body, links: Vec<String>) -> Self {
+        Self { links, ..Self::new(200, body) }
     }
 }
 
 impl From<ErrorInfo> for Reply {
     fn from(error: ErrorInfo) -> Self {
+        let error = with_help(error);
         let body = Body::Value(json!({ "error": error }));
         Self { error: Some(error.clone()), ..Self::new(error.status_code, body) }
     }
@@ -136,6 +140,12 @@ impl Serialize for Body {
     }
 }
 
+/// The error with the address where people read more about its code.
+pub(crate) fn with_help(error: ErrorInfo) -> ErrorInfo {
+    let href = error.href.unwrap_or_else(|| format!("{HELP}{}", error.code.0));
+    ErrorInfo { href: Some(href), ..error }
+}
+
 /// An answer for clients that cannot read the status and the headers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -161,7 +171,11 @@ pub(crate) fn respond(request: &RestRequest, mut reply: Reply) -> RestResponse {
     let mut headers = reply.headers();
     let mut response = RestResponse { status: reply.status, ..RestResponse::default() };
     if envelope.is_some() {
-        let inner = headers.drain(..).collect();
+        let mut inner = BTreeMap::<&str, String>::new();
+        for (name, value) in headers.drain(..) {
+            // Several headers of one name are one whose values have commas between them.
+            inner.entry(name).and_modify(|known| *known = format!("{known}, {value}")).or_insert(value);
+        }
         response.status = 200;
         response.body = write(format, &Envelope { status_code: reply.status, response: &reply.body, headers: inner });
     } else if !matches!(reply.body, Body::Nothing) {
@@ -182,7 +196,8 @@ pub(crate) fn respond(request: &RestRequest, mut reply: Reply) -> RestResponse {
 impl Reply {
     fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
-        headers.extend(self.links.clone().map(|links| ("link", links)));
+        // Each link has a header of its own, since the SDK for Go reads the first of each alone.
+        headers.extend(self.links.iter().map(|link| ("link", link.clone())));
         if let Some(error) = &self.error {
             headers.push(("x-ably-errorcode", error.code.0.to_string()));
             headers.push(("x-ably-errormessage", header_text(&error.message)));
@@ -245,6 +260,7 @@ mod tests {
         assert_eq!(response.header("x-ably-errormessage"), Some("nothing? here: ?"));
         assert_eq!(json(&response)["error"]["code"], 40400);
         assert_eq!(json(&response)["error"]["statusCode"], 404);
+        assert_eq!(json(&response)["error"]["href"], "https://help.ably.io/error/40400");
     }
 
     #[test]
@@ -260,11 +276,14 @@ mod tests {
 
     #[test]
     fn an_envelope_holds_status_and_headers_for_clients_that_cannot_see_them() {
-        let reply = Reply::page(Body::Messages(Vec::new()), "<./x?limit=1>; rel=\"first\"".to_owned());
+        let reply = Reply::page(
+            Body::Messages(Vec::new()),
+            vec!["<./x?limit=1>; rel=\"first\"".to_owned(), "<./x?limit=1&cursor=a>; rel=\"next\"".to_owned()],
+        );
         let response = respond(&request("GET", "/x?envelope=json", &[]), reply);
         assert_eq!((response.status, response.header("link")), (200, None));
-        let expected =
-            json!({ "statusCode": 200, "response": [], "headers": { "link": "<./x?limit=1>; rel=\"first\"" } });
+        let links = "<./x?limit=1>; rel=\"first\", <./x?limit=1&cursor=a>; rel=\"next\"";
+        let expected = json!({ "statusCode": 200, "response": [], "headers": { "link": links } });
         assert_eq!(json(&response), expected);
         let refused =
             respond(&request("GET", "/x?envelope=json", &[]), ErrorInfo::new(ErrorCode::NOT_FOUND, 404, "no").into());

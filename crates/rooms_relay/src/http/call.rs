@@ -17,6 +17,9 @@ pub(super) const MSGPACK: &str = "application/x-msgpack";
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
+/// The media type of the fields of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The head of a request, taken apart. Its query may contain a key, so it has no debug output.
 #[derive(Clone)]
 pub(crate) struct Call {
@@ -73,6 +76,13 @@ impl Call {
             Some(kind) if kind.starts_with(MSGPACK) => Format::MsgPack,
             _ => Format::Json,
         }
+    }
+
+    /// Whether a body is the fields of a form. Programs such as curl call every body so that they are not told about, and no
+    /// form begins as JSON does.
+    pub(crate) fn is_form(&self, body: &[u8]) -> bool {
+        let is_called_so = self.request.header("content-type").is_some_and(|kind| kind.starts_with(FORM));
+        is_called_so && !matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
     }
 
     /// A body, read as its `Content-Type` says.
@@ -144,6 +154,14 @@ mod tests {
         assert_eq!(path("/channels/a%2Fb%3Ac%2520/messages?x=1").unwrap(), ["channels", "a/b:c%20", "messages"]);
         assert_eq!(path("/channels/%E2%82%AC%").unwrap(), ["channels", "€%"]);
         assert_eq!(path("/channels/%FF"), None);
+    }
+
+    #[test]
+    fn a_form_is_one_unless_it_is_json_in_truth() {
+        let is_form =
+            |kind: &str, body: &str| parse(request("/x", &[("content-type", kind)])).unwrap().is_form(body.as_bytes());
+        assert!(is_form(FORM, "name=a") && is_form("application/x-www-form-urlencoded; charset=utf-8", ""));
+        assert!(!is_form(FORM, " {\"name\":\"a\"}") && !is_form(FORM, "[]") && !is_form(JSON, "name=a"));
     }
 
     #[test]

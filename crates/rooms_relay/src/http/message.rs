@@ -30,12 +30,18 @@ pub struct RestResponse {
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
+    /// The body. Where the request is HEAD, whoever writes the answer leaves it out.
     pub body: Vec<u8>,
 }
 
 impl RestResponse {
-    /// The value of a header.
+    /// The values of all headers with this name, which is in lower case, with commas between them.
+    pub fn list(&self, name: &str) -> String {
+        let values = self.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        values.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The value of a header, or of the first with this name. The name is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     auth::{Operation, Principal, authorizer::Asker, owner::Owner},
     error::not_found,
-    http::{Body, Call, Paging, Reply, RestRequest, RestResponse, respond},
+    http::{Body, Call, Reply, RestRequest, RestResponse, respond},
     moment::Moment,
 };
 use rooms_protocol::{ChannelName, ErrorCode, ErrorInfo, Message};
@@ -101,7 +101,9 @@ impl Hub {
         moment: Moment,
     ) -> Result<Asked, ErrorInfo> {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        let reply = match (call.request.method.as_str(), path.as_slice()) {
+        // The answer to HEAD is the one to GET, of which whoever writes it leaves out the body.
+        let method = if call.request.method == "HEAD" { "GET" } else { call.request.method.as_str() };
+        let reply = match (method, path.as_slice()) {
             ("GET", ["time"]) => Reply::new(200, Body::Value(json!([moment.wall]))),
             ("GET", ["channels"]) => {
                 let principal = principal?;
@@ -146,8 +148,7 @@ impl Hub {
             }
             ("GET", ["stats"]) => {
                 principal?.check_anywhere(Operation::Stats)?;
-                // The relay keeps no statistics.
-                Reply::page(Body::Value(json!([])), Paging::parse(call)?.links("stats", None))
+                channels::no_statistics(call)?
             }
             ("POST", ["keys", key, "revokeTokens"]) => {
                 let principal = principal?;
@@ -176,6 +177,11 @@ impl Hub {
             }
             // Statistics that a test suite would read back. The relay has none.
             ("POST", ["stats"]) if self.is_sandbox => Reply::new(201, Body::Value(json!({}))),
+            // Where SDKs of version 1 begin in a browser. They tell the program what they are answered.
+            (_, ["comet", ..]) => {
+                let why = "this relay has no comet transport; give the SDK the option transports: ['web_socket']";
+                return Err(not_found(why));
+            }
             _ => return Err(not_found("there is nothing here; check the path and the method")),
         };
         Ok(Asked::Answer(reply))

@@ -53,6 +53,21 @@ pub(super) fn message_history(
     Ok(Reply::page(Body::Kept(page.items), links).with_bytes(answers.admit(page.bytes)?))
 }
 
+/// The intervals that statistics may be asked for.
+const UNITS: [&str; 4] = ["minute", "hour", "day", "month"];
+
+/// `GET /stats`: a page of none, since the relay keeps no statistics. A list that holds nothing is documented.
+///
+/// # Errors
+/// 40003 for a query that makes no sense.
+pub(super) fn no_statistics(call: &Call) -> Result<Reply, ErrorInfo> {
+    if call.param("unit").is_some_and(|unit| !UNITS.contains(&unit)) {
+        return Err(invalid("unit is minute, hour, day or month"));
+    }
+    let query = HistoryQuery::parse(call)?;
+    Ok(Reply::page(Body::Value(json!([])), query.paging.links("stats", None)))
+}
+
 /// `GET /channels/{name}/presence/history`.
 ///
 /// # Errors

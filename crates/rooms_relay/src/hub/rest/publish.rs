@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use crate::{
     auth::{Identity, Principal},
-    http::Call,
+    http::{Call, unreadable},
     hub::{channel::publish::normalize, connection::Connections},
     limits::Limits,
 };
@@ -56,6 +58,9 @@ pub(super) fn messages(call: &Call, body: &[u8], limits: &Limits) -> Result<Vec<
         return Err(ErrorInfo::new(ErrorCode::TEST, 400, "refused, as the parameter _forceNack asks for"));
     }
     limits.check_frame(body.len())?;
+    if call.is_form(body) {
+        return Ok(vec![form_message(body)?]);
+    }
     let mut messages = match call.read(body)? {
         Outline::One => vec![call.read::<AsMap<Message>>(body)?.0],
         Outline::Many(count) => {
@@ -67,6 +72,26 @@ pub(super) fn messages(call: &Call, body: &[u8], limits: &Limits) -> Result<Vec<
         normalize(&mut message.data, &mut message.encoding);
     }
     Ok(messages)
+}
+
+/// The message whose parts are the fields of a form. All are text, and `extras` is the text of a JSON object.
+///
+/// # Errors
+/// 40001 for extras that are no object.
+fn form_message(body: &[u8]) -> Result<Message, ErrorInfo> {
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        let value = match &*name {
+            "extras" => serde_json::from_str(&value).map_err(unreadable)?,
+            "id" | "name" | "data" | "encoding" | "clientId" | "connectionKey" => Value::String(value.into_owned()),
+            _ => continue,
+        };
+        fields.insert(name.into_owned(), value);
+    }
+    let text = Value::Object(fields).to_string();
+    let AsMap(mut message) = serde_json::from_str::<AsMap<Message>>(&text).map_err(unreadable)?;
+    normalize(&mut message.data, &mut message.encoding);
+    Ok(message)
 }
 
 /// The connection on whose behalf the messages are published, where they name one, and who publishes (`RSL1f`, `TM2h`).

@@ -37,7 +37,7 @@ impl World {
     fn list(&mut self, target: &str) -> (Vec<Value>, Option<String>) {
         let response = self.ask("GET", target, "");
         assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
-        let links = response.header("link").unwrap();
+        let links = response.list("link");
         let next = links.split(", ").find(|link| link.ends_with("rel=\"next\"")).map(|link| {
             let (query, _) = link.split_once('?').unwrap().1.split_once('>').unwrap();
             format!("{}?{query}", target.split('?').next().unwrap())
@@ -443,10 +443,9 @@ fn a_list_of_channels_looks_at_a_few_at_a_time() {
         let request =
             RestRequest { method: "GET".to_owned(), target: target.to_owned(), headers, ..RestRequest::default() };
         let response = world.hub.rest(&request, world.now);
-        let next =
-            response.header("link").unwrap().split(", ").find(|link| link.ends_with("rel=\"next\"")).map(|link| {
-                format!("/channels{}", link.split(['<', '>']).nth(1).unwrap().trim_start_matches("./channels"))
-            });
+        let next = response.list("link").split(", ").find(|link| link.ends_with("rel=\"next\"")).map(|link| {
+            format!("/channels{}", link.split(['<', '>']).nth(1).unwrap().trim_start_matches("./channels"))
+        });
         (read(&response).as_array().unwrap().clone(), next)
     };
     let (mut target, mut names, mut pages) = (Some("/channels".to_owned()), Vec::new(), 0);
@@ -484,4 +483,73 @@ fn strangers_take_no_tokens_from_those_who_have_a_key() {
         assert_eq!(world.ask("POST", "/keys/rooms.dev/requestToken", "{}").status, expected);
     }
     assert_eq!(world.ask("POST", "/channels/c/messages", "{}").status, 201);
+}
+
+#[test]
+fn a_form_is_published_as_a_message_of_text() {
+    let mut world = World::new();
+    let client = world.connect("");
+    world.attach(&client, "c");
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+    let publish = |world: &mut World, body: &str| world.ask_with("POST", "/channels/c/messages", &[FORM], body);
+    let body = "name=shout&data=%7B%22k%22%3A1%7D+%C3%A9&clientId=ada&id=own&extras=%7B%22headers%22%3A%7B%22a%22%3A1%7D%7D&x=y";
+    assert_eq!(publish(&mut world, body).status, 201);
+    let frame = world.take_one(client.link, Action::Message);
+    let [message] = &frame.messages[..] else { panic!("{frame:?}") };
+    assert_eq!(message.data, Some("{\"k\":1} é".into()));
+    assert_eq!((message.id.as_deref(), message.client_id.as_ref()), (Some("own"), Some(&"ada".into())));
+    assert_eq!(message.extras.as_ref().unwrap().as_str(), r#"{"headers":{"a":1}}"#);
+    assert_eq!(publish(&mut world, "data=aGk%3D&encoding=base64").status, 201);
+    let frame = world.take_one(client.link, Action::Message);
+    assert_eq!(frame.messages[0].data, Some(rooms_protocol::Data::Binary(b"hi".to_vec())));
+    assert_eq!(publish(&mut world, r#"[{"name":"one"},{"name":"two"}]"#).status, 201, "JSON whatever curl calls it");
+    assert_eq!(names(&world.take(client.link)), ["one", "two"]);
+    for body in ["extras=x", "extras=%5B1%5D"] {
+        let refused = publish(&mut world, body);
+        assert_eq!((refused.status, code(&refused)), (400, json!(40001)), "{body}");
+    }
+}
+
+#[test]
+fn what_can_be_read_has_a_head() {
+    let mut world = World::new();
+    assert_eq!(world.ask("POST", "/channels/c/messages", r#"{"name":"a"}"#).status, 201);
+    for target in ["/time", "/channels", "/channels/c", "/channels/c/messages", "/channels/c/history", "/stats"] {
+        let (head, get) = (world.ask("HEAD", target, ""), world.ask("GET", target, ""));
+        assert_eq!((head.status, head.headers), (200, get.headers), "{target}");
+    }
+    assert_eq!(world.ask("HEAD", "/nothing", "").status, 404);
+}
+
+#[test]
+fn statistics_are_an_empty_list_of_whatever_unit() {
+    let mut world = World::new();
+    assert_eq!(world.list("/stats"), (Vec::new(), None));
+    assert_eq!(world.list("/stats?unit=hour&start=1&end=2&limit=10&direction=forwards"), (Vec::new(), None));
+    for query in ["unit=year", "start=x", "limit=0", "direction=up"] {
+        assert_eq!(code(&world.ask("GET", &format!("/stats?{query}"), "")), json!(40003), "{query}");
+    }
+}
+
+#[test]
+fn each_link_of_a_page_is_a_header_of_its_own() {
+    let mut world = World::new();
+    let body = r#"[{"name":"a"},{"name":"b"}]"#;
+    assert_eq!(world.ask("POST", "/channels/c/messages", body).status, 201);
+    let response = world.ask("GET", "/channels/c/history?limit=1", "");
+    let links = response.headers.iter().filter(|(name, _)| *name == "link").map(|(_, value)| value.as_str());
+    let relations: Vec<_> = links.map(|link| link.rsplit_once("; ").unwrap().1).collect();
+    assert_eq!(relations, [r#"rel="first""#, r#"rel="current""#, r#"rel="next""#]);
+}
+
+#[test]
+fn who_tries_comet_is_told_which_option_to_set() {
+    let mut world = World::new();
+    let query = format!("key={DEVELOPMENT_KEY}&v=1.2&stream=false");
+    let target = format!("/comet/connect?{query}");
+    let request = RestRequest { method: "GET".to_owned(), target, ..RestRequest::default() };
+    let answer = world.hub.rest(&request, world.now);
+    assert_eq!((answer.status, code(&answer)), (404, json!(40400)));
+    let told = read(&answer)["error"]["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("transports: ['web_socket']"), "{told}");
 }
