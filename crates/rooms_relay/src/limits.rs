@@ -19,6 +19,12 @@ pub(super) const MAX_MESSAGE_ID: usize = 256;
 /// Most messages that one `rewind` returns (Ably's limit).
 pub(super) const MAX_REWIND: usize = 100;
 
+/// Most messages from before an attachment that its own connection gets with it: as many as one publish may hold.
+pub(super) const MOST_EARLY: usize = 1_000;
+
+/// Most channels on which a connection that is not attached to them can find its own messages later, when it attaches.
+pub(super) const EARLY_CHANNELS: usize = 64;
+
 /// Longest body of a request for a token, in bytes. It holds a capability, which is most of it.
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub(super) const TOKEN_REQUEST_BYTES: usize = 16 * 1024;

@@ -34,7 +34,7 @@ use self::{
     presence::{LeaveReason, PresenceUpdate, PresenceVerdict},
     publish::{Accepted, Delivery, Load, Publish},
     registry::ChannelRegistry,
-    state::HubChannel,
+    state::{HubChannel, StartWish},
 };
 use super::{
     batch::{Batch, page_length},
@@ -52,6 +52,13 @@ use crate::{
     moment::Moment,
 };
 use rooms_protocol::{Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, PresenceMessage};
+
+/// A channel that a client may publish on, or enter.
+pub(crate) struct Target {
+    pub(crate) key: ChannelKey,
+    /// Whether the client is attached to it under the name that it used.
+    pub(crate) is_attached: bool,
+}
 
 /// All channels of the hub.
 #[derive(Debug)]
@@ -128,11 +135,13 @@ impl Channels {
         principal: &Principal,
         name: Option<&ChannelName>,
         mode: Flags,
-    ) -> Result<ChannelKey, ErrorInfo> {
+    ) -> Result<Target, ErrorInfo> {
         let nameless = || ErrorInfo::new(ErrorCode::INVALID_CHANNEL_NAME, 400, "the frame names no channel");
         let name = name.ok_or_else(nameless)?;
         let key = ChannelKey { app: principal.app.clone(), name: Address::parse(name)?.channel };
-        let is_allowed = match self.attachment(&key, link, name) {
+        let attachment = self.attachment(&key, link, name);
+        let is_attached = attachment.is_some();
+        let is_allowed = match attachment {
             // The credentials allowed these modes when the link attached.
             Some(attachment) => attachment.modes.contains(mode),
             None => principal.capability.modes(&key.name).contains(mode),
@@ -141,7 +150,7 @@ impl Channels {
             let why = "the credentials do not allow this here, or the channel is attached without the mode for it";
             return Err(not_permitted(why));
         }
-        Ok(key)
+        Ok(Target { key, is_attached })
     }
 
     /// Attaches a link, or changes its attachment: sends ATTACHED, the members, and the messages from before.
@@ -154,12 +163,15 @@ impl Channels {
         moment: Moment,
         effects: &mut Effects,
     ) -> Result<(), ErrorInfo> {
-        let AttachRequest { link, name, key, options, serial, attachment } = request;
+        let AttachRequest { link, name, key, options, serial, early, attachment } = request;
         let node = &self.node;
         let channel = self.registry.open(&key, moment, &mut effects.timers)?;
         let start = match channel.attachments.get(link, &name) {
             Some(_) => channel.start_again(),
-            None => channel.start(serial, &options, &attachment, node, &self.budget, moment.now),
+            None => {
+                let wish = StartWish { serial, rewind: options.rewind, early };
+                channel.start(wish, &attachment, node, &self.budget, moment.now)
+            }
         };
         channel.touch(moment.now);
         channel.attachments.insert(link, name.clone(), attachment);

@@ -5,6 +5,7 @@
 
 pub(crate) mod ack_log;
 pub(crate) mod caller;
+mod early;
 pub(crate) mod state;
 
 use std::{
@@ -23,7 +24,7 @@ use self::{
     state::{HubConnection, random_id, random_secret, split_key},
 };
 use super::{
-    channel::{key::ChannelKey, presence::PresenceVerdict},
+    channel::{key::ChannelKey, presence::PresenceVerdict, serial::Position},
     connect_request::ConnectRequest,
     effects::Effects,
     output::LinkId,
@@ -306,8 +307,9 @@ impl Connections {
     }
 
     /// Notes that a connection is attached to a channel under this name.
-    pub(crate) fn note_attached(&mut self, id: &ConnectionId, name: ChannelName, key: ChannelKey) {
+    pub(crate) fn note_attached(&mut self, id: &ConnectionId, name: ChannelName, key: ChannelKey, now: Instant) {
         if let Some(connection) = self.by_id.get_mut(id) {
+            connection.early.note_attached(&key, now);
             connection.attached.insert(name, key);
             connection.recharge();
         }
@@ -316,9 +318,31 @@ impl Connections {
     /// Notes that a connection is no longer attached under this name.
     pub(crate) fn note_detached(&mut self, id: &ConnectionId, name: &ChannelName) {
         if let Some(connection) = self.by_id.get_mut(id) {
-            connection.attached.remove(name);
+            if let Some(key) = connection.attached.remove(name) {
+                connection.early.forget(&key);
+            }
             connection.recharge();
         }
+    }
+
+    /// Notes that a connection published at `position` of a channel that it is not attached to.
+    pub(crate) fn note_early(&mut self, id: &ConnectionId, key: ChannelKey, position: Position, now: Instant) {
+        if let Some(connection) = self.by_id.get_mut(id) {
+            connection.early.note_published(key, position, self.limits.resume_window, now);
+            connection.recharge();
+        }
+    }
+
+    /// Where a connection first published on a channel before it attached, if it was not long ago. `had_attached` says that the
+    /// client knows of an earlier attachment.
+    pub(crate) fn early(
+        &self,
+        id: &ConnectionId,
+        key: &ChannelKey,
+        had_attached: bool,
+        now: Instant,
+    ) -> Option<Position> {
+        self.by_id.get(id)?.early.first(key, had_attached, self.limits.resume_window, now)
     }
 
     /// Notes that a connection has no members on a channel any more.

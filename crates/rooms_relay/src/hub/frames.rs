@@ -7,11 +7,13 @@ use web_time::Instant;
 use super::{
     Hub,
     channel::{
+        Target,
         attach::Attachment,
         attach_request::{Address, AttachOptions, AttachRequest},
         key::ChannelKey,
         presence::PresenceUpdate,
         publish::{Accepted, Delivery, Publish, Published},
+        serial::Position,
     },
     connection::{ack_log::Outcome, caller::Caller},
     output::LinkId,
@@ -123,6 +125,8 @@ impl Hub {
             self.connections.check_names(&caller.id, &key)?;
             self.budget.check(ATTACHMENT_BYTES)?;
         }
+        let is_first = !self.channels.has_link(&key, caller.link);
+        let early = self.connections.early(&caller.id, &key, frame.has(Flags::ATTACH_RESUME), moment.now);
         let attachment = Attachment {
             connection: caller.id.clone(),
             asked: options.asked,
@@ -136,13 +140,14 @@ impl Hub {
             key: key.clone(),
             options,
             serial: frame.channel_serial.as_ref(),
+            early: early.filter(|_| is_first),
             attachment,
         };
         let newcomer = self.check_new_channel(&key, Source::Connection(&caller.id), moment)?;
         let attached = self.channels.attach(request, moment, &mut self.effects);
         self.note_new_channel(&key, newcomer, moment);
         attached?;
-        self.connections.note_attached(&caller.id, name.clone(), key);
+        self.connections.note_attached(&caller.id, name.clone(), key, moment.now);
         Ok(())
     }
 
@@ -230,7 +235,9 @@ impl Hub {
         frame: Frame,
         moment: Moment,
     ) -> Result<Outcome, ErrorInfo> {
-        let key = self.channels.target(caller.link, &caller.principal, frame.channel.as_ref(), Flags::PUBLISH)?;
+        let Target { key, is_attached } =
+            self.channels.target(caller.link, &caller.principal, frame.channel.as_ref(), Flags::PUBLISH)?;
+        let unattached = (!is_attached).then(|| key.clone());
         let publish = Publish {
             key,
             base: format!("{}:{}", caller.id, serial.0),
@@ -238,7 +245,18 @@ impl Hub {
             messages: frame.messages,
         };
         let published = self.publish(publish, &caller.principal.identity, Source::Connection(&caller.id), moment)?;
+        if let (Some(key), Some(position)) = (unattached, published.position) {
+            self.note_early(caller, key, position, moment.now);
+        }
         Ok(published.into())
+    }
+
+    /// Notes that a client published on a channel that it is not attached to. If it attaches soon, it gets these messages too.
+    fn note_early(&mut self, caller: &Caller, key: ChannelKey, position: Position, now: Instant) {
+        // Under another name it is perhaps attached, and got them.
+        if !self.links.is_without_echo(caller.link) && !self.channels.has_link(&key, caller.link) {
+            self.connections.note_early(&caller.id, key, position, now);
+        }
     }
 
     /// Publishes messages on behalf of `identity`, all of them or none.
@@ -251,7 +269,7 @@ impl Hub {
     ) -> Result<Published, ErrorInfo> {
         // A publish of nothing does not bring its channel into being.
         if publish.messages.is_empty() {
-            return Ok(Published { serials: Vec::new(), fresh_at: None });
+            return Ok(Published { serials: Vec::new(), position: None, new: 0 });
         }
         let load = publish.prepare(identity, &self.limits)?;
         self.refusals.counters().messages_in.add(load.messages);
@@ -263,12 +281,12 @@ impl Hub {
         let accepted = self.channels.accept(publish, load, moment, &mut self.effects.timers);
         self.note_new_channel(&key, newcomer, moment);
         let Accepted { serials, delivery } = accepted?;
-        let all_new = delivery.as_ref().filter(|delivery| delivery.load.messages == serials.len());
-        let fresh_at = all_new.map(|delivery| delivery.position);
+        let position = delivery.as_ref().map(|delivery| delivery.position);
+        let new = delivery.as_ref().map_or(0, |delivery| delivery.load.messages);
         if let Some(delivery) = delivery {
             self.deliver(publisher.as_ref(), &key, delivery, moment.now);
         }
-        Ok(Published { serials, fresh_at })
+        Ok(Published { serials, position, new })
     }
 
     /// Sends messages to all subscribers, except over links that get more in this second than they may.
@@ -311,7 +329,8 @@ impl Hub {
         frame: Frame,
         moment: Moment,
     ) -> Result<Outcome, ErrorInfo> {
-        let key = self.channels.target(caller.link, &caller.principal, frame.channel.as_ref(), Flags::PRESENCE)?;
+        let Target { key, .. } =
+            self.channels.target(caller.link, &caller.principal, frame.channel.as_ref(), Flags::PRESENCE)?;
         let mut update = PresenceUpdate {
             owner: caller.id.clone(),
             link: caller.link,

@@ -4,6 +4,7 @@ mod apps;
 mod attach;
 mod authorization;
 mod connect;
+mod early;
 mod encodings;
 mod hostile;
 mod malformed;

@@ -9,6 +9,7 @@ use super::{
     attach::Attachment,
     key::ChannelKey,
     modes::{MODES, mode_names, parse_modes},
+    serial::Position,
 };
 use crate::{
     hub::output::LinkId,
@@ -154,6 +155,8 @@ pub(crate) struct AttachRequest<'a> {
     pub(crate) options: AttachOptions,
     /// The channel serial that the client has.
     pub(crate) serial: Option<&'a ChannelSerial>,
+    /// Where the connection first published on the channel while it was not attached.
+    pub(crate) early: Option<Position>,
     pub(crate) attachment: Attachment,
 }
 

@@ -52,8 +52,10 @@ impl Publish {
 pub(crate) struct Published {
     /// The serials of its messages, in order.
     pub(crate) serials: Vec<Option<MessageSerial>>,
-    /// Where they are if all of them are new.
-    pub(crate) fresh_at: Option<Position>,
+    /// Where those of them are that are new. `None` where the channel had all of them already.
+    pub(crate) position: Option<Position>,
+    /// How many are new.
+    pub(crate) new: usize,
 }
 
 /// What a channel made of a publish.

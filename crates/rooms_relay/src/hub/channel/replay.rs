@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -17,9 +18,9 @@ use crate::{
         channel::{attach_request::Rewind, serial::Position},
         kept_frame::{KeptFrame, KeptFrames},
     },
-    limits::MAX_REWIND,
+    limits::{MAX_REWIND, MOST_EARLY},
 };
-use rooms_protocol::{ClientId, ConnectionId, Message, MessageSerial};
+use rooms_protocol::{ClientId, ConnectionId, Frame, Message, MessageSerial};
 
 /// What an entry takes besides its frame, about, in bytes.
 const ENTRY_BYTES: usize = 2 * size_of::<Entry>();
@@ -87,6 +88,31 @@ struct Entry {
 pub(crate) struct Backlog {
     pub(crate) start: Position,
     pub(crate) frames: KeptFrames,
+}
+
+/// What one connection published before it attached: at least one frame.
+#[derive(Debug)]
+pub(crate) struct OwnFrames {
+    /// The position just before the first of them.
+    start: Position,
+    frames: KeptFrames,
+    /// The position of the last of them.
+    last: Position,
+}
+
+impl OwnFrames {
+    /// These frames, and then `rest`. The last of them takes the client to where the rest starts: what others published meanwhile
+    /// is not part of the attachment, so a resume must not ask for it.
+    pub(crate) fn followed_by(mut self, rest: Backlog, node: &str, budget: &MemoryBudget) -> Backlog {
+        if self.last < rest.start
+            && let Some(last) = self.frames.last_mut()
+        {
+            let frame = Frame { channel_serial: Some(rest.start.channel_serial(node)), ..last.frame() };
+            *last = Arc::new(KeptFrame::new(frame, budget));
+        }
+        self.frames.extend(rest.frames);
+        Backlog { start: self.start, frames: self.frames }
+    }
 }
 
 impl ReplayLog {
@@ -190,6 +216,34 @@ impl ReplayLog {
         Backlog { start: self.position_before(first), frames: self.frames_from(first) }
     }
 
+    /// The latest frames in `range` that `publisher` published, as far as they are not older than `window` and not too many.
+    pub(crate) fn published_by(
+        &self,
+        publisher: &ConnectionId,
+        range: RangeInclusive<Position>,
+        window: Duration,
+        now: Instant,
+    ) -> Option<OwnFrames> {
+        let first = self.entries.partition_point(|entry| entry.position < *range.start());
+        let end = self.entries.partition_point(|entry| entry.position <= *range.end());
+        let (mut frames, mut start, mut last, mut left) = (Vec::new(), None, None, MOST_EARLY);
+        for index in (first..end).rev() {
+            let Some(entry) = self.entries.get(index) else { break };
+            if now.saturating_duration_since(entry.at) > window {
+                break;
+            }
+            if entry.frame.publisher() == Some(publisher) {
+                let Some(rest) = left.checked_sub(entry.frame.messages()) else { break };
+                left = rest;
+                frames.push(Arc::clone(&entry.frame));
+                start = Some(index);
+                last = last.or(Some(entry.position));
+            }
+        }
+        frames.reverse();
+        Some(OwnFrames { start: self.position_before(start?), frames, last: last? })
+    }
+
     /// The kept frames with their positions, oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &Arc<KeptFrame>)> {
         self.entries.iter().map(|entry| (entry.position, &entry.frame))
@@ -231,7 +285,7 @@ fn last_messages(frame: &KeptFrame, count: usize, budget: &MemoryBudget) -> Kept
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rooms_protocol::{Action, Frame, Timestamp};
+    use rooms_protocol::{Action, Timestamp};
 
     struct Fixture {
         budget: MemoryBudget,

@@ -8,7 +8,7 @@ use web_time::Instant;
 
 use super::{
     attach::{Attachment, Attachments, Occupancy},
-    attach_request::AttachOptions,
+    attach_request::Rewind,
     deliver::fan_out,
     history::PresenceLog,
     kept_presence::KeptPresence,
@@ -46,6 +46,17 @@ pub(crate) struct AttachStart {
     pub(crate) frames: KeptFrames,
     /// Whether messages are missing since the position that the client named.
     pub(crate) continuity_lost: bool,
+}
+
+/// Where a client that attaches wants to start.
+#[derive(Clone, Copy)]
+pub(crate) struct StartWish<'a> {
+    /// The channel serial that it sent.
+    pub(crate) serial: Option<&'a ChannelSerial>,
+    /// How much of the past it asks for.
+    pub(crate) rewind: Option<Rewind>,
+    /// Where its connection first published on the channel while it was not attached.
+    pub(crate) early: Option<Position>,
 }
 
 /// A channel and all that it keeps.
@@ -111,17 +122,17 @@ impl HubChannel {
         self.head
     }
 
-    /// Where a new attachment starts. `named` is the channel serial that the client sent.
+    /// Where a new attachment starts.
     pub(crate) fn start(
         &self,
-        named: Option<&ChannelSerial>,
-        options: &AttachOptions,
+        wish: StartWish<'_>,
         attachment: &Attachment,
         node: &str,
         budget: &MemoryBudget,
         now: Instant,
     ) -> AttachStart {
-        let backlog = match (named, options.rewind) {
+        let StartWish { serial: named, rewind, early } = wish;
+        let backlog = match (named, rewind) {
             (Some(serial), _) => Position::parse(serial, node)
                 .filter(|named| *named <= self.head)
                 .and_then(|named| self.log.after(named, self.resume, now)),
@@ -131,8 +142,15 @@ impl HubChannel {
         let continuity_lost = named.is_some() && backlog.is_none();
         let mut flags = Flags::empty();
         flags.set(Flags::RESUMED, named.is_some() && !continuity_lost);
-        let Backlog { start: position, mut frames } =
-            backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
+        let mut backlog = backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
+        // Whoever resumes gets its own messages with all others.
+        if let Some(early) = early.filter(|_| !flags.contains(Flags::RESUMED)) {
+            let own = self.log.published_by(&attachment.connection, early..=backlog.start, self.resume, now);
+            if let Some(own) = own {
+                backlog = own.followed_by(backlog, node, budget);
+            }
+        }
+        let Backlog { start: position, mut frames } = backlog;
         frames.retain(|frame| attachment.wants_messages_of(frame.publisher()));
         flags.set(Flags::HAS_BACKLOG, !frames.is_empty());
         AttachStart { position, flags, frames, continuity_lost }

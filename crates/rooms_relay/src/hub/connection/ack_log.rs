@@ -22,8 +22,8 @@ pub(crate) enum Outcome {
 
 impl From<Published> for Outcome {
     fn from(published: Published) -> Self {
-        match (published.fresh_at, u32::try_from(published.serials.len())) {
-            (Some(position), Ok(count)) => Self::Fresh(position, count),
+        match (published.position, u32::try_from(published.new)) {
+            (Some(position), Ok(count)) if published.new == published.serials.len() => Self::Fresh(position, count),
             _ => Self::Listed(published.serials.into()),
         }
     }
@@ -169,11 +169,11 @@ mod tests {
     #[test]
     fn an_outcome_tells_the_serials_and_takes_little_memory() {
         let serials = vec![None, Some("s".into())];
-        let listed: Outcome = Published { serials: serials.clone(), fresh_at: None }.into();
+        let listed: Outcome = Published { serials: serials.clone(), position: None, new: 0 }.into();
         assert_eq!(listed.to_frame(MsgSerial(1), "n").res, [PublishResult { serials }]);
         let position = Position::at(Timestamp(7));
         let serials: Vec<_> = (0..3).map(|index| Some(position.message_serial("n", index))).collect();
-        let fresh: Outcome = Published { serials: serials.clone(), fresh_at: Some(position) }.into();
+        let fresh: Outcome = Published { serials: serials.clone(), position: Some(position), new: 3 }.into();
         assert_eq!(fresh.to_frame(MsgSerial(1), "n").res, [PublishResult { serials }]);
         let mut log = AckLog::default();
         for serial in 0..10_000 {

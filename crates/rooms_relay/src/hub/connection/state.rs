@@ -8,7 +8,10 @@ use subtle::ConstantTimeEq;
 use crate::{
     LinkId, Principal,
     budget::{Charge, MemoryBudget, Purpose},
-    hub::{channel::key::ChannelKey, connection::ack_log::AckLog},
+    hub::{
+        channel::key::ChannelKey,
+        connection::{ack_log::AckLog, early::EarlyPublishes},
+    },
     limits::RateMeter,
     random::random_text,
 };
@@ -42,6 +45,8 @@ pub(crate) struct HubConnection {
     pub(crate) acks: AckLog,
     /// The channels that its link is attached to, by the name that the client uses.
     pub(crate) attached: BTreeMap<ChannelName, ChannelKey>,
+    /// Where it published on channels before it attached them.
+    pub(crate) early: EarlyPublishes,
     /// The channels on which it has members, and how many.
     pub(crate) present_on: BTreeMap<ChannelKey, usize>,
     /// How long its members stay after an abrupt drop.
@@ -62,6 +67,7 @@ impl HubConnection {
             link: None,
             acks: AckLog::default(),
             attached: BTreeMap::new(),
+            early: EarlyPublishes::default(),
             present_on: BTreeMap::new(),
             remain_present_for: Duration::ZERO,
             rate: RateMeter::default(),
@@ -80,7 +86,7 @@ impl HubConnection {
     pub(crate) fn recharge(&self) {
         let names = self.attached.keys().map(|name| 2 * name.as_str().len()).sum::<usize>();
         let places = (self.attached.len() + self.present_on.len()) * PLACE_BYTES;
-        self.charge.set(CONNECTION_BYTES + names + places + self.acks.held_bytes());
+        self.charge.set(CONNECTION_BYTES + names + places + self.early.held_bytes() + self.acks.held_bytes());
     }
 
     /// Its members on all channels but one.

@@ -1,0 +1,90 @@
+// What a program publishes before its channel is attached, with the oldest SDK for JavaScript that programs still use and with the newest.
+// Both send such a message before the ATTACH.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import * as Newest from 'ably';
+import Oldest from 'ably-1';
+import { DEVELOPMENT_KEY, relay } from './programs.js';
+
+const limit = { timeout: 60_000 };
+let server;
+
+before(async () => {
+  server = await relay();
+}, limit);
+after(() => server.stop());
+
+const address = () => ({ key: DEVELOPMENT_KEY, port: server.port, tls: false, transports: ['web_socket'] });
+const host = '127.0.0.1';
+const sdks = {
+  'the oldest SDK': (more) =>
+    new Oldest.Realtime.Promise({ ...address(), restHost: host, realtimeHost: host, ...more }),
+  'the newest SDK': (more) => new Newest.Realtime({ ...address(), endpoint: host, ...more }),
+};
+
+/** Gives a list that grows with each message of `channel`, and a function that waits for its length. */
+function listen(channel) {
+  const received = [];
+  let look = () => {};
+  const subscribed = channel.subscribe((message) => {
+    received.push(message.data);
+    look();
+  });
+  const reach = (count) =>
+    new Promise((resolve) => {
+      look = () => received.length >= count && resolve(received);
+      look();
+    });
+  return { received, subscribed, reach };
+}
+
+for (const [name, connect] of Object.entries(sdks)) {
+  test(`${name}: a publisher sees what it published before it subscribed, in order and once`, limit, async () => {
+    const [one, other] = [connect({ clientId: 'one' }), connect()];
+    const early = `early-${name}`;
+    await other.channels.get(early).publish('word', 'of another, before');
+    const channel = one.channels.get(early);
+    const published = ['a', 'b', 'c'].map((data) => channel.publish('word', data));
+    const { reach, subscribed } = listen(channel);
+    await Promise.all([...published, subscribed]);
+    await channel.publish('word', 'd');
+    await other.channels.get(early).publish('word', 'e');
+    assert.deepEqual(await reach(5), ['a', 'b', 'c', 'd', 'e']);
+    one.close();
+    other.close();
+  });
+
+  test(`${name}: an acknowledged message comes with the attachment, and a resume repeats nothing`, limit, async () => {
+    const [one, other] = [connect(), connect()];
+    const early = `acknowledged-${name}`;
+    const channel = one.channels.get(early);
+    await channel.publish('word', 'a');
+    await other.channels.get(early).publish('word', 'of another, meanwhile');
+    const { reach, subscribed, received } = listen(channel);
+    await subscribed;
+    await reach(1);
+    const id = one.connection.id;
+    one.connection.connectionManager.disconnectAllTransports();
+    await other.channels.get(early).publish('word', 'b');
+    await one.connection.whenState('connected');
+    await channel.publish('word', 'c');
+    assert.deepEqual(await reach(3), ['a', 'b', 'c']);
+    assert.equal(one.connection.id, id, 'the connection was resumed');
+    assert.equal(received.length, 3);
+    one.close();
+    other.close();
+  });
+
+  test(`${name}: without echo nothing comes back`, limit, async () => {
+    const [one, other] = [connect({ echoMessages: false }), connect()];
+    const early = `silent-${name}`;
+    const channel = one.channels.get(early);
+    const published = channel.publish('word', 'a');
+    const { reach, subscribed } = listen(channel);
+    await Promise.all([published, subscribed]);
+    await other.channels.get(early).publish('word', 'b');
+    assert.deepEqual(await reach(1), ['b']);
+    one.close();
+    other.close();
+  });
+}
