@@ -42,6 +42,8 @@ error_codes! {
     INVALID_DATA = 40013;
     /// The protocol version is not spoken here.
     UNSUPPORTED_VERSION = 40017;
+    /// A publish makes no sense as a whole.
+    INVALID_PUBLISH = 40030;
     /// The ids of a publish of several messages do not belong together.
     INVALID_MESSAGE_ID = 40031;
     /// One publish holds more messages than the server takes.

@@ -1,6 +1,6 @@
 //! Opaque additions to a message. They stay text, so that who passes them on does not build what is in them.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -23,7 +23,22 @@ impl Extras {
     /// The value of one field. If it is there several times, the last one counts.
     pub fn get(&self, name: &str) -> Option<Value> {
         // It was checked when it came in, so that reading it again cannot fail.
-        Field(name).deserialize(&mut serde_json::Deserializer::from_str(self.as_str())).ok()?
+        Field::new(name).deserialize(&mut serde_json::Deserializer::from_str(self.as_str())).ok()?
+    }
+
+    /// Whether a field is `true`. Whatever it is otherwise, it is not built.
+    pub fn is_true(&self, name: &str) -> bool {
+        let field: Field<'_, &RawValue> = Field::new(name);
+        let value = field.deserialize(&mut serde_json::Deserializer::from_str(self.as_str()));
+        value.is_ok_and(|value| value.is_some_and(|value| value.get() == "true"))
+    }
+
+    /// The same with one field set.
+    #[must_use]
+    pub fn with(&self, name: &str, value: Value) -> Self {
+        let Value::Object(mut map) = self.to_value() else { return self.clone() };
+        map.insert(name.to_owned(), value);
+        map.into()
     }
 
     /// All of them, as a JSON object.
@@ -87,27 +102,36 @@ impl<'de> Deserialize<'de> for Extras {
 }
 
 /// Reads one field of an object and skips the others.
-struct Field<'a>(&'a str);
+struct Field<'a, T> {
+    name: &'a str,
+    value: PhantomData<T>,
+}
 
-impl<'de> DeserializeSeed<'de> for Field<'_> {
-    type Value = Option<Value>;
+impl<'a, T> Field<'a, T> {
+    fn new(name: &'a str) -> Self {
+        Self { name, value: PhantomData }
+    }
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Field<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Field<'_> {
-    type Value = Option<Value>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<'_, T> {
+    type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Value>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
         let mut found = None;
         while let Some(name) = map.next_key::<String>()? {
-            if name == self.0 {
+            if name == self.name {
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -152,6 +176,13 @@ mod tests {
         assert_ne!(read(r#"{"a":1}"#).unwrap(), Extras::default());
         assert_eq!(read("{}").unwrap(), Extras::default());
         assert_eq!(read(r#"{"a":1,"a":2}"#).unwrap().get("a"), Some(json!(2)), "the last one counts");
+    }
+
+    #[test]
+    fn a_field_is_set_and_the_others_stay() {
+        let extras = read(r#"{"a":1,"b":[2]}"#).unwrap().with("a", json!(true)).with("c", json!("x"));
+        assert_eq!(extras.to_value(), json!({ "a": true, "b": [2], "c": "x" }));
+        assert_eq!(["a", "b", "c", "d"].map(|name| extras.is_true(name)), [true, false, false, false]);
     }
 
     #[test]

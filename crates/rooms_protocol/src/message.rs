@@ -1,6 +1,7 @@
 //! Messages, and what they inherit from their frame.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::{
     ClientId, ConnectionId, ConnectionKey, Data, DataError, Extras, Format, MessageSerial, Timestamp, data, lenient,
@@ -48,6 +49,9 @@ pub struct Message {
     pub version: Option<Box<MessageVersion>>,
 }
 
+/// The field of the extras that marks a message as one that nobody keeps.
+const EPHEMERAL: &str = "ephemeral";
+
 impl Message {
     /// A message with a name and a payload, ready to be published.
     pub fn new(name: impl Into<String>, data: impl Into<Data>) -> Self {
@@ -60,6 +64,18 @@ impl Message {
             self.name.as_ref().map_or(0, String::len) + self.client_id.as_ref().map_or(0, |id| id.as_str().len());
         let extras = self.extras.as_ref().map_or(0, |extras| extras.as_str().len());
         text + self.data.as_ref().map_or(0, Data::size) + extras
+    }
+
+    /// Whether only those get it who are there when it is published: it is not kept for a history, a rewind or a resume.
+    pub fn is_ephemeral(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.is_true(EPHEMERAL))
+    }
+
+    /// Marks it as one that only those get who are there when it is published.
+    #[must_use]
+    pub fn ephemeral(self) -> Self {
+        let extras = self.extras.unwrap_or_default().with(EPHEMERAL, Value::Bool(true));
+        Self { extras: Some(extras), ..self }
     }
 
     /// Turns the payload into the form that a frame in `format` carries.

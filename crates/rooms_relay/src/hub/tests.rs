@@ -6,6 +6,7 @@ mod authorization;
 mod connect;
 mod early;
 mod encodings;
+mod ephemeral;
 mod hostile;
 mod malformed;
 mod memory;

@@ -31,8 +31,8 @@ impl Publish {
     /// Checks the messages, and puts them into the form in which they are delivered on behalf of `identity`.
     ///
     /// # Errors
-    /// 40034 and 40009 for too many messages or bytes, 40031 for wrong ids, 40012 for a client id that is not allowed, 93002 for
-    /// an update or deletion.
+    /// 40034 and 40009 for too many messages or bytes, 40031 for wrong ids, 40030 where some of them are ephemeral and some are
+    /// not, 40012 for a client id that is not allowed, 93002 for an update or deletion.
     pub(crate) fn prepare(&mut self, identity: &Identity, limits: &Limits) -> Result<Load, ErrorInfo> {
         limits.check_count(self.messages.len())?;
         for message in &mut self.messages {
@@ -41,6 +41,7 @@ impl Publish {
         let load = Load::of(&self.messages);
         limits.check_size(load.bytes)?;
         check_ids(&self.messages)?;
+        check_kinds(&self.messages)?;
         for message in &mut self.messages {
             stamp(message, identity)?;
         }
@@ -72,6 +73,8 @@ pub(crate) struct Delivery {
     pub(crate) frame: Arc<KeptFrame>,
     /// The ids that clients gave its messages.
     pub(crate) ids: Vec<(OwnId, MessageSerial)>,
+    /// Whether the channel does not keep it.
+    pub(crate) is_ephemeral: bool,
     /// What it counts towards rates.
     pub(crate) load: Load,
 }
@@ -105,6 +108,16 @@ fn check_ids(messages: &[Message]) -> Result<(), ErrorInfo> {
     } else {
         refuse("of several messages in one publish, all ids must be one base with :0, :1 and so on")
     }
+}
+
+/// Refuses a publish of messages of which some are ephemeral: it has one place in the channel, which is kept or not.
+fn check_kinds(messages: &[Message]) -> Result<(), ErrorInfo> {
+    let ephemeral = messages.iter().filter(|message| message.is_ephemeral()).count();
+    if ephemeral == 0 || ephemeral == messages.len() {
+        return Ok(());
+    }
+    let why = "of several messages in one publish, all must be ephemeral or none; publish them apart";
+    Err(ErrorInfo::new(ErrorCode::INVALID_PUBLISH, 400, why))
 }
 
 /// Puts a message into the form in which it is delivered: only the server says who sent it, when, and as what.

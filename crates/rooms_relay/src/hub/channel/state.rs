@@ -193,6 +193,8 @@ impl HubChannel {
             *vacant = Some(serial);
         }
         let (load, ids) = (Load::of(&messages), own_ids(&messages, publisher.as_ref()));
+        // All of them are, or none.
+        let is_ephemeral = messages.first().is_some_and(Message::is_ephemeral);
         let frame = Frame {
             id: Some(base),
             channel_serial: Some(position.channel_serial(node)),
@@ -204,7 +206,7 @@ impl HubChannel {
         let frame = Arc::new(KeptFrame::new(frame, budget));
         // Ids, serials and escapes can make a small publish a large frame.
         limits.check_frame(frame.len())?;
-        Ok(Accepted { serials, delivery: Some(Delivery { position, frame, ids, load }) })
+        Ok(Accepted { serials, delivery: Some(Delivery { position, frame, ids, is_ephemeral, load }) })
     }
 
     /// Takes out the messages that the channel has already, by their publisher and the id that it gave.
@@ -259,7 +261,8 @@ impl HubChannel {
         Ok(changes)
     }
 
-    /// Sends a MESSAGE frame to all subscribers that have capacity for it, and keeps it for clients that come back.
+    /// Sends a MESSAGE frame to all subscribers that have capacity for it, and keeps it for clients that come back unless it is
+    /// ephemeral.
     pub(crate) fn publish(
         &mut self,
         delivery: Delivery,
@@ -268,12 +271,15 @@ impl HubChannel {
         out: &mut Outputs,
         mut has_capacity: impl FnMut(LinkId, &ChannelName) -> bool,
     ) {
-        let Delivery { position, frame, ids, .. } = delivery;
+        let Delivery { position, frame, ids, is_ephemeral, .. } = delivery;
         let receivers = self.attachments.iter().filter_map(|(link, name, attachment)| {
             let is_wanted = attachment.wants_messages_of(frame.publisher()) && has_capacity(link, name);
             is_wanted.then_some((link, name))
         });
         fan_out(&self.name, &frame, receivers, out);
+        if is_ephemeral {
+            return;
+        }
         self.log.push(position, frame, ids, now);
         self.log.shrink_to(limits.replay_frames, limits.replay_bytes);
     }

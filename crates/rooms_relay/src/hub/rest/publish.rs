@@ -71,6 +71,9 @@ pub(super) fn messages(call: &Call, body: &[u8], limits: &Limits) -> Result<Vec<
     for message in &mut messages {
         normalize(&mut message.data, &mut message.encoding);
     }
+    if call.param("ephemeral") == Some("true") {
+        messages = messages.into_iter().map(Message::ephemeral).collect();
+    }
     Ok(messages)
 }
 

@@ -11,7 +11,7 @@ const JSON: &str = "application/json";
 const MSGPACK: &str = "application/x-msgpack";
 
 impl World {
-    fn ask(&mut self, method: &str, target: &str, body: impl Into<Vec<u8>>) -> RestResponse {
+    pub(super) fn ask(&mut self, method: &str, target: &str, body: impl Into<Vec<u8>>) -> RestResponse {
         self.ask_with(method, target, &[("content-type", JSON)], body)
     }
 
@@ -34,7 +34,7 @@ impl World {
 
     /// Reads a list, and the path of its next page.
     #[track_caller]
-    fn list(&mut self, target: &str) -> (Vec<Value>, Option<String>) {
+    pub(super) fn list(&mut self, target: &str) -> (Vec<Value>, Option<String>) {
         let response = self.ask("GET", target, "");
         assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
         let links = response.list("link");
