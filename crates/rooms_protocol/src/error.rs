@@ -82,6 +82,8 @@ error_codes! {
     NOT_PERMITTED = 40160;
     /// This needs an API key; a token does not do.
     KEY_REQUIRED = 40162;
+    /// The credentials allow this, but the channel is attached without the mode for it.
+    MODE_NOT_REQUESTED = 40165;
     /// The game's own way to get a token failed.
     AUTH_CALLBACK_FAILED = 40170;
     /// A token is needed and there is no way to get one.

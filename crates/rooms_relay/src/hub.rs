@@ -312,7 +312,7 @@ impl Hub {
     ///
     /// # Errors
     /// 40106 without credentials, 40101 for wrong ones, 40102 for a client id that they do not allow, 4014x for a token
-    /// that is not valid, 40400 for one of an application that is not served here.
+    /// that is not valid, 40400 for a key, or a token of one, that the relay does not have.
     pub fn authenticate(
         &self,
         credentials: Option<&Credentials>,

@@ -339,7 +339,7 @@ impl Limits {
 
     pub(super) fn check_connections(&self, connections: usize) -> Result<(), ErrorInfo> {
         let most = self.connections;
-        check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 429, || {
+        check(connections < most, ErrorCode::TOO_MANY_CONNECTIONS, 403, || {
             format!("this relay serves {most} connections; come back later")
         })
     }

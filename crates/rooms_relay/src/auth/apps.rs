@@ -71,9 +71,19 @@ impl Apps {
     }
 
     /// The key that `text` shows, with its secret.
-    pub(crate) fn key(&self, text: &str) -> Option<&Arc<ApiKey>> {
-        let (name, secret) = text.split_once(':')?;
-        self.with_secret(name, secret)
+    ///
+    /// # Errors
+    /// 40101 for a wrong secret and for what is no key, 40400 where there is no such key, or no such application.
+    pub(crate) fn key(&self, text: &str) -> Result<&Arc<ApiKey>, ErrorInfo> {
+        let (name, secret) = text.split_once(':').unwrap_or((text, ""));
+        if let Some(key) = self.with_secret(name, secret) {
+            return Ok(key);
+        }
+        let app = AppId::of_key_name(name);
+        if app.is_some_and(|app| app.is_of_cloud() || self.by_id.contains_key(&app)) {
+            self.keys_named(name)?;
+        }
+        Err(invalid_credentials("the API key is not one of this relay's"))
     }
 
     /// The key with this name and secret.
@@ -90,7 +100,7 @@ impl Apps {
     /// The keys with this name, at least one.
     ///
     /// # Errors
-    /// 40400 where there is no such application, 40101 where it has no such key.
+    /// 40400 where there is no such application, or it has no such key.
     pub(crate) fn keys_named(&self, name: &str) -> Result<Vec<&Arc<ApiKey>>, ErrorInfo> {
         let app = AppId::of_key_name(name).filter(|app| self.by_id.contains_key(app));
         if app.is_none() {
@@ -98,7 +108,11 @@ impl Apps {
             return Err(ErrorInfo::new(ErrorCode::NOT_FOUND, 404, why));
         }
         let keys: Vec<&Arc<ApiKey>> = self.named(name).collect();
-        if keys.is_empty() { Err(invalid_credentials("the application has no such key")) } else { Ok(keys) }
+        if keys.is_empty() {
+            // The cloud answers this with 401, though with 404 where the application is missing.
+            return Err(ErrorInfo::new(ErrorCode::NOT_FOUND, 401, "the application has no such key"));
+        }
+        Ok(keys)
     }
 
     /// How many members a channel of `app` may have, where the app has a limit of its own.

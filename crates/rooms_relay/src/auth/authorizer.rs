@@ -173,7 +173,7 @@ impl Authorizer {
     /// What somebody may get who asks for a token of the key `key_name` and shows `credentials`, or signs the request.
     ///
     /// # Errors
-    /// 40400 and 40101 where the relay has no such key.
+    /// 40400 where the relay has no such key.
     pub(crate) fn offer(
         &self,
         key_name: &str,
@@ -182,7 +182,7 @@ impl Authorizer {
     ) -> Result<TokenOffer, ErrorInfo> {
         let keys = self.apps.keys_named(key_name)?.into_iter().cloned().collect();
         let shown = match credentials {
-            Some(Credentials::Key(text)) => self.apps.key(text).filter(|key| key.name() == key_name).cloned(),
+            Some(Credentials::Key(text)) => self.apps.key(text).ok().filter(|key| key.name() == key_name).cloned(),
             _ => None,
         };
         Ok(TokenOffer::new(key_name, keys, shown, moment.wall))
@@ -319,10 +319,7 @@ fn authenticate(
             let why = "no credentials; come with an API key or a token";
             Err(ErrorInfo::new(ErrorCode::NO_AUTH_METHOD, 401, why))
         }
-        Some(Credentials::Key(text)) => {
-            let key = apps.key(text).ok_or_else(|| invalid_credentials("the API key is not one of this relay's"))?;
-            Ok(Principal::of_key(key, Identity::of_key(client_id)?))
-        }
+        Some(Credentials::Key(text)) => Ok(Principal::of_key(apps.key(text)?, Identity::of_key(client_id)?)),
         Some(Credentials::Token(text)) => {
             let claim = token::verify(apps, text, wall)?;
             let identity = Identity::of_token(claim.client_id.as_ref(), client_id)?;
@@ -357,6 +354,15 @@ mod tests {
         assert_eq!(authenticated("access_token=abc"), Err(40101));
         for key in ["rooms.dev:wrong", "other.dev:insecure-development-key", "this.is:wrong", "nonsense", ""] {
             assert_eq!(authenticated(&format!("key={key}")), Err(40101), "{key}");
+        }
+        for (key, status) in [("rooms.none:insecure-development-key", 401), ("aB3-_x.dev:secret", 404)] {
+            let credentials = Credentials::Key(key.to_owned());
+            let refused = authenticate(&Apps::new(&[ApiKey::development()]), Some(&credentials), None, Timestamp(0));
+            assert_eq!(
+                refused.map_err(|error| (error.code.0, error.status_code)).err(),
+                Some((40400, status)),
+                "{key}"
+            );
         }
         assert_eq!(authenticated(&format!("key={DEVELOPMENT_KEY}&clientId=")), Err(40012));
     }

@@ -12,6 +12,9 @@ use rooms_protocol::DEVELOPMENT_KEY;
 #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 const OF_RUN: &str = "rooms.page";
 
+/// The length of an application's id in Ably's cloud.
+const CLOUD_ID_LENGTH: usize = 6;
+
 /// An application. Keys of the same application share their channels. Those of others never see them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppId(SmolStr);
@@ -25,6 +28,12 @@ impl AppId {
 
     pub(crate) fn new(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// Whether it could be of an application in Ably's cloud, which reads no other ids out of a key.
+    pub(crate) fn is_of_cloud(&self) -> bool {
+        self.0.len() == CLOUD_ID_LENGTH
+            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     }
 
     /// The text itself.

@@ -128,7 +128,8 @@ impl Channels {
     /// the attachment needs `mode`.
     ///
     /// # Errors
-    /// 40010 without a name that is allowed, 40160 where the credentials or the attachment do not allow it.
+    /// 40010 without a name that is allowed, 40160 where the credentials do not allow it, 40165 where they do and the attachment
+    /// does not.
     pub(crate) fn target(
         &self,
         link: LinkId,
@@ -141,14 +142,16 @@ impl Channels {
         let key = ChannelKey { app: principal.app.clone(), name: Address::parse(name)?.channel };
         let attachment = self.attachment(&key, link, name);
         let is_attached = attachment.is_some();
-        let is_allowed = match attachment {
-            // The credentials allowed these modes when the link attached.
-            Some(attachment) => attachment.modes.contains(mode),
-            None => principal.capability.modes(&key.name).contains(mode),
-        };
-        if !is_allowed {
-            let why = "the credentials do not allow this here, or the channel is attached without the mode for it";
-            return Err(not_permitted(why));
+        // The credentials allowed the modes of an attachment when the link attached.
+        if attachment.is_some_and(|attachment| attachment.modes.contains(mode)) {
+            return Ok(Target { key, is_attached });
+        }
+        if !principal.capability.modes(&key.name).contains(mode) {
+            return Err(not_permitted("the credentials do not allow this here"));
+        }
+        if is_attached {
+            let why = "the channel is attached without the mode for this; attach it with PUBLISH to publish, with PRESENCE to enter";
+            return Err(ErrorInfo::new(ErrorCode::MODE_NOT_REQUESTED, 401, why));
         }
         Ok(Target { key, is_attached })
     }

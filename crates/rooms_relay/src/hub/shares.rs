@@ -261,7 +261,7 @@ fn nine_tenths(most: usize) -> usize {
 
 fn full(whose: &str, most: usize) -> ErrorInfo {
     let why = format!("this {whose} has {most} connections; close some, or come back later");
-    ErrorInfo::new(ErrorCode::TOO_MANY_CONNECTIONS, 429, why)
+    ErrorInfo::new(ErrorCode::TOO_MANY_CONNECTIONS, 403, why)
 }
 
 #[cfg(test)]

@@ -354,7 +354,7 @@ fn a_token_is_given_for_a_signature_or_a_key_and_not_otherwise() {
     assert_eq!(code("app.all", json!({}), Some("app.few:few")), Some(40101), "the key of another name");
     assert_eq!(code("app.all", json!({}), Some("app.all:wrong")), Some(40101));
     assert_eq!(code("app.all", json!({"mac": "AAAA"}), Some("app.all:all")), Some(40101), "a wrong signature counts");
-    assert_eq!(code("app.none", json!({}), Some("app.all:all")), Some(40101));
+    assert_eq!(code("app.none", json!({}), Some("app.all:all")), Some(40400));
     assert_eq!(code("none.all", json!({}), None), Some(40400));
     assert_eq!(code("app.all", json!({"keyName": "app.few"}), Some("app.all:all")), Some(40000));
     let far = json!({"capability": "{\"far\":[\"publish\"]}"});

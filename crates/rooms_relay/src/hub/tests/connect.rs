@@ -149,7 +149,8 @@ fn a_full_relay_refuses_new_connections_and_still_resumes_old_ones() {
     let mut world = World::with_limits(|limits| limits.connections = 1);
     let client = world.connect("");
     let refused = world.open("");
-    assert_eq!(error_code(&world.take_one(refused, Action::Error)), Some(40111));
+    let error = world.take_one(refused, Action::Error).error.unwrap();
+    assert_eq!((error.code.0, error.status_code), (40111, 403));
     world.close(client.link);
     assert_eq!(world.connect(&client.resume_query()).id, client.id);
 }

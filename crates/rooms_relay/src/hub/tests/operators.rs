@@ -89,7 +89,7 @@ fn a_reload_drops_whose_key_is_gone_and_nobody_else() {
     world.closed.sort_unstable();
     assert_eq!(world.closed, [gone.link, by_token.link]);
     assert!(world.take(kept.link).is_empty() && world.take(kept_by_token.link).is_empty());
-    assert_eq!(world.refused_with("key=app.old:old"), Some(40101));
+    assert_eq!(world.refused_with("key=app.old:old"), Some(40400));
     world.connect_by("key=app.third:third");
     let token = world.token_of(NEW, "ada");
     let again = world.connect_by(&format!("access_token={token}&{}", by_token.resume_query()));

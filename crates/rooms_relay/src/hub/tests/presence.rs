@@ -83,7 +83,7 @@ fn presence_that_may_not_be_is_refused_with_its_code() {
         Some(40009)
     );
     world.attach_with(&ada, "c", |frame| frame.flags = Some(Flags::SUBSCRIBE));
-    assert_eq!(error_code(&world.presence(&mut ada, "c", presence_message(Enter, "", ""))), Some(40160));
+    assert_eq!(error_code(&world.presence(&mut ada, "c", presence_message(Enter, "", ""))), Some(40165));
     for (client, code) in [("a", None), ("b", None), ("c", Some(91003)), ("b", None)] {
         assert_eq!(error_code(&world.presence(&mut any, "c", presence_message(Enter, client, ""))), code, "{client}");
     }

@@ -37,7 +37,8 @@ fn publishing_needs_no_attachment_but_an_attached_channel_needs_the_mode() {
     assert_eq!(world.publish(&mut client, "c", &["a"]).action, Action::Ack);
     world.attach_with(&client, "c", |frame| frame.flags = Some(Flags::SUBSCRIBE));
     let nack = world.publish(&mut client, "c", &["b"]);
-    assert_eq!((nack.action, error_code(&nack)), (Action::Nack, Some(40160)));
+    assert_eq!((nack.action, error_code(&nack)), (Action::Nack, Some(40165)));
+    assert_eq!(nack.error.map(|error| error.status_code), Some(401));
     assert!(world.take(client.link).is_empty() && world.closed.is_empty());
 }
 

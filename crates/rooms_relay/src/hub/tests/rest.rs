@@ -157,6 +157,8 @@ fn without_or_with_wrong_credentials_nothing_is_answered() {
     assert_eq!(ask(None).0, 401);
     let wrong = format!("Basic {}", STANDARD.encode("rooms.dev:wrong"));
     assert_eq!(ask(Some(&wrong)), (401, json!(40101)));
+    let unknown = format!("Basic {}", STANDARD.encode("rooms.none:wrong"));
+    assert_eq!(ask(Some(&unknown)), (401, json!(40400)));
 }
 
 #[test]
