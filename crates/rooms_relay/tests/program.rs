@@ -402,7 +402,7 @@ async fn a_hangup_reloads_keys_and_limits_and_drops_whose_key_is_gone_alone() {
     kept.ping().await;
     let mut fresh = running.connect(new).await;
     fresh.expect(Action::Connected).await;
-    for (key, code) in [(old, 40101), (new, 40111)] {
+    for (key, code) in [(old, 40400), (new, 40111)] {
         let mut refused = running.connect(key).await;
         assert_eq!(refused.expect(Action::Error).await.error.unwrap().code.0, code);
     }
