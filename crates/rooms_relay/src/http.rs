@@ -9,8 +9,6 @@ mod message;
 mod paging;
 mod room;
 
-#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-pub(crate) use self::call::unescape;
 pub use self::message::{RestRequest, RestResponse};
 pub(crate) use self::{
     answer::{Body, Reply, respond},
@@ -18,9 +16,14 @@ pub(crate) use self::{
     paging::{Direction, HistoryQuery, Paging, invalid},
     room::{Room, RoomTaken},
 };
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+pub(crate) use self::{
+    answer::{cors, with_help},
+    call::unescape,
+};
 
 /// The first parts of the paths that are the relay's own, whatever files a page has.
-const OWN_PATHS: [&str; 7] = ["apps", "channels", "comet", "keys", "stats", "time", "token"];
+const OWN_PATHS: [&str; 9] = ["apps", "channels", "comet", "event-stream", "keys", "sse", "stats", "time", "token"];
 
 /// Whether a path is the relay's own, so that no file can hide it.
 #[cfg_attr(any(not(feature = "server"), target_arch = "wasm32"), expect(dead_code, reason = "the server serves files"))]

@@ -12,6 +12,7 @@ mod check;
 mod config;
 mod control;
 mod error;
+mod events;
 mod files;
 mod handle;
 mod histogram;

@@ -18,7 +18,7 @@ use rooms_protocol::{ErrorInfo, Format, Message, PresenceMessage, msgpack};
 
 /// The headers that a page in a browser may send beside those that it always may.
 const ALLOWED_HEADERS: &str =
-    "authorization, content-type, accept, x-ably-version, x-ably-clientid, ably-agent, x-requested-with";
+    "authorization, content-type, accept, last-event-id, x-ably-version, x-ably-clientid, ably-agent, x-requested-with";
 
 /// The methods that a page in a browser may use.
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -207,7 +207,7 @@ impl Reply {
 }
 
 /// Allows pages of every origin. Credentials decide who may do what, not the page.
-fn cors(request: &RestRequest) -> Vec<(&'static str, String)> {
+pub(crate) fn cors(request: &RestRequest) -> Vec<(&'static str, String)> {
     let Some(origin) = request.header("origin") else { return Vec::new() };
     let mut headers = vec![
         ("access-control-allow-origin", header_text(origin)),

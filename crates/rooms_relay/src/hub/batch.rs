@@ -122,6 +122,15 @@ impl Batch {
         Some(frame)
     }
 
+    /// The frame that it is, where it is for one receiver alone.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn own_frame(&self) -> Option<&Frame> {
+        match &self.0 {
+            Form::Own(frame, _) => Some(frame),
+            _ => None,
+        }
+    }
+
     /// What it counts towards the bytes that may wait for a socket. A row counts for little, however much it stands for: its
     /// receiver gets the frames as fast as it reads.
     pub fn waiting_bytes(&self) -> usize {

@@ -102,7 +102,8 @@ pub(super) async fn answer(state: &AppState, peer: &Peer, request: Request) -> R
     written.unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
 }
 
-fn head(parts: &Parts) -> RestRequest {
+/// The head of a request.
+pub(super) fn head(parts: &Parts) -> RestRequest {
     let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
     let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)));
     RestRequest {
@@ -202,7 +203,8 @@ fn written(head: &RestRequest, mut reply: Reply) -> Response {
     }
 }
 
-fn translate(response: RestResponse, room: Option<RoomTaken>) -> Response {
+/// An answer as it is sent.
+pub(super) fn translate(response: RestResponse, room: Option<RoomTaken>) -> Response {
     let body = Bytes::from_owner(Charged { bytes: response.body, _room: room });
     let mut translated = Response::new(Body::from(body));
     *translated.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

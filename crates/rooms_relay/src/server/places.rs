@@ -311,7 +311,13 @@ impl Place {
         }
     }
 
-    /// Done when the socket has to be closed: its time is over, or another socket needs the place. Never, where it left.
+    /// Closes the socket, whatever became of it.
+    pub(super) fn close(&self) {
+        self.state.send_replace(State::Evicted);
+    }
+
+    /// Done when the socket has to be closed: its time is over, or another socket needs the place. Where it left, only if it is
+    /// [closed](Self::close).
     pub(super) async fn ended(&self) {
         let mut states = self.state.subscribe();
         loop {
@@ -320,7 +326,11 @@ impl Place {
                 State::Until { deadline, is_busy: true } => deadline.min(self.gives_up()),
                 State::Until { deadline, .. } => deadline,
                 State::Evicted => return,
-                State::Left => return std::future::pending().await,
+                State::Left => {
+                    // The sender is this place's own, so it is not gone.
+                    let _ = states.changed().await;
+                    continue;
+                }
             };
             tokio::select! {
                 () = sleep_until(until) => {
@@ -458,6 +468,8 @@ mod tests {
         assert!(timeout(TIME * 9, place.ended()).await.is_err());
         place.rest(Duration::ZERO);
         assert!(!is_closed(&place).await);
+        place.close();
+        assert!(is_closed(&place).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ use hyper::body::{Frame, SizeHint};
 use super::{
     accept::Peer,
     admin::Admin,
+    events,
     files::StaticFiles,
     http::{self, HeavyWork},
     places::{Place, Places},
@@ -109,6 +110,9 @@ async fn dispatch(state: &Arc<AppState>, peer: Peer, request: Request) -> Respon
         // The hub says whether the client may read them.
         let allowed = http::answer(state, &peer, request).await;
         return if allowed.status() == StatusCode::NO_CONTENT { state.admin.metrics().await } else { allowed };
+    }
+    if events::is_for_events(request.method(), path) {
+        return events::answer(state, peer, request).await;
     }
     if path != "/" && is_own_path(path) {
         return http::answer(state, &peer, request).await;
