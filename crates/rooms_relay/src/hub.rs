@@ -258,6 +258,9 @@ impl Hub {
                 HubTimer::ExpireToken(connection) => self.expire_token(&connection, moment),
                 HubTimer::EndRevoked(revocation) => self.end_revoked(&revocation, moment),
                 HubTimer::Drain => self.drain_some(moment),
+                HubTimer::TellOccupancy(channel) => {
+                    self.channels.tell_occupancy(channel, moment, &mut self.effects);
+                }
                 HubTimer::TrimChannel(channel) => self.trim_channel(channel, now),
             }
         }

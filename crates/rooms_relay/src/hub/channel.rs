@@ -13,6 +13,7 @@ pub(crate) mod kept_presence;
 pub(crate) mod key;
 pub(crate) mod members;
 pub(crate) mod modes;
+pub(crate) mod occupancy;
 pub(crate) mod presence;
 pub(crate) mod publish;
 pub(crate) mod registry;
@@ -195,9 +196,11 @@ impl Channels {
             self.sync(link, &name, &key, &mut effects.out);
         }
         if !start.frames.is_empty() {
-            let name = (name != key.name).then_some(name);
+            let name = (name != key.name).then(|| name.clone());
             effects.out.send_batch(link, Batch::replay(start.frames, name, &self.budget));
         }
+        self.tell_newcomer(link, &name, &key, moment, &mut effects.out);
+        self.note_use(&key, moment.now, &mut effects.timers);
         Ok(())
     }
 
@@ -214,6 +217,7 @@ impl Channels {
             channel.attachments.remove(link, name);
         }
         self.registry.touch(key, now, timers);
+        self.note_use(key, now, timers);
     }
 
     /// Gives an attachment those of its modes that are `allowed`. Returns them if they changed; where none is left, the caller
@@ -433,6 +437,7 @@ impl Channels {
                 channel.send_presence(owner, &Arc::new(frame), out);
             }
         });
+        self.note_use(key, moment.now, timers);
     }
 
     /// Drops the histories of the channels that keep most, until about `bytes` are dropped. Returns how many that were. Looks at

@@ -11,6 +11,7 @@ use super::{
         attach::Attachment,
         attach_request::{Address, AttachOptions, AttachRequest},
         key::ChannelKey,
+        occupancy::Watch,
         presence::PresenceUpdate,
         publish::{Accepted, Delivery, Publish, Published},
         serial::Position,
@@ -20,7 +21,7 @@ use super::{
     refusals::Party,
 };
 use crate::{
-    auth::{Identity, owner::Owner},
+    auth::{Identity, Operation, owner::Owner},
     error::protocol_error,
     moment::Moment,
 };
@@ -119,6 +120,9 @@ impl Hub {
         let address = Address::parse(name)?;
         let allowed = caller.principal.capability.modes(&address.channel);
         let options = AttachOptions::parse(&address, frame, allowed)?;
+        if options.metrics.is_some() {
+            caller.principal.check(&address.channel, Operation::ChannelMetadata)?;
+        }
         let key = caller.key(address.channel);
         if !self.channels.is_attached(&key, caller.link, name) {
             self.connections.check_attached(&caller.id)?;
@@ -133,6 +137,7 @@ impl Hub {
             modes: options.modes,
             params: options.params.clone(),
             no_echo: self.links.is_without_echo(caller.link),
+            watch: options.metrics.map(|metrics| Box::new(Watch::new(metrics))),
         };
         let request = AttachRequest {
             link: caller.link,

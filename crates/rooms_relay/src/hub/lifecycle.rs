@@ -12,7 +12,7 @@ use super::{
     shares::Admission,
 };
 use crate::{
-    auth::{Principal, owner::Owner, token::expired},
+    auth::{Operation, Principal, owner::Owner, token::expired},
     error::{disconnected, not_permitted},
     moment::Moment,
 };
@@ -179,7 +179,11 @@ impl Hub {
         self.leave_where_forbidden(&caller.id, moment);
         for (name, key) in attached {
             let allowed = principal.capability.modes(&key.name);
+            if !principal.capability.allows(&key.name, Operation::ChannelMetadata) {
+                self.channels.stop_watching(caller.link, &name, &key);
+            }
             let Some(modes) = self.channels.allow(caller.link, &name, &key, allowed) else { continue };
+            self.channels.note_use(&key, moment.now, &mut self.effects.timers);
             if modes.is_empty() {
                 self.drop_attachment(caller, &name, moment);
                 let error = not_permitted("the new credentials do not allow this channel");

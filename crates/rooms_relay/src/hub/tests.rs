@@ -10,6 +10,7 @@ mod ephemeral;
 mod hostile;
 mod malformed;
 mod memory;
+mod occupancy;
 mod operators;
 mod presence;
 mod publish;

@@ -28,6 +28,8 @@ pub(crate) enum HubTimer {
     EndRevoked(Box<Revocation>),
     /// When to disconnect the next portion of a hub that is being emptied.
     Drain,
+    /// When to count who uses a channel, for those who watch its occupancy.
+    TellOccupancy(ChannelKey),
     /// When to drop what a channel kept long enough, and the channel if it is idle.
     TrimChannel(ChannelKey),
 }
@@ -50,6 +52,13 @@ impl Timers {
     /// Sets `timer` unless it is set.
     pub(crate) fn set_if_stopped(&mut self, timer: HubTimer, at: Instant) {
         if !self.deadlines.contains_key(&timer) {
+            self.set(timer, at);
+        }
+    }
+
+    /// Sets `timer` unless it is set to expire earlier.
+    pub(crate) fn set_no_later(&mut self, timer: HubTimer, at: Instant) {
+        if self.deadlines.get(&timer).is_none_or(|set| *set > at) {
             self.set(timer, at);
         }
     }
@@ -93,9 +102,12 @@ mod tests {
         timers.set(fast.clone(), at(8));
         timers.set(slow.clone(), at(3));
         timers.set_if_stopped(slow.clone(), at(1));
+        timers.set_no_later(slow.clone(), at(5));
         assert_eq!(timers.next(), Some(at(3)));
         assert_eq!(timers.pop_due(at(2)), None);
         assert_eq!(timers.pop_due(at(20)), Some(slow));
+        timers.set_no_later(fast.clone(), at(7));
+        assert_eq!(timers.next(), Some(at(7)));
         timers.stop(&fast);
         assert_eq!(timers.pop_due(at(20)), None);
         assert_eq!(timers.next(), None);

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use smol_str::SmolStr;
 
-use super::modes::{MODES, mode_names};
+use super::{
+    modes::{MODES, mode_names},
+    occupancy::{OCCUPANCY, Occupancy, Watch},
+};
 use crate::hub::output::LinkId;
 use rooms_protocol::{ChannelName, ConnectionId, Flags};
 
@@ -22,6 +24,8 @@ pub(crate) struct Attachment {
     pub(crate) params: BTreeMap<SmolStr, String>,
     /// Whether it does not get its own messages.
     pub(crate) no_echo: bool,
+    /// What it knows of the channel's occupancy, if it watches.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 impl Attachment {
@@ -31,33 +35,49 @@ impl Attachment {
     }
 }
 
-/// How many use a channel, and for what (`CHM2`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Occupancy {
-    connections: usize,
-    publishers: usize,
-    subscribers: usize,
-    presence_connections: usize,
-    presence_members: usize,
-    presence_subscribers: usize,
-}
-
 /// All attachments of one channel, by link and by the name that the client uses. The name may have a qualifier.
 #[derive(Debug, Default)]
 pub(crate) struct Attachments {
     by_link: BTreeMap<(LinkId, ChannelName), Attachment>,
+    /// How many of them watch the channel's occupancy.
+    watchers: usize,
 }
 
 impl Attachments {
     /// Attaches a link under `name`, or replaces its attachment.
     pub(crate) fn insert(&mut self, link: LinkId, name: ChannelName, attachment: Attachment) {
-        self.by_link.insert((link, name), attachment);
+        self.watchers += usize::from(attachment.watch.is_some());
+        let before = self.by_link.insert((link, name), attachment);
+        self.forget_watch(before.as_ref());
     }
 
     /// Ends one attachment.
     pub(crate) fn remove(&mut self, link: LinkId, name: &ChannelName) {
-        self.by_link.remove(&(link, name.clone()));
+        let before = self.by_link.remove(&(link, name.clone()));
+        self.forget_watch(before.as_ref());
+    }
+
+    fn forget_watch(&mut self, gone: Option<&Attachment>) {
+        self.watchers -= usize::from(gone.is_some_and(|gone| gone.watch.is_some()));
+    }
+
+    /// Whether any of them watches the channel's occupancy.
+    pub(crate) fn has_watchers(&self) -> bool {
+        self.watchers > 0
+    }
+
+    /// Those that watch, with their links and names, as far as they receive messages.
+    pub(crate) fn watchers(&mut self) -> impl Iterator<Item = (LinkId, &ChannelName, &mut Watch)> {
+        let subscribed = self.by_link.iter_mut().filter(|(_, attachment)| attachment.modes.contains(Flags::SUBSCRIBE));
+        subscribed.filter_map(|((link, name), attachment)| Some((*link, name, attachment.watch.as_deref_mut()?)))
+    }
+
+    /// Has an attachment watch no more.
+    pub(crate) fn stop_watching(&mut self, link: LinkId, name: &ChannelName) {
+        if let Some(attachment) = self.by_link.get_mut(&(link, name.clone())) {
+            self.watchers -= usize::from(attachment.watch.take().is_some());
+            attachment.params.remove(OCCUPANCY);
+        }
     }
 
     /// The attachment of `link` under `name`.
@@ -126,7 +146,7 @@ mod tests {
 
     fn attachment(asked: Flags) -> Attachment {
         let params = BTreeMap::from([(SmolStr::new_static(MODES), mode_names(asked))]);
-        Attachment { connection: "c".into(), asked, modes: asked, params, no_echo: true }
+        Attachment { connection: "c".into(), asked, modes: asked, params, no_echo: true, watch: None }
     }
 
     #[test]
@@ -158,7 +178,7 @@ mod tests {
             subscribers: 2,
             presence_connections: 1,
             presence_members: 7,
-            presence_subscribers: 0,
+            ..Occupancy::default()
         };
         assert_eq!(attachments.occupancy(7), expected);
     }

@@ -9,6 +9,7 @@ use super::{
     attach::Attachment,
     key::ChannelKey,
     modes::{MODES, mode_names, parse_modes},
+    occupancy::{Metrics, OCCUPANCY},
     serial::Position,
 };
 use crate::{
@@ -101,6 +102,8 @@ pub(crate) struct AttachOptions {
     pub(crate) modes: Flags,
     /// What to send of the past. `None` on a channel that the client knew before.
     pub(crate) rewind: Option<Rewind>,
+    /// Which numbers of the channel's occupancy it wants to be told.
+    pub(crate) metrics: Option<Metrics>,
     /// The params that the relay understood, as ATTACHED repeats them.
     pub(crate) params: BTreeMap<SmolStr, String>,
 }
@@ -120,6 +123,12 @@ impl AttachOptions {
                     invalid_param("rewind must be a number of messages, or a time such as 15s or 2m")
                 })?);
             params.insert(SmolStr::new_static("rewind"), text.clone());
+        }
+        let mut metrics = None;
+        if let Some(text) = param(OCCUPANCY) {
+            let why = "occupancy must be metrics, or one of them such as metrics.subscribers";
+            metrics = Some(Metrics::parse(text).ok_or_else(|| invalid_param(why))?);
+            params.insert(SmolStr::new_static(OCCUPANCY), text.clone());
         }
         // The server chooses for each message whether it sends a delta. This one never does.
         if let Some(text) = param("delta").filter(|text| *text == "vcdiff") {
@@ -142,7 +151,7 @@ impl AttachOptions {
             params.insert(SmolStr::new_static(MODES), mode_names(modes));
         }
         let knew_before = flags.contains(Flags::ATTACH_RESUME) || frame.channel_serial.is_some();
-        Ok(Self { asked, modes, rewind: rewind.filter(|_| !knew_before), params })
+        Ok(Self { asked, modes, rewind: rewind.filter(|_| !knew_before), metrics, params })
     }
 }
 

@@ -206,6 +206,7 @@ impl ChannelRegistry {
                 self.replay.release(channel.kept_bytes());
             }
             self.in_order.remove(&key);
+            timers.stop(&HubTimer::TellOccupancy(key.clone()));
             timers.stop(&HubTimer::TrimChannel(key));
         }
     }

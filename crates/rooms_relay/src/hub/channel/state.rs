@@ -7,12 +7,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use web_time::Instant;
 
 use super::{
-    attach::{Attachment, Attachments, Occupancy},
+    attach::{Attachment, Attachments},
     attach_request::Rewind,
     deliver::fan_out,
     history::PresenceLog,
     kept_presence::KeptPresence,
     members::Members,
+    occupancy::{Occupancy, Told},
     presence::PresenceUpdate,
     publish::{Accepted, Delivery, Load, Publish},
     replay::{Backlog, OwnId, ReplayLog},
@@ -68,6 +69,8 @@ pub(crate) struct HubChannel {
     pub(crate) log: ReplayLog,
     /// The presence messages that it keeps.
     pub(crate) presence_log: PresenceLog,
+    /// What those know who watch its occupancy.
+    pub(crate) told: Told,
     /// Its messages.
     pub(crate) rate: RateMeter,
     /// The bytes of its messages.
@@ -101,6 +104,7 @@ impl HubChannel {
             members: Members::default(),
             log: ReplayLog::new(head, budget),
             presence_log: PresenceLog::default(),
+            told: Told::default(),
             rate: RateMeter::default(),
             bandwidth: RateMeter::default(),
             name,

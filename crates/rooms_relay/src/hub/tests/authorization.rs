@@ -447,3 +447,20 @@ fn a_wall_clock_that_is_corrected_in_small_steps_leaves_timers_alone() {
     world.hub.set_wall(world.now, Timestamp(WALL.0 + 900));
     assert_eq!(world.hub.poll_timeout(), due);
 }
+
+#[test]
+fn occupancy_events_end_with_the_right_to_them() {
+    let mut world = world();
+    let client = world.connect_with_token(everything("ada"));
+    world.attach(&client, "[?occupancy=metrics.presenceMembers]c");
+    let mut bob = world.connect_raw("v=6&key=app.all:all&clientId=bob");
+    let mut change = |world: &mut World, action| {
+        world.presence(&mut bob, "c", presence_message(action, "", ""));
+        world.pass(SECOND);
+        names(&world.take(client.link)).len()
+    };
+    assert_eq!(change(&mut world, PresenceAction::Enter), 1);
+    let capability = json!({"c": ["subscribe", "publish", "presence", "annotation-publish"]});
+    world.reauthenticate(&client, ask_for(Some("ada"), 60_000, capability));
+    assert_eq!(change(&mut world, PresenceAction::Leave), 0);
+}
