@@ -20,6 +20,7 @@ pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod serial;
 pub(crate) mod state;
+pub(crate) mod target;
 
 use std::sync::Arc;
 
@@ -28,11 +29,10 @@ use web_time::Instant;
 
 use self::{
     attach::Attachment,
-    attach_request::{Address, AttachRequest},
-    departure::Departure,
+    attach_request::AttachRequest,
     kept_presence::KeptPresence,
     key::ChannelKey,
-    presence::{LeaveReason, PresenceUpdate, PresenceVerdict},
+    presence::{PresenceUpdate, PresenceVerdict},
     publish::{Accepted, Delivery, Load, Publish},
     registry::ChannelRegistry,
     state::{HubChannel, StartWish},
@@ -46,20 +46,12 @@ use super::{
     timer::Timers,
 };
 use crate::{
-    auth::{AppId, Principal},
+    auth::AppId,
     budget::MemoryBudget,
-    error::not_permitted,
     limits::{Limits, rate_exceeded},
     moment::Moment,
 };
 use rooms_protocol::{Action, ChannelName, ConnectionId, ErrorCode, ErrorInfo, Flags, Frame, PresenceMessage};
-
-/// A channel that a client may publish on, or enter.
-pub(crate) struct Target {
-    pub(crate) key: ChannelKey,
-    /// Whether the client is attached to it under the name that it used.
-    pub(crate) is_attached: bool,
-}
 
 /// All channels of the hub.
 #[derive(Debug)]
@@ -123,38 +115,6 @@ impl Channels {
 
     fn attachment(&self, key: &ChannelKey, link: LinkId, name: &ChannelName) -> Option<&Attachment> {
         self.registry.get(key)?.attachments.get(link, name)
-    }
-
-    /// The channel that a client wants to publish on, or enter. The client need not be attached (transient publish). If it is,
-    /// the attachment needs `mode`.
-    ///
-    /// # Errors
-    /// 40010 without a name that is allowed, 40160 where the credentials do not allow it, 40165 where they do and the attachment
-    /// does not.
-    pub(crate) fn target(
-        &self,
-        link: LinkId,
-        principal: &Principal,
-        name: Option<&ChannelName>,
-        mode: Flags,
-    ) -> Result<Target, ErrorInfo> {
-        let nameless = || ErrorInfo::new(ErrorCode::INVALID_CHANNEL_NAME, 400, "the frame names no channel");
-        let name = name.ok_or_else(nameless)?;
-        let key = ChannelKey { app: principal.app.clone(), name: Address::parse(name)?.channel };
-        let attachment = self.attachment(&key, link, name);
-        let is_attached = attachment.is_some();
-        // The credentials allowed the modes of an attachment when the link attached.
-        if attachment.is_some_and(|attachment| attachment.modes.contains(mode)) {
-            return Ok(Target { key, is_attached });
-        }
-        if !principal.capability.modes(&key.name).contains(mode) {
-            return Err(not_permitted("the credentials do not allow this here"));
-        }
-        if is_attached {
-            let why = "the channel is attached without the mode for this; attach it with PUBLISH to publish, with PRESENCE to enter";
-            return Err(ErrorInfo::new(ErrorCode::MODE_NOT_REQUESTED, 401, why));
-        }
-        Ok(Target { key, is_attached })
     }
 
     /// Attaches a link, or changes its attachment: sends ATTACHED, the members, and the messages from before.
@@ -373,39 +333,6 @@ impl Channels {
         let changes = self.registry.open(key, moment, &mut effects.timers)?.members.apply(member, &self.budget);
         self.send_presence(owner, key, changes.as_slice(), moment, effects);
         Ok(())
-    }
-
-    /// The members that a connection has on a channel, for them to leave. `None` where there are none.
-    pub(crate) fn depart(&mut self, id: &ConnectionId, key: &ChannelKey, reason: LeaveReason) -> Option<Departure> {
-        let members = self.registry.get(key)?.members.of_connection(id);
-        if members.is_empty() {
-            return None;
-        }
-        let (owner, key, sequence) = (id.clone(), key.clone(), self.next_sequence());
-        Some(Departure { key, owner, reason, sequence, count: 0, members: members.into_iter() })
-    }
-
-    /// Has members leave, as many as go into one frame. Returns whether there are more.
-    pub(crate) fn leave_page(&mut self, departure: &mut Departure, moment: Moment, effects: &mut Effects) -> bool {
-        let Departure { key, owner, reason, sequence, count, members } = departure;
-        let Some(channel) = self.registry.get_mut(key) else { return false };
-        let page = page_length(members.as_slice().iter().map(|(_, member)| member.len()));
-        let id = |index| reason.id(owner, &self.node, *sequence, index);
-        let leaves: Vec<Arc<KeptPresence>> = members
-            .by_ref()
-            .take(page)
-            .filter_map(|(client, member)| {
-                if !channel.members.is_still(owner, &client, &member) {
-                    return None;
-                }
-                *count += 1;
-                channel.members.leave(owner, client, id(*count - 1), &self.budget, moment.wall)
-            })
-            .collect();
-        let has_more = !members.as_slice().is_empty();
-        let (owner, key) = (owner.clone(), key.clone());
-        self.send_presence(&owner, &key, &leaves, moment, effects);
-        has_more
     }
 
     /// Sends presence messages about members of `owner`, in several frames where one would be too large: a leave carries the

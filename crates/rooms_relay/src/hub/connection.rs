@@ -24,7 +24,7 @@ use self::{
     state::{HubConnection, random_id, random_secret, split_key},
 };
 use super::{
-    channel::{key::ChannelKey, presence::PresenceVerdict, serial::Position},
+    channel::{key::ChannelKey, presence::PresenceVerdict},
     connect_request::ConnectRequest,
     effects::Effects,
     output::LinkId,
@@ -323,26 +323,6 @@ impl Connections {
             }
             connection.recharge();
         }
-    }
-
-    /// Notes that a connection published at `position` of a channel that it is not attached to.
-    pub(crate) fn note_early(&mut self, id: &ConnectionId, key: ChannelKey, position: Position, now: Instant) {
-        if let Some(connection) = self.by_id.get_mut(id) {
-            connection.early.note_published(key, position, self.limits.resume_window, now);
-            connection.recharge();
-        }
-    }
-
-    /// Where a connection first published on a channel before it attached, if it was not long ago. `had_attached` says that the
-    /// client knows of an earlier attachment.
-    pub(crate) fn early(
-        &self,
-        id: &ConnectionId,
-        key: &ChannelKey,
-        had_attached: bool,
-        now: Instant,
-    ) -> Option<Position> {
-        self.by_id.get(id)?.early.first(key, had_attached, self.limits.resume_window, now)
     }
 
     /// Notes that a connection has no members on a channel any more.

@@ -7,7 +7,6 @@ use web_time::Instant;
 use super::{
     Hub,
     channel::{
-        Target,
         attach::Attachment,
         attach_request::{Address, AttachOptions, AttachRequest},
         key::ChannelKey,
@@ -15,6 +14,7 @@ use super::{
         presence::PresenceUpdate,
         publish::{Accepted, Delivery, Publish, Published},
         serial::Position,
+        target::Target,
     },
     connection::{ack_log::Outcome, caller::Caller},
     output::LinkId,

@@ -52,8 +52,11 @@ pub(crate) struct Occupancy {
     pub(crate) object_subscribers: usize,
 }
 
+/// A number's name, and how to read it.
+type Category = (&'static str, fn(&Occupancy) -> usize);
+
 /// The numbers by their names.
-const CATEGORIES: [(&str, fn(&Occupancy) -> usize); 8] = [
+const CATEGORIES: [Category; 8] = [
     ("connections", |occupancy| occupancy.connections),
     ("publishers", |occupancy| occupancy.publishers),
     ("subscribers", |occupancy| occupancy.subscribers),

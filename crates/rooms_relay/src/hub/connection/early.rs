@@ -7,10 +7,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use web_time::Instant;
 
+use super::Connections;
 use crate::{
     hub::channel::{key::ChannelKey, serial::Position},
     limits::EARLY_CHANNELS,
 };
+use rooms_protocol::ConnectionId;
 
 /// What one channel takes here beside its name, about, in bytes.
 const ENTRY_BYTES: usize = 256;
@@ -84,6 +86,28 @@ impl EarlyPublishes {
     /// The bytes that it holds in memory, about.
     pub(crate) fn held_bytes(&self) -> usize {
         self.0.keys().map(|key| ENTRY_BYTES + key.name.as_str().len()).sum()
+    }
+}
+
+impl Connections {
+    /// Notes that a connection published at `position` of a channel that it is not attached to.
+    pub(crate) fn note_early(&mut self, id: &ConnectionId, key: ChannelKey, position: Position, now: Instant) {
+        if let Some(connection) = self.by_id.get_mut(id) {
+            connection.early.note_published(key, position, self.limits.resume_window, now);
+            connection.recharge();
+        }
+    }
+
+    /// Where a connection first published on a channel before it attached, if it was not long ago. `had_attached` says that the
+    /// client knows of an earlier attachment.
+    pub(crate) fn early(
+        &self,
+        id: &ConnectionId,
+        key: &ChannelKey,
+        had_attached: bool,
+        now: Instant,
+    ) -> Option<Position> {
+        self.by_id.get(id)?.early.first(key, had_attached, self.limits.resume_window, now)
     }
 }
 
