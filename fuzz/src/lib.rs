@@ -4,7 +4,8 @@
 //! be understood. Lines that mean nothing are skipped.
 
 mod client;
-mod hub;
+#[path = "../../crates/rooms_relay/tests/course/mod.rs"]
+mod course;
 mod session;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -17,7 +18,6 @@ use web_time::Instant;
 
 pub use self::{
     client::{cipher, client},
-    hub::hub,
     session::session,
 };
 
@@ -26,6 +26,11 @@ const WALL: Timestamp = Timestamp(1_700_000_000_000);
 
 /// Most lines of one input that are looked at: what goes wrong goes wrong early, and a run stays short.
 const MAX_LINES: usize = 64;
+
+/// A course of events at the relay's hub.
+pub fn hub(data: &[u8]) {
+    course::hub(data, MAX_LINES, |_| {});
+}
 
 /// A frame in JSON: what was read can be written, in both formats, and then reads the same again and again.
 pub fn json_frame(data: &[u8]) {

@@ -54,8 +54,20 @@ pub(super) fn renamed(frame: &[u8], name: &ChannelName) -> Option<Vec<u8>> {
 pub fn encode(mut frame: Frame) -> String {
     frame.messages.iter_mut().for_each(|message| message.encode_for(Format::Json));
     frame.presence.iter_mut().for_each(|word| word.encode_for(Format::Json));
+    let mut bytes = Vec::with_capacity(expected_bytes(&frame));
     // Every part of a frame writes itself as plain JSON, with string keys only; there is nothing that could fail.
-    serde_json::to_string(&frame).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut bytes, &frame);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// About how long the text of a frame is: most texts fit, so that they need not be moved while they grow.
+fn expected_bytes(frame: &Frame) -> usize {
+    /// A frame without what it carries, and a message without its payload.
+    const HEAD: usize = 256;
+    const MESSAGE: usize = 192;
+    let messages = frame.messages.iter().map(|message| MESSAGE + message.size());
+    let presence = frame.presence.iter().map(|word| MESSAGE + word.size());
+    messages.chain(presence).fold(HEAD, usize::saturating_add)
 }
 
 #[cfg(test)]

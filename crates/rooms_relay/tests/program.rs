@@ -539,6 +539,20 @@ fn a_certificate_that_cannot_be_used_is_named() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_serves_on_as_many_threads_as_it_is_told_to() {
+    for (told, expected) in [("1", 0), ("3", 3)] {
+        let running = Running::start(&["--key", KEY, "--threads", told]);
+        running.connect(KEY).await.expect(Action::Connected).await;
+        let tasks = fs::read_dir(format!("/proc/{}/task", running.child.id())).unwrap();
+        let names = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+        // The first of them has the program's own name, which is the same.
+        assert_eq!(names.filter(|name| name.trim() == "rooms-relay").count(), expected + 1);
+    }
+    assert_eq!(run(&["--threads", "0"]).status.code(), Some(2));
+}
+
 #[tokio::test]
 async fn a_refusal_is_told_with_its_code_and_its_client_in_text_or_json() {
     for (format, told) in [

@@ -373,7 +373,7 @@ impl Connections {
         if let Some(connection) = self.by_id.get_mut(id) {
             let most = if self.budget.is_nearly_full() { FEW_OUTCOMES } else { OUTCOMES_KEPT };
             connection.acks.record(serial, outcome, most);
-            connection.recharge();
+            connection.recharge_acks();
         }
     }
 

@@ -1,10 +1,15 @@
 //! The task that owns the hub: it passes on events of sockets and the time, and hands out what the hub sends.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
-    time::{MissedTickBehavior, interval, sleep_until, timeout},
+    time::{MissedTickBehavior, Sleep, interval, sleep_until, timeout},
 };
 use web_time::Instant;
 
@@ -23,6 +28,9 @@ use rooms_protocol::{ErrorInfo, Frame, Outline, Unreadable};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// Events of sockets that are handled one after the other before the actor looks at anything else.
+const IN_A_ROW: usize = 32;
 
 /// An event of a socket.
 #[derive(Debug)]
@@ -100,20 +108,22 @@ impl Actor {
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut timer = Timer { sleep: pin!(sleep_until(tokio::time::Instant::now())), deadline: None };
         while !self.hub.is_drained() {
-            let deadline = self.hub.poll_timeout();
+            timer.set(self.hub.poll_timeout());
             let begun = tokio::select! {
                 _ = &mut stop => break,
                 Some(command) = self.commands.recv() => self.obey(command),
                 Some(input) = self.inputs.recv() => self.handle(input),
-                () = until(deadline) => self.expire(),
+                () = timer.sleep.as_mut(), if timer.deadline.is_some() => self.expire(),
                 _ = beats.tick() => self.tell_wall(),
             };
-            self.deliver();
-            self.relieve(begun);
-            let ended = Instant::now();
-            self.turns.count(ended.saturating_duration_since(begun));
-            self.vitals.beat(ended);
+            self.finish_turn(begun);
+            for _ in 1..IN_A_ROW {
+                let Ok(input) = self.inputs.try_recv() else { break };
+                let begun = self.handle(input);
+                self.finish_turn(begun);
+            }
         }
         self.hub.shut_down(Instant::now());
         self.deliver();
@@ -128,6 +138,15 @@ impl Actor {
         if timeout(SHUTDOWN_GRACE, closing).await.is_err() {
             log::debug!("some clients did not read the last frames in time");
         }
+    }
+
+    /// Hands out what a turn that began then brought about.
+    fn finish_turn(&mut self, begun: Instant) {
+        self.deliver();
+        self.relieve(begun);
+        let ended = Instant::now();
+        self.turns.count(ended.saturating_duration_since(begun));
+        self.vitals.beat(ended);
     }
 
     /// Tells the hub the wall clock, so that it notices when the clock was set, or the machine slept.
@@ -245,9 +264,20 @@ impl Actor {
     }
 }
 
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
+/// The hub's next deadline, and what waits for it.
+struct Timer<'a> {
+    sleep: Pin<&'a mut Sleep>,
+    deadline: Option<Instant>,
+}
+
+impl Timer<'_> {
+    /// Waits for another deadline. Most often it is the same.
+    fn set(&mut self, deadline: Option<Instant>) {
+        if deadline != self.deadline {
+            self.deadline = deadline;
+            if let Some(deadline) = deadline {
+                self.sleep.as_mut().reset(deadline.into());
+            }
+        }
     }
 }

@@ -130,9 +130,11 @@ impl Outgoing {
         }
         self.shared.waiting.fetch_add(size.waiting, Ordering::Relaxed);
         self.shared.held.fetch_add(size.held, Ordering::Relaxed);
+        let capacity = state.places.capacity();
         state.places.push_back(Place { item, size });
-        let places = state.places.capacity() * size_of::<Place>();
-        state.charge.set(places);
+        if state.places.capacity() != capacity {
+            state.charge.set(state.places.capacity() * size_of::<Place>());
+        }
         let was_empty = state.places.len() == 1;
         drop(state);
         if was_empty {

@@ -32,8 +32,9 @@ use crate::{
     http::{Room, is_own_path},
 };
 
-/// Bytes that a socket reads at once. The default of 128 KiB is too much for a thousand sockets with small frames.
-const READ_BUFFER: usize = 4 * 1024;
+/// Bytes that a socket reads at once, and holds while it is idle. The default of 128 KiB is too much for a thousand sockets with
+/// small frames.
+const READ_BUFFER: usize = 2 * 1024;
 
 /// Bytes that a socket collects before it writes them. The default of 128 KiB would be held for each that does not read.
 const WRITE_BUFFER: usize = 8 * 1024;
@@ -123,7 +124,7 @@ async fn dispatch(state: &Arc<AppState>, peer: Peer, request: Request) -> Respon
     {
         let mut request = ConnectRequest::from_query(parts.uri.query().unwrap_or_default());
         request.address = Some(peer.client(&parts.headers, state));
-        return open(state, peer, request, upgrade);
+        return open(state, peer, Box::new(request), upgrade);
     }
     let request = Request::from_parts(parts, body);
     let request = match &state.files {
@@ -140,7 +141,7 @@ async fn dispatch(state: &Arc<AppState>, peer: Peer, request: Request) -> Respon
 }
 
 /// Accepts a WebSocket. The hub checks credentials and answers in a frame, since a browser cannot read an HTTP error here.
-fn open(state: &AppState, peer: Peer, request: ConnectRequest, upgrade: WebSocketUpgrade) -> Response {
+fn open(state: &AppState, peer: Peer, request: Box<ConnectRequest>, upgrade: WebSocketUpgrade) -> Response {
     let context = state.context.clone();
     let max = context.limits.now().max_frame_size;
     upgrade

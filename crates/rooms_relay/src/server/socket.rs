@@ -38,7 +38,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(1);
 const BATCH: usize = 64;
 
 /// Frames of one socket that may wait for the hub. Then the socket is not read, so that it does not take the places of others.
-const FRAMES_AT_HUB: usize = 8;
+const FRAMES_AT_HUB: usize = 16;
 
 /// How long a frame waits for room in memory before it is refused, and how often it looks for some.
 const ROOM_PATIENCE: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ pub(super) struct SocketContext {
 /// Serves one WebSocket to its end. One that the hub refuses keeps its place until it is closed, which may be at once.
 pub(super) async fn serve(
     socket: WebSocket,
-    request: ConnectRequest,
+    request: Box<ConnectRequest>,
     context: SocketContext,
     place: Arc<Place>,
     intake: Arc<Intake>,
@@ -75,7 +75,7 @@ pub(super) async fn serve(
     let timeout_after = (!idle.is_zero()).then(|| idle.saturating_mul(5) / 3);
     intake.begin();
     let (opened, link) = oneshot::channel();
-    let open = Input::Open { request: Box::new(request), outgoing, intake: Arc::clone(&intake), opened };
+    let open = Input::Open { request, outgoing, intake: Arc::clone(&intake), opened };
     if context.inbox.send(open).await.is_err() {
         return;
     }
@@ -187,9 +187,9 @@ impl Reader<'_> {
         Some(match decoded {
             Ok(frame) => {
                 charge.set(frame.held_bytes());
-                Input::Frame { link, frame: Box::new(frame), handling: handling(charge) }
+                Input::Frame { link, frame, handling: handling(charge) }
             }
-            Err(unreadable) => Input::Malformed { link, unreadable: Box::new(unreadable) },
+            Err(unreadable) => Input::Malformed { link, unreadable },
         })
     }
 
@@ -241,11 +241,13 @@ impl Wire {
         }
     }
 
-    fn decode(&self, outline: Outline, most: usize) -> Result<Frame, Unreadable> {
-        match self {
+    /// The frame, in a box: each idle socket would have room for one otherwise.
+    fn decode(&self, outline: Outline, most: usize) -> Result<Box<Frame>, Box<Unreadable>> {
+        let decoded = match self {
             Self::Text(text) => json::decode_outlined(text, outline, most),
             Self::Binary(bytes) => msgpack::decode_outlined(bytes, outline, most),
-        }
+        };
+        decoded.map(Box::new).map_err(Box::new)
     }
 }
 

@@ -6,6 +6,7 @@ mod signals;
 
 use std::{
     io::{self, Write},
+    num::NonZero,
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -13,6 +14,7 @@ use std::{
 
 use clap::Parser;
 use rooms_relay::{ApiKeyError, ConfigError, LimitError, Relay, RelayControl, RelayError};
+use tokio::runtime::{Builder, Runtime};
 
 use self::{
     logging::LogQueue,
@@ -23,9 +25,30 @@ use self::{
 /// The exit code for a wrong command line or configuration, the same as clap's.
 const USAGE: u8 = 2;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = Options::parse();
+    match runtime(options.threads) {
+        Ok(runtime) => runtime.block_on(start(&options)),
+        Err(error) => {
+            eprintln!("rooms-relay: cannot start its threads: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What runs all tasks. One thread does not have to wake others, which is the cheapest for each message.
+fn runtime(threads: Option<NonZero<u16>>) -> io::Result<Runtime> {
+    let mut builder = match threads.map(NonZero::get) {
+        Some(1) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.get().into());
+    }
+    builder.thread_name("rooms-relay").enable_all().build()
+}
+
+async fn start(options: &Options) -> ExitCode {
     let log = match LogQueue::start(options.log_format) {
         Ok(log) => log,
         Err(error) => {
@@ -33,7 +56,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = if options.check { check(&options) } else { run(&options).await };
+    let ended = if options.check { check(options) } else { run(options).await };
     let code = match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

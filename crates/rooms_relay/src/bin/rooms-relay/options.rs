@@ -3,6 +3,7 @@
 use std::{
     fmt, fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZero,
     path::PathBuf,
     time::Duration,
 };
@@ -82,6 +83,11 @@ pub(super) struct Options {
     /// cgroup's, 2 GiB at most]. The same as --limit memory=SIZE.
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<SingleLimit>,
+
+    /// Threads that serve clients [default: as many as there are cores]. With one, a message costs the least; with several,
+    /// clients wait for each other the least.
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZero<u16>>,
 
     /// Check the configuration, print it as it works without its secrets, and end. Warnings are comments in it.
     #[arg(long)]

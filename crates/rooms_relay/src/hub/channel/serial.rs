@@ -41,12 +41,25 @@ impl Position {
 
     /// The serial that stands for this position on the relay `node`.
     pub(crate) fn channel_serial(self, node: &str) -> ChannelSerial {
-        ChannelSerial::from(format!("{:014}-{:03}@{node}", self.millis, self.counter))
+        ChannelSerial::from(self.text(node))
     }
 
     /// The serial of the message at `index` of the frame at this position.
     pub(crate) fn message_serial(self, node: &str, index: usize) -> MessageSerial {
-        MessageSerial::from(format!("{:014}-{:03}@{node}:{index:03}", self.millis, self.counter))
+        let mut text = self.text(node);
+        text.push(':');
+        push_number(&mut text, u64::try_from(index).unwrap_or(u64::MAX), COUNTER_DIGITS);
+        MessageSerial::from(text)
+    }
+
+    fn text(self, node: &str) -> String {
+        let mut text = String::with_capacity(MILLIS_DIGITS + COUNTER_DIGITS + node.len() + 8);
+        push_number(&mut text, self.millis, MILLIS_DIGITS);
+        text.push('-');
+        push_number(&mut text, self.counter.into(), COUNTER_DIGITS);
+        text.push('@');
+        text.push_str(node);
+        text
     }
 
     /// The position that a client names; `None` for a text that is not a serial of this relay.
@@ -60,9 +73,33 @@ impl Position {
     }
 }
 
+/// Writes a number with so many digits at least. Each message has two serials, so that the general way of formatting is a tenth
+/// of what a publish costs.
+fn push_number(text: &mut String, mut number: u64, digits: usize) {
+    const MOST: usize = 20;
+    let mut written = [b'0'; MOST];
+    let mut first = MOST;
+    while number > 0 || first > MOST.saturating_sub(digits) {
+        first -= 1;
+        written[first] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+    text.extend(written[first..].iter().map(|digit| char::from(*digit)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_leading_zeros_and_all_their_digits() {
+        for (number, digits) in [(0, 3), (7, 3), (999, 3), (1_000, 3), (0, 0), (u64::MAX, 14), (12, 20)] {
+            let mut text = "x".to_owned();
+            push_number(&mut text, number, digits);
+            let expected = if digits == 0 { "x".to_owned() } else { format!("x{number:0digits$}") };
+            assert_eq!(text, expected);
+        }
+    }
 
     #[test]
     fn serials_are_ordered_as_text_even_when_the_clock_stands_or_steps_back() {

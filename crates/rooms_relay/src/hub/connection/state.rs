@@ -57,6 +57,8 @@ pub(crate) struct HubConnection {
     /// The secret before, with which the client resumed. It is valid until the client shows that it knows the new one: the
     /// CONNECTED that carried the new one may be lost.
     previous: Option<Secret>,
+    /// What its attachments and members take, about, in bytes.
+    places: usize,
     charge: Charge,
 }
 
@@ -73,6 +75,7 @@ impl HubConnection {
             rate: RateMeter::default(),
             secret,
             previous: None,
+            places: 0,
             charge: budget.charge(Purpose::Tables, CONNECTION_BYTES),
         }
     }
@@ -82,11 +85,16 @@ impl HubConnection {
         !self.attached.is_empty() || !self.present_on.is_empty() || self.acks.is_begun()
     }
 
-    /// Has the account follow what it has.
-    pub(crate) fn recharge(&self) {
+    /// Has the account follow where it is attached and has members.
+    pub(crate) fn recharge(&mut self) {
         let names = self.attached.keys().map(|name| 2 * name.as_str().len()).sum::<usize>();
-        let places = (self.attached.len() + self.present_on.len()) * PLACE_BYTES;
-        self.charge.set(CONNECTION_BYTES + names + places + self.early.held_bytes() + self.acks.held_bytes());
+        self.places = names + (self.attached.len() + self.present_on.len()) * PLACE_BYTES;
+        self.recharge_acks();
+    }
+
+    /// Has the account follow which outcomes it keeps. That happens with each publish, however many channels there are.
+    pub(crate) fn recharge_acks(&self) {
+        self.charge.set(CONNECTION_BYTES + self.places + self.early.held_bytes() + self.acks.held_bytes());
     }
 
     /// Its members on all channels but one.
