@@ -4,7 +4,7 @@
 //   tests/sdk/conformance.mjs SUITE [FILE…]
 //
 // SUITE is a checkout of the SDK's repository in which its packages are installed and its Node build is made, since
-// nothing is fetched or built here. With FILEs, such as `rest/time`, only those run, and the table is printed alone.
+// nothing is fetched or built here. Files in `uts` are the suite's cases of the universal test specifications. With FILEs, such as `rest/time`, only those run, and the table is printed alone.
 // The relay is the debug build in CARGO_TARGET_DIR.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,10 @@ async function run(suite, file, server) {
   const folder = mkdtempSync(join(tmpdir(), 'conformance-'));
   const results = join(folder, 'results');
   writeFileSync(results, '');
-  const args = ['mocha', '--exit', '--reporter', join(here, 'reporter.cjs'), `test/${file}.test.js`];
+  const reporter = ['--exit', '--reporter', join(here, 'reporter.cjs')];
+  const args = file.startsWith('uts/')
+    ? ['mocha', '--no-config', '--require', 'tsx/cjs', '--require', join(here, 'uts.cjs'), ...reporter, `test/${file}.test.ts`]
+    : ['mocha', ...reporter, `test/${file}.test.js`];
   const env = {
     ...process.env, CONFORMANCE_RESULTS: results, ABLY_LOCAL_SANDBOX_URL: server, ABLY_TEST_TRANSPORTS: 'web_socket',
     ABLY_LOG_LEVEL: '0',

@@ -6,7 +6,16 @@ export const FILES = [
   'realtime/event_emitter', 'realtime/failure', 'realtime/history', 'realtime/init', 'realtime/message',
   'realtime/presence', 'realtime/reauth', 'realtime/resume', 'realtime/sync',
   'rest/api', 'rest/auth', 'rest/capability', 'rest/history', 'rest/http', 'rest/init', 'rest/message',
-  'rest/presence', 'rest/request', 'rest/time',
+  'rest/presence', 'rest/request', 'rest/status', 'rest/time',
+  'uts/realtime/integration/auth/auth', 'uts/realtime/integration/auth/token_renewal',
+  'uts/realtime/integration/auth/token_request', 'uts/realtime/integration/channels/channel_attach',
+  'uts/realtime/integration/channels/channel_history', 'uts/realtime/integration/channels/channel_publish',
+  'uts/realtime/integration/channels/channel_subscribe', 'uts/realtime/integration/connection/connection_failures',
+  'uts/realtime/integration/connection/connection_lifecycle', 'uts/realtime/integration/presence/presence_lifecycle',
+  'uts/realtime/integration/presence/presence_sync',
+  'uts/rest/integration/auth', 'uts/rest/integration/history', 'uts/rest/integration/pagination',
+  'uts/rest/integration/presence', 'uts/rest/integration/publish', 'uts/rest/integration/revoke_tokens',
+  'uts/rest/integration/time_stats',
 ];
 
 /** Files that are out of scope, with the reason. */
@@ -25,8 +34,16 @@ export const FILES_OUT = {
   'rest/liveobjects': 'LiveObjects',
   'rest/push': 'push notifications',
   'rest/stats': 'statistics',
-  'rest/status': 'channel status beyond what rooms use',
   'rest/updates-deletes': 'updates and deletes of messages',
+  'uts/objects': 'LiveObjects',
+  'uts/realtime/integration/delta_decoding': 'deltas',
+  'uts/realtime/integration/mutable_messages': 'updates and deletes of messages',
+  'uts/realtime/integration/proxy': 'faults that a proxy of its own makes, for the client',
+  'uts/rest/integration/batch_presence': 'batch requests',
+  'uts/rest/integration/mutable_messages': 'updates and deletes of messages',
+  'uts/rest/integration/proxy': 'faults that a proxy of its own makes, for the client',
+  'uts/rest/integration/push_admin': 'push notifications',
+  'uts/rest/integration/push_channels': 'push notifications',
 };
 
 /** Cases in files of the scope that are out of it: a pattern of the title, and the reason. */

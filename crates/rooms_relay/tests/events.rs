@@ -195,6 +195,16 @@ async fn whoever_was_away_too_long_is_told_and_goes_on() {
 }
 
 #[tokio::test]
+async fn how_many_use_a_channel_is_told_to_who_asks() {
+    let relay = relay(|_| {});
+    let mut events = Events::of(&relay, "channels=a&occupancy=metrics.subscribers").await;
+    let told = events.next().await.unwrap().json();
+    assert_eq!((&told["name"], &told["channel"]), (&json!("[meta]occupancy"), &json!("a")));
+    let numbers: Value = serde_json::from_str(told["data"].as_str().unwrap()).unwrap();
+    assert_eq!(numbers, json!({ "metrics": { "subscribers": 1 } }));
+}
+
+#[tokio::test]
 async fn lines_of_json_come_where_nobody_asks_for_server_sent_events() {
     let relay = relay(|_| {});
     let (head, mut lines) = send(&relay, "GET", "/event-stream?v=1.2&channel=a&enveloped=false", &basic(), "").await;

@@ -182,22 +182,23 @@ impl EventWriter {
 
     fn write_messages(&mut self, frame: Frame, out: &mut Vec<u8>) {
         let followed = self.channels.iter().position(|channel| Some(&channel.name) == frame.channel.as_ref());
-        let (Some(number), Some(serial)) = (followed, frame.channel_serial) else { return };
-        let Some(end) = Reached::end_of(&serial) else { return };
+        let Some(number) = followed else { return };
+        // What is told about a channel, such as how many use it, has no place in it.
+        let place_of_frame = frame.channel_serial.and_then(|serial| Some((Reached::end_of(&serial)?, serial)));
         let name = self.channels[number].name.clone();
         let count = frame.messages.len() + frame.presence.len();
         for (place, mut message) in frame.messages.into_iter().enumerate() {
             // A frame that is sent again in part has the last messages alone. Each has the number that it had in its serial.
             let in_serial = message.serial.as_ref().and_then(|serial| serial.as_str().rsplit_once(':')?.1.parse().ok());
             let index = in_serial.unwrap_or(place);
-            if !self.advance(number, &serial, &end, index, place + 1 == count) {
+            if !self.advance(number, place_of_frame.as_ref(), index, place + 1 == count) {
                 continue;
             }
             message.encode_for(Format::Json);
             self.write_one("message", &name, &message, message.data.as_ref(), out);
         }
         for (place, mut word) in frame.presence.into_iter().enumerate() {
-            if !self.advance(number, &serial, &end, place, place + 1 == count) {
+            if !self.advance(number, place_of_frame.as_ref(), place, place + 1 == count) {
                 continue;
             }
             word.encode_for(Format::Json);
@@ -206,7 +207,14 @@ impl EventWriter {
     }
 
     /// Notes that the message at `index` of a frame is sent on a channel. Returns false where it was sent before.
-    fn advance(&mut self, number: usize, serial: &ChannelSerial, end: &Reached, index: usize, is_last: bool) -> bool {
+    fn advance(
+        &mut self,
+        number: usize,
+        place_of_frame: Option<&(Reached, ChannelSerial)>,
+        index: usize,
+        is_last: bool,
+    ) -> bool {
+        let Some((end, serial)) = place_of_frame else { return true };
         let reached = &mut self.channels[number].reached;
         if reached.includes(serial, index) {
             return false;
@@ -372,6 +380,14 @@ mod tests {
         let line: Value = serde_json::from_str(&written(&mut writer, presence.clone())).unwrap();
         assert_eq!((&line["event"], &line["data"]["clientId"]), (&json!("presence"), &json!("ada")));
         assert_eq!(written(&mut writer, Frame { action: Action::Sync, ..presence }), "");
+    }
+
+    #[test]
+    fn what_has_no_place_in_the_channel_is_an_event_after_which_the_stream_goes_on_as_before() {
+        let mut writer = writer(Form::Events, false, &["c"]);
+        written(&mut writer, frame("c", ONE, &["x"]));
+        let told = Frame { channel_serial: None, ..frame("c", TWO, &["3 watch"]) };
+        assert_eq!(written(&mut writer, told), format!("id: {ONE}\nevent: message\ndata: 3 watch\n\n"));
     }
 
     #[test]
