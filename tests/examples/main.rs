@@ -3,12 +3,16 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[cfg(target_os = "linux")]
+mod attackers;
 mod bingo;
 mod chat;
 mod player;
 mod program;
 mod referee;
 mod relay;
+#[cfg(target_os = "linux")]
+mod siege;
 #[cfg(unix)]
 mod survival;
 mod ticker;

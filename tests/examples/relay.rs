@@ -47,6 +47,15 @@ impl Relay {
         Self { process, url: format!("ws://{address}"), address }
     }
 
+    /// A line of what the system tells about its memory, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the relay runs");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a line of this name");
+        let kibibytes = line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
+        kibibytes.expect("a number") * 1024
+    }
+
     /// Kills the process, without a word to anybody.
     pub fn kill(&mut self) {
         self.process.kill().expect("the relay runs");
