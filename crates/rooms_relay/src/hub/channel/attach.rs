@@ -72,6 +72,12 @@ impl Attachments {
         subscribed.filter_map(|((link, name), attachment)| Some((*link, name, attachment.watch.as_deref_mut()?)))
     }
 
+    /// What the client of an attachment knows that watches and receives messages.
+    pub(crate) fn watch(&mut self, link: LinkId, name: &ChannelName) -> Option<&mut Watch> {
+        let attachment = self.by_link.get_mut(&(link, name.clone()))?;
+        attachment.watch.as_deref_mut().filter(|_| attachment.modes.contains(Flags::SUBSCRIBE))
+    }
+
     /// Has an attachment watch no more.
     pub(crate) fn stop_watching(&mut self, link: LinkId, name: &ChannelName) {
         if let Some(attachment) = self.by_link.get_mut(&(link, name.clone())) {
@@ -89,6 +95,11 @@ impl Attachments {
     pub(crate) fn has_link(&self, link: LinkId) -> bool {
         let from = (link, ChannelName::new(""));
         self.by_link.range(from..).next().is_some_and(|((first, _), _)| *first == link)
+    }
+
+    /// How many attachments there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_link.len()
     }
 
     /// Whether no link is attached.

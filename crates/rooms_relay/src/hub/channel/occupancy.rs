@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use web_time::Instant;
 
-use super::{Channels, key::ChannelKey};
+use super::{Channels, key::ChannelKey, state::HubChannel};
 use crate::{
     hub::{
         effects::Effects,
@@ -35,6 +35,9 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 
 /// Time between two counts of one channel, which look at all its attachments.
 const COUNT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Attachments up to which a channel is counted for each newcomer: a count takes a few microseconds.
+const FEW: usize = 500;
 
 /// How many use a channel, and for what (`CHM2`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -149,6 +152,22 @@ impl Told {
     }
 }
 
+impl HubChannel {
+    /// How many use it, or used it a moment ago where there are many to count. Whoever is told the latter is told again soon.
+    fn recent_occupancy(&mut self, now: Instant) -> Occupancy {
+        if self.attachments.len() <= FEW {
+            return self.occupancy();
+        }
+        match self.told.latest {
+            Some((latest, _)) if self.told.next_count(now) > now => latest,
+            _ => {
+                self.told.counted = Some(now);
+                self.occupancy()
+            }
+        }
+    }
+}
+
 impl Channels {
     /// Notes that perhaps others use a channel than before. If anybody watches, the timer has it counted.
     pub(crate) fn note_use(&self, key: &ChannelKey, now: Instant, timers: &mut Timers) {
@@ -202,11 +221,8 @@ impl Channels {
         let Some(channel) = self.registry.get_mut(key).filter(|channel| channel.attachments.has_watchers()) else {
             return;
         };
-        let occupancy = channel.occupancy();
-        let Some((_, _, watch)) = channel.attachments.watchers().find(|(other, of, _)| *other == link && *of == name)
-        else {
-            return;
-        };
+        let occupancy = channel.recent_occupancy(moment.now);
+        let Some(watch) = channel.attachments.watch(link, name) else { return };
         watch.tell(occupancy);
         out.send(link, event(name, &id, watch.metrics.event(&occupancy), moment));
         channel.told.latest.get_or_insert((occupancy, moment.now));

@@ -159,3 +159,26 @@ fn all_who_want_the_same_numbers_share_a_frame_and_no_timer_stays() {
     world.pass(SECOND * 300);
     assert_eq!((world.hub.stats(), world.hub.poll_timeout()), (HubStats::default(), None));
 }
+
+#[test]
+fn a_newcomer_to_a_large_channel_knows_the_number_soon() {
+    let mut world = World::with_limits(|limits| limits.connections_per_client = 2_000);
+    let others: Vec<Client> = (0..600).map(|_| world.connect("")).collect();
+    for other in &others {
+        world.attach(other, "c");
+    }
+    for number in 601..604 {
+        let newcomer = world.connect("");
+        let first = numbers(&world.attach_with(&newcomer, "c", watching("metrics.connections")));
+        assert_eq!(first.len(), 1);
+        world.pass(SECOND * 2);
+        let latest = first.into_iter().chain(numbers(&world.take(newcomer.link))).last();
+        assert_eq!(latest, Some(json!({ "connections": number })));
+    }
+    let both = [(); 2].map(|()| world.connect(""));
+    for newcomer in &both {
+        assert_eq!(numbers(&world.attach_with(newcomer, "c", watching("metrics.connections"))).len(), 1);
+    }
+    world.pass(SECOND * 2);
+    assert_eq!(numbers(&world.take(both[1].link)), [json!({ "connections": 605 })], "it was told an old number first");
+}
