@@ -19,7 +19,7 @@ pub(super) const MAX_MESSAGE_ID: usize = 256;
 /// Most messages that one `rewind` returns (Ably's limit).
 pub(super) const MAX_REWIND: usize = 100;
 
-/// Most messages from before an attachment that its own connection gets with it: as many as one publish may hold.
+/// Most messages from before an attachment that a connection gets which published before it: as many as one publish may hold.
 pub(super) const MOST_EARLY: usize = 1_000;
 
 /// Most channels on which a connection that is not attached to them can find its own messages later, when it attaches.

@@ -7,6 +7,7 @@ pub(crate) mod ack_log;
 pub(crate) mod caller;
 mod early;
 pub(crate) mod state;
+mod tokens;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,27 +23,23 @@ use self::{
     ack_log::Outcome,
     caller::Caller,
     state::{HubConnection, random_id, random_secret, split_key},
+    tokens::forget_token,
 };
 use super::{
     channel::{key::ChannelKey, presence::PresenceVerdict},
     connect_request::ConnectRequest,
-    effects::Effects,
     output::LinkId,
     timer::{HubTimer, Timers},
 };
 use crate::{
     auth::{AppId, Operation, Principal},
     budget::MemoryBudget,
-    limits::{LONGEST, Limits, MIN_REMAIN_PRESENT, OUTCOMES_KEPT, RateMeter, check_names, rate_exceeded},
-    moment::Moment,
+    limits::{Limits, MIN_REMAIN_PRESENT, OUTCOMES_KEPT, RateMeter, check_names, rate_exceeded},
 };
 use rooms_protocol::{
     Action, ChannelName, ConnectionDetails, ConnectionId, ConnectionKey, ErrorCode, ErrorInfo, Frame, MsgSerial,
     Timestamp,
 };
-
-/// How long before its token expires a client is asked for a new one. Ably's cloud does the same.
-const TOKEN_NOTICE: Duration = Duration::from_secs(30);
 
 /// How many outcomes, counted in serials, a connection keeps that publishes while memory is short.
 const FEW_OUTCOMES: usize = 64;
@@ -238,31 +235,6 @@ impl Connections {
         self.by_id.remove(id)
     }
 
-    /// Sets the timers for the token of a connection.
-    pub(crate) fn watch_token(&self, id: &ConnectionId, moment: Moment, timers: &mut Timers) {
-        forget_token(id, timers);
-        let expires = self.by_id.get(id).and_then(|connection| connection.principal.expires);
-        let Some(left) = expires.map(|expires| until(moment.wall, expires)) else { return };
-        timers.set(HubTimer::ExpireToken(id.clone()), moment.now + left);
-        if let Some(early) = left.checked_sub(TOKEN_NOTICE).filter(|early| !early.is_zero()) {
-            timers.set(HubTimer::RequestToken(id.clone()), moment.now + early);
-        }
-    }
-
-    /// Sets the timers for all tokens anew, since the wall clock jumped.
-    pub(crate) fn watch_all_tokens(&self, moment: Moment, timers: &mut Timers) {
-        for (id, _) in self.by_id.iter().filter(|(_, connection)| connection.link.is_some()) {
-            self.watch_token(id, moment, timers);
-        }
-    }
-
-    /// Asks a client for a new token (`RTN22`).
-    pub(crate) fn request_token(&self, id: &ConnectionId, effects: &mut Effects) {
-        if let Some(link) = self.by_id.get(id).and_then(|connection| connection.link) {
-            effects.out.send(link, Frame::new(Action::Auth));
-        }
-    }
-
     /// Gives a connection new credentials.
     pub(crate) fn set_principal(&mut self, id: &ConnectionId, principal: Principal) {
         if let Some(connection) = self.by_id.get_mut(id) {
@@ -400,18 +372,6 @@ impl Connections {
             connection.rate.count(messages, now);
         }
     }
-}
-
-/// Stops watching the token of a connection.
-fn forget_token(id: &ConnectionId, timers: &mut Timers) {
-    timers.stop(&HubTimer::ExpireToken(id.clone()));
-    timers.stop(&HubTimer::RequestToken(id.clone()));
-}
-
-/// How long it is from `wall` to `time`: a year at most, since nothing here waits longer.
-fn until(wall: Timestamp, time: Timestamp) -> Duration {
-    let milliseconds = u64::try_from(time.0.saturating_sub(wall.0)).unwrap_or_default();
-    Duration::from_millis(milliseconds).min(LONGEST)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -130,7 +130,7 @@ impl Hub {
             self.budget.check(ATTACHMENT_BYTES)?;
         }
         let is_first = !self.channels.has_link(&key, caller.link);
-        let early = self.connections.early(&caller.id, &key, frame.has(Flags::ATTACH_RESUME), moment.now);
+        let early = self.connections.early(&caller.id, &key, options.knew_before, moment.now);
         let attachment = Attachment {
             connection: caller.id.clone(),
             asked: options.asked,

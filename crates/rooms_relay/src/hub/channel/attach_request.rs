@@ -100,6 +100,8 @@ pub(crate) struct AttachOptions {
     pub(crate) asked: Flags,
     /// The modes that it gets.
     pub(crate) modes: Flags,
+    /// Whether the client says that it had attached the channel before.
+    pub(crate) knew_before: bool,
     /// What to send of the past. `None` on a channel that the client knew before.
     pub(crate) rewind: Option<Rewind>,
     /// Which numbers of the channel's occupancy it wants to be told.
@@ -151,7 +153,7 @@ impl AttachOptions {
             params.insert(SmolStr::new_static(MODES), mode_names(modes));
         }
         let knew_before = flags.contains(Flags::ATTACH_RESUME) || frame.channel_serial.is_some();
-        Ok(Self { asked, modes, rewind: rewind.filter(|_| !knew_before), metrics, params })
+        Ok(Self { asked, modes, knew_before, rewind: rewind.filter(|_| !knew_before), metrics, params })
     }
 }
 

@@ -140,7 +140,7 @@ impl Told {
         self.counted.map_or(now, |counted| now.max(counted + COUNT_INTERVAL))
     }
 
-    /// When to tell that a channel has this occupancy now; `None` where everybody knows.
+    /// When to tell that a channel has this occupancy now; `None` where everybody knows who got the latest event.
     fn due(&self, occupancy: &Occupancy, now: Instant) -> Option<Instant> {
         let Some((told, at)) = &self.latest else { return Some(now) };
         let mut changed =
@@ -186,11 +186,13 @@ impl Channels {
         let occupancy = channel.occupancy();
         channel.told.counted = Some(moment.now);
         match channel.told.due(&occupancy, moment.now) {
-            Some(at) if at <= moment.now => {}
-            Some(later) => return effects.timers.set_no_later(HubTimer::TellOccupancy(key), later),
-            None => return,
+            Some(later) if later > moment.now => {
+                return effects.timers.set_no_later(HubTimer::TellOccupancy(key), later);
+            }
+            Some(_) => channel.told.latest = Some((occupancy, moment.now)),
+            // A newcomer may have been told other numbers since the latest event.
+            None => {}
         }
-        channel.told.latest = Some((occupancy, moment.now));
         // Those who want the same numbers share a frame.
         let mut frames: Vec<(Metrics, Arc<KeptFrame>)> = Vec::new();
         for (link, name, watch) in channel.attachments.watchers() {

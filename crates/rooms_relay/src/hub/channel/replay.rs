@@ -5,7 +5,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -20,7 +19,7 @@ use crate::{
     },
     limits::{MAX_REWIND, MOST_EARLY},
 };
-use rooms_protocol::{ClientId, ConnectionId, Frame, Message, MessageSerial};
+use rooms_protocol::{ClientId, ConnectionId, Message, MessageSerial};
 
 /// What an entry takes besides its frame, about, in bytes.
 const ENTRY_BYTES: usize = 2 * size_of::<Entry>();
@@ -88,31 +87,6 @@ struct Entry {
 pub(crate) struct Backlog {
     pub(crate) start: Position,
     pub(crate) frames: KeptFrames,
-}
-
-/// What one connection published before it attached: at least one frame.
-#[derive(Debug)]
-pub(crate) struct OwnFrames {
-    /// The position just before the first of them.
-    start: Position,
-    frames: KeptFrames,
-    /// The position of the last of them.
-    last: Position,
-}
-
-impl OwnFrames {
-    /// These frames, and then `rest`. The last of them takes the client to where the rest starts: what others published meanwhile
-    /// is not part of the attachment, so a resume must not ask for it.
-    pub(crate) fn followed_by(mut self, rest: Backlog, node: &str, budget: &MemoryBudget) -> Backlog {
-        if self.last < rest.start
-            && let Some(last) = self.frames.last_mut()
-        {
-            let frame = Frame { channel_serial: Some(rest.start.channel_serial(node)), ..last.frame() };
-            *last = Arc::new(KeptFrame::new(frame, budget));
-        }
-        self.frames.extend(rest.frames);
-        Backlog { start: self.start, frames: self.frames }
-    }
 }
 
 impl ReplayLog {
@@ -216,32 +190,20 @@ impl ReplayLog {
         Backlog { start: self.position_before(first), frames: self.frames_from(first) }
     }
 
-    /// The latest frames in `range` that `publisher` published, as far as they are not older than `window` and not too many.
-    pub(crate) fn published_by(
-        &self,
-        publisher: &ConnectionId,
-        range: RangeInclusive<Position>,
-        window: Duration,
-        now: Instant,
-    ) -> Option<OwnFrames> {
-        let first = self.entries.partition_point(|entry| entry.position < *range.start());
-        let end = self.entries.partition_point(|entry| entry.position <= *range.end());
-        let (mut frames, mut start, mut last, mut left) = (Vec::new(), None, None, MOST_EARLY);
-        for index in (first..end).rev() {
-            let Some(entry) = self.entries.get(index) else { break };
+    /// All frames at `place` and after it, as far as they are not older than `window` and not too many. `None` where there are
+    /// none.
+    pub(crate) fn since(&self, place: Position, window: Duration, now: Instant) -> Option<Backlog> {
+        let oldest = self.entries.partition_point(|entry| entry.position < place);
+        let (mut first, mut left) = (self.entries.len(), MOST_EARLY);
+        for (index, entry) in self.entries.iter().enumerate().skip(oldest).rev() {
+            let Some(rest) = left.checked_sub(entry.frame.messages()) else { break };
             if now.saturating_duration_since(entry.at) > window {
                 break;
             }
-            if entry.frame.publisher() == Some(publisher) {
-                let Some(rest) = left.checked_sub(entry.frame.messages()) else { break };
-                left = rest;
-                frames.push(Arc::clone(&entry.frame));
-                start = Some(index);
-                last = last.or(Some(entry.position));
-            }
+            (first, left) = (index, rest);
         }
-        frames.reverse();
-        Some(OwnFrames { start: self.position_before(start?), frames, last: last? })
+        let frames = self.frames_from(first);
+        (!frames.is_empty()).then(|| Backlog { start: self.position_before(first), frames })
     }
 
     /// The kept frames with their positions, oldest first.
@@ -285,7 +247,7 @@ fn last_messages(frame: &KeptFrame, count: usize, budget: &MemoryBudget) -> Kept
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rooms_protocol::{Action, Timestamp};
+    use rooms_protocol::{Action, Frame, Timestamp};
 
     struct Fixture {
         budget: MemoryBudget,

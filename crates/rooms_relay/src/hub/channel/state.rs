@@ -146,14 +146,12 @@ impl HubChannel {
         let continuity_lost = named.is_some() && backlog.is_none();
         let mut flags = Flags::empty();
         flags.set(Flags::RESUMED, named.is_some() && !continuity_lost);
-        let mut backlog = backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
-        // Whoever resumes gets its own messages with all others.
-        if let Some(early) = early.filter(|_| !flags.contains(Flags::RESUMED)) {
-            let own = self.log.published_by(&attachment.connection, early..=backlog.start, self.resume, now);
-            if let Some(own) = own {
-                backlog = own.followed_by(backlog, node, budget);
-            }
-        }
+        let backlog = backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
+        // Whoever resumes gets all that it missed anyway.
+        let early = early.filter(|_| !flags.contains(Flags::RESUMED) && attachment.modes.contains(Flags::SUBSCRIBE));
+        let early = early.and_then(|early| self.log.since(early, self.resume, now));
+        // Where both begin with the same frame, `rewind` may have cut it.
+        let backlog = early.filter(|early| early.start <= backlog.start).unwrap_or(backlog);
         let Backlog { start: position, mut frames } = backlog;
         frames.retain(|frame| attachment.wants_messages_of(frame.publisher()));
         flags.set(Flags::HAS_BACKLOG, !frames.is_empty());

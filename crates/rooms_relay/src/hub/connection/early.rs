@@ -25,10 +25,11 @@ pub(crate) struct EarlyPublishes(BTreeMap<ChannelKey, EarlyPublish>);
 struct EarlyPublish {
     /// Where the first message is.
     first: Position,
+    /// Where the first message is that came after the connection's latest attachment to the channel. A client that knows of
+    /// that attachment got what is before.
+    unattached: Option<Position>,
     /// When the latest was published, or the channel attached.
     at: Instant,
-    /// Whether the channel was attached since then.
-    is_attached: bool,
 }
 
 impl EarlyPublish {
@@ -43,6 +44,7 @@ impl EarlyPublishes {
     pub(crate) fn note_published(&mut self, key: ChannelKey, position: Position, window: Duration, now: Instant) {
         if let Some(early) = self.0.get_mut(&key).filter(|early| !early.is_old(window, now)) {
             early.at = now;
+            early.unattached.get_or_insert(position);
             return;
         }
         if self.0.len() >= EARLY_CHANNELS {
@@ -53,7 +55,7 @@ impl EarlyPublishes {
         {
             self.0.remove(&oldest);
         }
-        self.0.insert(key, EarlyPublish { first: position, at: now, is_attached: false });
+        self.0.insert(key, EarlyPublish { first: position, unattached: Some(position), at: now });
     }
 
     /// Notes that the connection attached a channel. Its early messages are on their way to the client, and may be lost with the
@@ -61,7 +63,7 @@ impl EarlyPublishes {
     pub(crate) fn note_attached(&mut self, key: &ChannelKey, now: Instant) {
         if let Some(early) = self.0.get_mut(key) {
             early.at = now;
-            early.is_attached = true;
+            early.unattached = None;
         }
     }
 
@@ -70,8 +72,8 @@ impl EarlyPublishes {
         self.0.remove(key);
     }
 
-    /// Where the first early message on a channel is. `None` where there is none, or where the client had attached the channel
-    /// since then and knows that it had.
+    /// Where the first early message on a channel is that the client did not get. `None` where there is none. A client that had
+    /// attached the channel since then, and knows that it had, got those from before.
     pub(crate) fn first(
         &self,
         key: &ChannelKey,
@@ -80,7 +82,7 @@ impl EarlyPublishes {
         now: Instant,
     ) -> Option<Position> {
         let early = self.0.get(key).filter(|early| !early.is_old(window, now))?;
-        (!(early.is_attached && had_attached)).then_some(early.first)
+        if had_attached { early.unattached } else { Some(early.first) }
     }
 
     /// The bytes that it holds in memory, about.
@@ -146,6 +148,10 @@ mod tests {
         early.note_attached(&key("a"), now);
         assert_eq!(early.first(&key("a"), true, WINDOW, now), None);
         assert_eq!(early.first(&key("a"), false, WINDOW, now), Some(first), "its ATTACHED was lost");
+        let second = Position::at(Timestamp(2));
+        early.note_published(key("a"), second, WINDOW, now);
+        assert_eq!(early.first(&key("a"), true, WINDOW, now), Some(second), "what came after the attachment");
+        assert_eq!(early.first(&key("a"), false, WINDOW, now), Some(first));
         early.forget(&key("a"));
         assert_eq!((early.first(&key("a"), false, WINDOW, now), early.held_bytes()), (None, 0));
     }

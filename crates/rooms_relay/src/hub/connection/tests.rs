@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auth::{ApiKey, Identity};
+use crate::moment::Moment;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 

@@ -35,12 +35,12 @@ fn a_client_gets_what_it_published_before_it_attached_in_order_and_once() {
 }
 
 #[test]
-fn what_others_published_meanwhile_is_not_part_of_it_nor_of_a_later_resume() {
+fn what_others_published_meanwhile_comes_too_and_only_once() {
     let mut world = World::new();
     let (mut ada, mut bob) = (world.connect(""), world.connect(""));
     publish_in_turn(&mut world, [&mut bob, &mut ada], &["0", "1", "2", "3", "4"]);
     let frames = world.attach(&ada, "c");
-    assert_eq!(names(&frames), ["1", "3"]);
+    assert_eq!(names(&frames), ["1", "2", "3", "4"], "an answer to what it published is among them");
     assert!(serials(&frames).is_sorted_by(|a, b| a < b));
     world.close(ada.link);
     world.publish(&mut bob, "c", &["5"]);
@@ -48,7 +48,58 @@ fn what_others_published_meanwhile_is_not_part_of_it_nor_of_a_later_resume() {
     let seen = frames.last().unwrap().channel_serial.clone();
     let again = world.attach_with(&resumed, "c", |frame| frame.channel_serial = seen.clone());
     assert!(again[0].has(Flags::RESUMED));
-    assert_eq!(names(&again), ["5"], "others' messages from before the attachment do not come");
+    assert_eq!(names(&again), ["5"]);
+}
+
+#[test]
+fn the_history_up_to_the_attachment_and_what_comes_with_it_are_everything_once() {
+    let mut world = World::new();
+    let (mut ada, mut bob) = (world.connect(""), world.connect(""));
+    publish_in_turn(&mut world, [&mut bob, &mut ada], &["0", "1", "2", "3", "4", "5"]);
+    let frames = world.attach(&ada, "c");
+    let serial = frames[0].channel_serial.as_ref().unwrap().as_str();
+    let (history, _) = world.list(&format!("/channels/c/messages?direction=forwards&from_serial={serial}"));
+    let before = history.iter().map(|message| message["name"].as_str().unwrap());
+    assert_eq!(before.chain(names(&frames)).collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn what_was_published_on_a_resumed_link_comes_where_the_attachment_cannot_go_on() {
+    for early in [false, true] {
+        let mut world = World::with_limits(|limits| limits.replay_frames = 3);
+        let (mut ada, mut bob) = (world.connect(""), world.connect(""));
+        if early {
+            world.publish(&mut ada, "c", &["early"]);
+        }
+        let seen = world.attach(&ada, "c").last().unwrap().channel_serial.clone();
+        world.close(ada.link);
+        for _ in 0..4 {
+            world.publish(&mut bob, "c", &["missed"]);
+        }
+        let mut resumed = Client { serial: ada.serial, ..world.connect(&ada.resume_query()) };
+        world.publish(&mut resumed, "c", &["again"]);
+        let frames = world.attach_with(&resumed, "c", |frame| {
+            frame.channel_serial = seen;
+            frame.flags = Some(Flags::ATTACH_RESUME);
+        });
+        assert_eq!(error_code(&frames[0]), Some(ErrorCode::CONTINUITY_LOST.0));
+        assert_eq!(names(&frames), ["again"]);
+    }
+}
+
+#[test]
+fn a_client_that_names_a_serial_knows_that_it_was_attached() {
+    let mut world = World::with_limits(|limits| limits.replay_frames = 3);
+    let (mut ada, mut bob) = (world.connect(""), world.connect(""));
+    for name in ["0", "1"] {
+        world.publish(&mut bob, "c", &[name]);
+    }
+    world.publish(&mut ada, "c", &["early"]);
+    assert_eq!(names(&world.attach(&ada, "c")), ["early"]);
+    world.close(ada.link);
+    let resumed = world.connect(&ada.resume_query());
+    let frames = world.attach_with(&resumed, "c", |frame| frame.channel_serial = Some("of-another-relay".into()));
+    assert_eq!((error_code(&frames[0]), names(&frames)), (Some(ErrorCode::CONTINUITY_LOST.0), Vec::new()));
 }
 
 #[test]
@@ -126,19 +177,32 @@ fn a_client_without_echo_or_that_does_not_subscribe_gets_none_of_them() {
     assert_eq!(actions(&frames), [Action::Attached]);
 }
 
+fn rewind(count: &'static str) -> impl FnOnce(&mut Frame) {
+    move |frame| frame.params = BTreeMap::from([("rewind".into(), count.to_owned())])
+}
+
 #[test]
-fn with_rewind_they_come_before_it_and_none_comes_twice() {
+fn with_rewind_what_is_more_comes_and_none_twice() {
     let mut world = World::new();
     let (mut ada, mut bob) = (world.connect(""), world.connect(""));
-    publish_in_turn(&mut world, [&mut ada, &mut bob], &["1", "2", "3", "4"]);
-    let rewind = |count: &'static str| {
-        move |frame: &mut Frame| frame.params = BTreeMap::from([("rewind".into(), count.to_owned())])
-    };
+    publish_in_turn(&mut world, [&mut bob, &mut ada], &["0", "1", "2", "3", "4"]);
     let frames = world.attach_with(&ada, "c", rewind("2"));
-    assert_eq!(names(&frames), ["1", "3", "4"]);
+    assert_eq!(names(&frames), ["1", "2", "3", "4"]);
     assert!(serials(&frames).is_sorted_by(|a, b| a < b));
+    world.publish(&mut bob, "d", &["0"]);
     world.publish(&mut ada, "d", &["1"]);
-    assert_eq!(names(&world.attach_with(&ada, "d", rewind("9"))), ["1"]);
+    assert_eq!(names(&world.attach_with(&ada, "d", rewind("9"))), ["0", "1"]);
+}
+
+#[test]
+fn rewind_does_not_cut_what_the_client_published_at_once() {
+    let mut world = World::new();
+    let mut ada = world.connect("");
+    world.publish(&mut ada, "c", &["1", "2", "3"]);
+    assert_eq!(names(&world.attach_with(&ada, "c", rewind("1"))), ["1", "2", "3"]);
+    world.publish(&mut ada, "d", &["1", "2", "3"]);
+    let bob = world.connect("");
+    assert_eq!(names(&world.attach_with(&bob, "d", rewind("1"))), ["3"], "as everybody else gets it");
 }
 
 #[test]

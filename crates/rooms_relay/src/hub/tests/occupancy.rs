@@ -91,6 +91,23 @@ fn many_changes_make_few_events() {
 }
 
 #[test]
+fn a_newcomer_does_not_keep_a_number_that_was_true_for_a_moment() {
+    let mut world = World::new();
+    let (ada, eve) = (world.connect(""), world.connect(""));
+    world.attach_with(&ada, "c", watching("metrics.connections"));
+    world.attach(&eve, "c");
+    world.pass(SECOND * 5);
+    assert_eq!(numbers(&world.take(ada.link)), [json!({ "connections": 2 })]);
+    let bob = world.connect("");
+    let told = numbers(&world.attach_with(&bob, "c", watching("metrics.connections")));
+    assert_eq!(told, [json!({ "connections": 3 })]);
+    world.send(eve.link, Frame::for_channel(Action::Detach, "c".into()));
+    world.pass(SECOND * 5);
+    assert_eq!(numbers(&world.take(bob.link)), [json!({ "connections": 2 })]);
+    assert!(numbers(&world.take(ada.link)).is_empty(), "it knows");
+}
+
+#[test]
 fn events_are_no_part_of_the_stream() {
     let mut world = World::new();
     let mut ada = world.connect("");
