@@ -37,8 +37,11 @@ const CLOSE_GRACE: Duration = Duration::from_secs(1);
 /// Items that are written before the socket is flushed.
 const BATCH: usize = 64;
 
-/// Frames of one socket that may wait for the hub. Then the socket is not read, so that it does not take the places of others.
-const FRAMES_AT_HUB: usize = 16;
+/// Turns that one socket has at the hub at a time: one for each frame that waits, and one more for each so many bytes. When they
+/// are taken, the socket is not read, so that it does not delay others. Small frames that come together are handled together,
+/// and what follows from them goes out in one write.
+const TURNS: u32 = 64;
+const TURN_BYTES: usize = 1024;
 
 /// How long a frame waits for room in memory before it is refused, and how often it looks for some.
 const ROOM_PATIENCE: Duration = Duration::from_secs(2);
@@ -134,7 +137,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Passes frames on to the hub until the client closes the socket, or is silent for too long.
     async fn read(&mut self) {
-        let turns = Arc::new(Semaphore::new(FRAMES_AT_HUB));
+        let turns = Arc::new(Semaphore::new(TURNS as usize));
         while let Some(message) = self.next().await {
             // What was read of this message is charged with it from here on.
             self.intake.reset();
@@ -147,7 +150,7 @@ impl Reader<'_> {
             self.context.counters.bytes_in.add(wire.len());
             let raw = self.context.budget.charge(Purpose::Inbound, wire.len());
             // The semaphore is never closed.
-            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+            let Ok(turn) = Arc::clone(&turns).acquire_many_owned(turns_of(wire.len())).await else { return };
             let Some(input) = self.decode(wire, |charge| Handling { _turn: turn, _charge: charge }).await else {
                 return;
             };
@@ -209,6 +212,11 @@ impl Reader<'_> {
             waited += ROOM_INTERVAL;
         }
     }
+}
+
+/// The turns that a frame of so many bytes takes: all of them at most.
+fn turns_of(bytes: usize) -> u32 {
+    u32::try_from(bytes / TURN_BYTES).map_or(TURNS, |more| more.saturating_add(1).min(TURNS))
 }
 
 /// A frame as it came.
@@ -290,5 +298,15 @@ fn message(bytes: Bytes, format: Format) -> Message {
         // The relay wrote it as text.
         Format::Json => Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default()),
         Format::MsgPack => Message::Binary(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_frames_or_one_large_one_wait_for_the_hub() {
+        assert_eq!([0, 100, 1_023, 1_024, 60_000, 512 * 1024].map(turns_of), [1, 1, 1, 2, 59, TURNS]);
     }
 }
