@@ -184,6 +184,19 @@ async fn a_stream_goes_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
+async fn the_first_event_of_several_channels_is_one_to_go_on_from() {
+    let relay = relay(|_| {});
+    for channel in ["a", "b"] {
+        publish(&relay, channel, "old").await;
+    }
+    let first = Events::of(&relay, "channels=a,b&rewind=1").await.next().await.unwrap();
+    let header = format!("{}Last-Event-ID: {}\r\n", basic(), first.id.unwrap());
+    publish(&relay, "b", "new").await;
+    let mut again = Events::open(&relay, "/sse?v=1.2&channels=a,b", &header).await;
+    assert_eq!(again.data(2).await, ["old", "new"], "the old one of b had not come");
+}
+
+#[tokio::test]
 async fn whoever_was_away_too_long_is_told_and_goes_on() {
     let relay = relay(|_| {});
     let header = format!("{}Last-Event-ID: 00000000000001-000@elsewhere\r\n", basic());

@@ -19,8 +19,8 @@ use std::{
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, HeaderValue, Method, header},
+    response::Response,
 };
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -40,6 +40,7 @@ use super::{
 use crate::{
     LinkId,
     budget::Purpose,
+    error::shutting_down,
     http::{Call, cors, respond},
     server::intake::Intake,
 };
@@ -74,7 +75,8 @@ pub(super) async fn answer(state: &AppState, peer: Peer, request: Request) -> Re
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     };
-    let asked = Call::parse(head.clone(), Some(address)).and_then(|call| EventRequest::parse(&call));
+    let asked = Call::parse(head.clone(), Some(address))
+        .and_then(|call| EventRequest::parse(&call, &state.context.limits.now()));
     let asked = match asked {
         Ok(asked) => asked,
         Err(error) => {
@@ -89,7 +91,7 @@ pub(super) async fn answer(state: &AppState, peer: Peer, request: Request) -> Re
     let body = match opened.await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => return refused(*error),
-        Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(_) => return refused(shutting_down()),
     };
     let mut response = Response::new(Body::from_stream(body.into_stream()));
     let headers = response.headers_mut();

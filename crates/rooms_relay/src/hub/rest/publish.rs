@@ -58,14 +58,15 @@ pub(super) fn messages(call: &Call, body: &[u8], limits: &Limits) -> Result<Vec<
         return Err(ErrorInfo::new(ErrorCode::TEST, 400, "refused, as the parameter _forceNack asks for"));
     }
     limits.check_frame(body.len())?;
-    if call.is_form(body) {
-        return Ok(vec![form_message(body)?]);
-    }
-    let mut messages = match call.read(body)? {
-        Outline::One => vec![call.read::<AsMap<Message>>(body)?.0],
-        Outline::Many(count) => {
-            limits.check_count(count)?;
-            call.read::<Vec<AsMap<Message>>>(body)?.into_iter().map(|AsMap(message)| message).collect()
+    let mut messages = if call.is_form(body) {
+        vec![form_message(body)?]
+    } else {
+        match call.read(body)? {
+            Outline::One => vec![call.read::<AsMap<Message>>(body)?.0],
+            Outline::Many(count) => {
+                limits.check_count(count)?;
+                call.read::<Vec<AsMap<Message>>>(body)?.into_iter().map(|AsMap(message)| message).collect()
+            }
         }
     };
     for message in &mut messages {
@@ -85,6 +86,8 @@ fn form_message(body: &[u8]) -> Result<Message, ErrorInfo> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(body) {
         let value = match &*name {
+            // A field of a form on a page that nobody filled in.
+            "extras" if value.is_empty() => continue,
             "extras" => serde_json::from_str(&value).map_err(unreadable)?,
             "id" | "name" | "data" | "encoding" | "clientId" | "connectionKey" => Value::String(value.into_owned()),
             _ => continue,
@@ -92,9 +95,7 @@ fn form_message(body: &[u8]) -> Result<Message, ErrorInfo> {
         fields.insert(name.into_owned(), value);
     }
     let text = Value::Object(fields).to_string();
-    let AsMap(mut message) = serde_json::from_str::<AsMap<Message>>(&text).map_err(unreadable)?;
-    normalize(&mut message.data, &mut message.encoding);
-    Ok(message)
+    Ok(serde_json::from_str::<AsMap<Message>>(&text).map_err(unreadable)?.0)
 }
 
 /// The connection on whose behalf the messages are published, where they name one, and who publishes (`RSL1f`, `TM2h`).

@@ -10,7 +10,7 @@ use crate::{
         revocations::{Revocation, Target},
     },
     error::invalid_credentials,
-    http::{Body, Call, Reply, invalid},
+    http::{Body, Call, Reply, invalid, with_help},
     hub::Hub,
     moment::Moment,
 };
@@ -72,7 +72,7 @@ impl Hub {
                 });
                 match revoked {
                     Ok(at) => json!({ "target": text, "issuedBefore": issued_before, "appliesAt": at }),
-                    Err(error) => json!({ "target": text, "error": error }),
+                    Err(error) => json!({ "target": text, "error": with_help(error) }),
                 }
             })
             .collect();

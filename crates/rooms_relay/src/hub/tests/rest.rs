@@ -506,6 +506,10 @@ fn a_form_is_published_as_a_message_of_text() {
     assert_eq!(frame.messages[0].data, Some(rooms_protocol::Data::Binary(b"hi".to_vec())));
     assert_eq!(publish(&mut world, r#"[{"name":"one"},{"name":"two"}]"#).status, 201, "JSON whatever curl calls it");
     assert_eq!(names(&world.take(client.link)), ["one", "two"]);
+    let brief = world.ask_with("POST", "/channels/c/messages?ephemeral=true", &[FORM], "data=brief&extras=");
+    assert_eq!(brief.status, 201);
+    let frame = world.take_one(client.link, Action::Message);
+    assert_eq!(frame.messages[0].extras.as_ref().unwrap().as_str(), r#"{"ephemeral":true}"#);
     for body in ["extras=x", "extras=%5B1%5D"] {
         let refused = publish(&mut world, body);
         assert_eq!((refused.status, code(&refused)), (400, json!(40001)), "{body}");

@@ -71,6 +71,8 @@ impl EventBody {
                 looked += 1;
                 let Some(frame) = own_frame(item) else { continue };
                 if frame.action == action {
+                    // The first event may be of an earlier channel, and its id has a place in this one already.
+                    self.writer.note_start(frame);
                     return Ok(());
                 }
                 if matches!(frame.action, Action::Error | Action::Disconnected | Action::Closed) {

@@ -1,10 +1,13 @@
 //! What a client asks for in the address of its stream.
 
+use std::collections::HashSet;
+
 use smol_str::SmolStr;
 
 use crate::{
     ConnectRequest,
     http::{Call, invalid},
+    limits::Limits,
 };
 use rooms_protocol::{ChannelName, ClientId, ErrorCode, ErrorInfo};
 
@@ -32,8 +35,9 @@ impl EventRequest {
     /// Reads a request.
     ///
     /// # Errors
-    /// 40000 without a version or a channel, 40017 for a version that does not exist, 40005 for credentials that cannot be read.
-    pub(super) fn parse(call: &Call) -> Result<Self, ErrorInfo> {
+    /// 40000 without a version or a channel, 40017 for a version that does not exist, 40005 for credentials that cannot be read,
+    /// 90010 for more channels than a connection may attach.
+    pub(super) fn parse(call: &Call, limits: &Limits) -> Result<Self, ErrorInfo> {
         check_version(call.param("v").or(call.request.header("x-ably-version")))?;
         let credentials = call.credentials.clone()?;
         let mut connect = ConnectRequest { address: call.address, ..ConnectRequest::default() };
@@ -51,21 +55,26 @@ impl EventRequest {
             form: if is_sse { Form::Events } else { Form::Lines },
             is_enveloped: call.param("enveloped") != Some("false"),
             has_heartbeats: call.param("heartbeats") == Some("true"),
-            channels: channels(call)?,
+            channels: channels(call, limits.channels_per_connection)?,
             // A browser that connects again by itself repeats the address as it was.
             last_event: header("last-event-id").or(call.param("lastEvent")).map(str::to_owned),
         })
     }
 }
 
-/// The channels that the address names, each once.
-fn channels(call: &Call) -> Result<Vec<Followed>, ErrorInfo> {
+/// The channels that the address names, each once, up to `most`.
+fn channels(call: &Call, most: usize) -> Result<Vec<Followed>, ErrorInfo> {
     let separator = call.param("separator").filter(|text| !text.is_empty()).unwrap_or(",");
     let names = call.param("channels").or(call.param("channel")).unwrap_or_default();
-    let mut channels: Vec<Followed> = Vec::new();
+    let (mut channels, mut known) = (Vec::new(), HashSet::new());
     for name in names.split(separator).filter(|name| !name.is_empty()) {
-        if channels.iter().any(|known| known.name.as_str() == name) {
+        if !known.insert(name) {
             continue;
+        }
+        // Before anything is asked of the hub: whoever sends this may be a stranger.
+        if channels.len() == most {
+            let why = format!("a stream may follow {most} channels; name fewer");
+            return Err(ErrorInfo::new(ErrorCode::TOO_MANY_CHANNELS, 400, why));
         }
         let options = OPTIONS.iter().filter(|option| !has_option(name, option));
         let params = options.filter_map(|option| Some((SmolStr::new(option), call.param(option)?.to_owned())));
@@ -109,7 +118,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let request =
             RestRequest { method: "GET".to_owned(), target: target.to_owned(), headers, ..RestRequest::default() };
-        EventRequest::parse(&Call::parse(request, None).unwrap()).map_err(|error| error.code.0)
+        EventRequest::parse(&Call::parse(request, None).unwrap(), &Limits::default()).map_err(|error| error.code.0)
     }
 
     fn names(target: &str) -> Vec<String> {
@@ -124,6 +133,18 @@ mod tests {
         for target in ["/sse?v=1.2", "/sse?v=1.2&channels=", "/sse?v=1.2&channels=,", "/sse?channels=a"] {
             assert_eq!(parse_with(target, &[]).map(|_| ()), Err(40000), "{target}");
         }
+    }
+
+    #[test]
+    fn no_more_channels_are_looked_at_than_a_connection_may_attach() {
+        let most = Limits::default().channels_per_connection;
+        let target = |count: usize| {
+            let names: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+            format!("/sse?v=1.2&channels={}", names.join(","))
+        };
+        assert_eq!(names(&target(most)).len(), most);
+        assert_eq!(names(&format!("{},0", target(most))).len(), most, "one comes twice");
+        assert_eq!(parse_with(&target(most + 1), &[]).map(|_| ()), Err(90010));
     }
 
     #[test]

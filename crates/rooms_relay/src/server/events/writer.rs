@@ -163,12 +163,28 @@ impl EventWriter {
         self.write_event(None, "error", Some(Content::Json(&text)), out);
     }
 
-    /// Notes where the stream begins on a channel. What comes after it is sent.
-    fn note_attached(&mut self, frame: &Frame) {
-        let Some(serial) = &frame.channel_serial else { return };
+    /// Notes where the stream begins on a channel before its first event is written.
+    pub(super) fn note_start(&mut self, attached: &Frame) {
+        let Some(serial) = &attached.channel_serial else { return };
+        self.note_relay(serial);
+        let followed = self.channels.iter_mut().find(|channel| Some(&channel.name) == attached.channel.as_ref());
+        if let (Some(channel), Some(reached)) = (followed, Reached::end_of(serial))
+            && channel.reached == Reached::default()
+        {
+            channel.reached = reached;
+        }
+    }
+
+    fn note_relay(&mut self, serial: &ChannelSerial) {
         if let Some((_, relay)) = serial.as_str().split_once('@') {
             relay.clone_into(&mut self.relay);
         }
+    }
+
+    /// Notes where the stream begins on a channel. What comes after it is sent.
+    fn note_attached(&mut self, frame: &Frame) {
+        let Some(serial) = &frame.channel_serial else { return };
+        self.note_relay(serial);
         let attached = self.channels.iter_mut().find(|channel| Some(&channel.name) == frame.channel.as_ref());
         let Some(channel) = attached else { return };
         // Where a part of a frame is missing, the channel is attached just before it, and what was sent of it counts.
