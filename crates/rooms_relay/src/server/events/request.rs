@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn channels_are_named_with_commas_or_another_separator_between_them_and_each_once() {
         assert_eq!(names("/sse?v=1.2&channels=a,b%3Fc,a,"), ["a", "b?c"]);
-        assert_eq!(names("/sse?v=1.2&separator=%7C&channel=fo,o%7Cba,r"), ["fo,o", "ba,r"]);
+        assert_eq!(names("/sse?v=1.2&separator=%7C&channel=one,1%7Ctwo,2"), ["one,1", "two,2"]);
         for target in ["/sse?v=1.2", "/sse?v=1.2&channels=", "/sse?v=1.2&channels=,", "/sse?channels=a"] {
             assert_eq!(parse_with(target, &[]).map(|_| ()), Err(40000), "{target}");
         }
