@@ -35,6 +35,11 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// socket is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long what was sent may stay unacknowledged before the system gives a socket up: more than a phone in a tunnel takes. Its own
+/// choice is a quarter of an hour. A client of a WebSocket is asked for signs of life besides, but one of a stream of events never sends.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
 /// A failure after another is told in the log once for so many: every ten seconds.
 const FAILURES_A_LINE: usize = 200;
 
@@ -60,10 +65,7 @@ impl Peer {
 pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infallible {
     loop {
         let (stream, address) = accept(&listener, &state.places).await;
-        // Frames are small, and players wait for them.
-        if let Err(error) = stream.set_nodelay(true) {
-            log::debug!("cannot turn off Nagle's algorithm for {address}: {error}");
-        }
+        prepare(&stream, address);
         let place = state.places.take(address.ip(), state.context.limits.now().handshake_timeout);
         let peer = Peer { socket: address.ip(), place, intake: Intake::new(&state.context.budget) };
         let open = state.vitals.count_socket();
@@ -74,6 +76,18 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<AppState>) -> Infall
         });
         // Each newcomer's task runs before the next is accepted, however many wait.
         tokio::task::yield_now().await;
+    }
+}
+
+/// Sets what a socket needs. It works without it, too.
+fn prepare(stream: &TcpStream, address: SocketAddr) {
+    // Frames are small, and players wait for them.
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("cannot turn off Nagle's algorithm for {address}: {error}");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED)) {
+        log::debug!("the system's own time to give {address} up holds: {error}");
     }
 }
 
@@ -196,6 +210,16 @@ mod tests {
             () = reading => panic!("a pipe does not fail"),
             _ = &mut served => start.elapsed(),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_system_gives_a_socket_up_whose_client_acknowledges_nothing() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        prepare(&stream, address);
+        assert_eq!(socket2::SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
     }
 
     #[tokio::test(start_paused = true)]
