@@ -10,16 +10,13 @@ mod paging;
 mod room;
 
 pub use self::message::{RestRequest, RestResponse};
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+pub(crate) use self::{answer::cors, call::unescape};
 pub(crate) use self::{
-    answer::{Body, Reply, respond},
+    answer::{Body, Reply, respond, with_help},
     call::{Call, unreadable},
     paging::{Direction, HistoryQuery, Paging, invalid},
     room::{Room, RoomTaken},
-};
-#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
-pub(crate) use self::{
-    answer::{cors, with_help},
-    call::unescape,
 };
 
 /// The first parts of the paths that are the relay's own, whatever files a page has.
