@@ -31,7 +31,7 @@ for (const [name, open] of SDKS) {
     other.close();
   });
 
-  test(`${name}: an acknowledged message comes with the attachment, and a resume repeats nothing`, limit, async () => {
+  test(`${name}: an acknowledged message comes with the attachment and all since, and a resume repeats nothing`, limit, async () => {
     const [one, other] = [connect(), connect()];
     const early = `acknowledged-${name}`;
     const channel = one.channels.get(early);
@@ -39,13 +39,13 @@ for (const [name, open] of SDKS) {
     await other.channels.get(early).publish('word', 'of another, meanwhile');
     const { reach, subscribed } = listen(channel);
     await subscribed;
-    await reach(1);
+    await reach(2);
     const id = one.connection.id;
     one.connection.connectionManager.disconnectAllTransports();
     await other.channels.get(early).publish('word', 'b');
     await one.connection.whenState('connected');
     await channel.publish('word', 'c');
-    assert.deepEqual(await reach(3), ['a', 'b', 'c']);
+    assert.deepEqual(await reach(4), ['a', 'of another, meanwhile', 'b', 'c']);
     assert.equal(one.connection.id, id, 'the connection was resumed');
     one.close();
     other.close();
