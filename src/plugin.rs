@@ -56,8 +56,8 @@ pub use crate::{
     },
     session::{
         Admission, CloseReason, Continuity, Generation, InterruptReason, InvalidName, InviteError, LeaveReason,
-        ListedRoom, Listing, Migration, Newcomers, PlayerId, Profile, RoomName, RoomRules, SessionError, SessionTiming,
-        Target, Term,
+        ListedRoom, Listing, Migration, Newcomers, PaceConfig, PlayerId, Profile, RoomName, RoomRules, SessionError,
+        SessionTiming, Target, Term,
     },
     transport::Connector,
 };
@@ -100,6 +100,9 @@ pub struct RoomsPlugin {
     pub format: Format,
     /// The times and intervals of a room. Defaults to those of [`SessionTiming`], such as a lease of 5 s.
     pub timing: SessionTiming,
+    /// How much the server takes in a second, where it does not say so: a plan of Ably's cloud with a higher rate than the
+    /// free one. Defaults to what a relay tells when it takes the connection, and to the free plan's limits with the cloud.
+    pub pace: PaceConfig,
     /// What happens to a room that this player founds when its host is gone. By default another player takes over.
     pub migration: Migration,
     /// Where the background task runs. Defaults to a thread of its own.
@@ -181,6 +184,7 @@ impl RoomsPlugin {
             use_token_auth: self.use_token_auth,
             query_time: self.query_time,
             timing: self.timing,
+            pace: self.pace,
             migration: self.migration,
             runtime: self.runtime.clone(),
             transport: self.transport.clone(),

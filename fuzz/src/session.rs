@@ -5,7 +5,7 @@ use std::time::Duration;
 use rooms_client::{ChannelChange, ChannelState, ConnectionChange, ConnectionState, Event};
 use rooms_protocol::{Flags, Message, PresenceMessage};
 use rooms_session::{
-        Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionTiming, Target, Wish,
+        Generation, Migration, PaceConfig, PlayerId, Profile, RoomName, Session, SessionConfig, SessionTiming, Target, Wish,
     };
 use serde_json::json;
 use web_time::Instant;
@@ -42,6 +42,7 @@ fn course<'a>(wish: Wish, lines: impl Iterator<Item = (&'a str, &'a str)>) {
         migration: Migration::default(),
         fingerprint: "f".to_owned(),
         timing: SessionTiming::default(),
+        pace: PaceConfig::default(),
     };
     let mut now = Instant::now();
     let mut session = Session::new(config, 7, now);
@@ -54,6 +55,7 @@ fn course<'a>(wish: Wish, lines: impl Iterator<Item = (&'a str, &'a str)>) {
             connection_id: Some("conn".into()),
             client_id: Some("ada".into()),
             resumed: false,
+            max_inbound_rate: None,
         })
     };
     let attached = || {

@@ -27,6 +27,10 @@ pub const QUEUE: DiagnosticPath = DiagnosticPath::const_new("rooms/queue");
 pub const RECONNECTS: DiagnosticPath = DiagnosticPath::const_new("rooms/reconnects");
 /// Events dropped because the game did not take them in time, since the start.
 pub const DROPPED: DiagnosticPath = DiagnosticPath::const_new("rooms/dropped");
+/// How much of what the server takes in a second the room used in the last one, in percent. Only on servers with limits.
+pub const BUDGET: DiagnosticPath = DiagnosticPath::const_new("rooms/budget");
+/// Messages that went out together with others because of the server's limits, per second. Only on servers with limits.
+pub const MERGED: DiagnosticPath = DiagnosticPath::const_new("rooms/merged");
 
 /// The time between two measurements.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -44,6 +48,8 @@ pub(super) fn build(app: &mut App) {
         (QUEUE, ""),
         (RECONNECTS, ""),
         (DROPPED, ""),
+        (BUDGET, " %"),
+        (MERGED, "/s"),
     ] {
         app.register_diagnostic(Diagnostic::new(path).with_suffix(suffix));
     }
@@ -55,6 +61,7 @@ pub(super) struct Taken {
     at: Option<Instant>,
     count: u32,
     traffic: TrafficSnapshot,
+    merged: u64,
 }
 
 /// Whether it is time to measure. This is a run condition, since a skipped system costs a frame next to nothing.
@@ -91,11 +98,21 @@ pub(super) fn measure(
     figures.add_measurement(&QUEUE, || traffic.events_waiting as f64);
     figures.add_measurement(&RECONNECTS, || traffic.sockets.saturating_sub(1) as f64);
     figures.add_measurement(&DROPPED, || traffic.dropped as f64);
+    let pace = engine.session.as_ref().filter(|session| session.is_paced()).map(|session| session.stats().pace);
+    if let Some(pace) = pace {
+        figures.add_measurement(&BUDGET, || f64::from(pace.used) * 100.0);
+        figures.add_measurement(&MERGED, || rate(pace.merged, taken.merged));
+    }
     if let Some(round_trip) = connection.round_trip {
         figures.add_measurement(&ROUND_TRIP, || round_trip.as_secs_f64() * 1000.0);
     }
     if taken.count.is_multiple_of(PING_EVERY) && connection.is_connected() {
         engine.send(Command::Ping);
     }
-    *taken = Taken { at: Some(now), count: taken.count.wrapping_add(1), traffic };
+    *taken = Taken {
+        at: Some(now),
+        count: taken.count.wrapping_add(1),
+        traffic,
+        merged: pace.map_or(0, |pace| pace.merged),
+    };
 }

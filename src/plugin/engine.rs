@@ -156,6 +156,7 @@ impl RoomsEngine {
             migration: self.settings.migration,
             fingerprint: Fingerprint { version: self.settings.version.clone(), ..fingerprint }.to_string(),
             timing: self.settings.timing,
+            pace: self.settings.pace(),
         };
         let now = self.settings.clock.now();
         let mut session = Session::new(config, self.next_seed(), now);

@@ -28,6 +28,19 @@ pub enum RoomError {
         /// Why.
         error: SessionError,
     },
+    /// Messages were not sent, because as many wait already as may: the game sends more than the line or the server's limits
+    /// let through. It comes once a second at most for each kind.
+    #[error(
+        "{messages} messages {kind:?} were not sent in the last second: {waiting} wait to be sent already; send less often"
+    )]
+    LeftOut {
+        /// Their kind.
+        kind: String,
+        /// How many.
+        messages: u64,
+        /// How many messages wait to be sent, or to be confirmed by the host.
+        waiting: usize,
+    },
     /// A message was sent, and the server did not take it.
     #[error("the message {kind:?} did not reach the room: {why}")]
     NotDelivered {

@@ -44,6 +44,7 @@ use super::error::RoomError;
 pub(super) fn build(app: &mut App) {
     app.init_state::<RoomState>()
         .init_resource::<Room>()
+        .init_resource::<send::LeftOut>()
         .init_resource::<Host>()
         .init_resource::<Roster>()
         .init_resource::<RoomList>()

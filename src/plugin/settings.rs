@@ -10,7 +10,7 @@ use crate::{
     bridge::{self, Bridge, Runtime},
     client::{AppSide, ClientOptions, Credentials, Endpoint, Timing},
     protocol::{DEFAULT_RELAY_PORT, DEVELOPMENT_KEY, Format},
-    session::{Generation, InviteError, Migration, PlayerId, SessionTiming},
+    session::{Generation, InviteError, Migration, PaceConfig, PlayerId, SessionTiming},
     transport::Connector,
 };
 
@@ -18,6 +18,9 @@ use crate::{
 /// specification's 15 s, which protect a cloud: a relay serves a few rooms, and players watch the screen while it is
 /// gone.
 const RELAY_RETRY: Duration = Duration::from_secs(1);
+
+/// Messages a second that Ably's cloud takes from one connection, and carries on one channel, on every plan.
+const CLOUD_RATE: u32 = 50;
 
 /// Where an app connects, and with which credentials. Debug output does not show the secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -216,11 +219,20 @@ pub(super) struct Settings {
     pub(super) use_token_auth: bool,
     pub(super) query_time: bool,
     pub(super) timing: SessionTiming,
+    pub(super) pace: PaceConfig,
     pub(super) migration: Migration,
     pub(super) runtime: Runtime,
     pub(super) transport: Transport,
     pub(super) clock: Clock,
     pub(super) seed: Option<u64>,
+}
+
+impl Settings {
+    /// How much the server takes: the cloud has limits that it need not tell.
+    pub(super) fn pace(&self) -> PaceConfig {
+        let cloud = self.connect.is_cloud().then_some(CLOUD_RATE);
+        PaceConfig { connection_rate: self.pace.connection_rate.or(cloud), ..self.pace }
+    }
 }
 
 #[cfg(test)]

@@ -109,13 +109,28 @@ pub(crate) struct Connection {
     client_id: Option<ClientId>,
     /// How long the server keeps the connection without a socket.
     ttl: Duration,
-    max_message_size: usize,
+    limits: ServerLimits,
     backoff: Backoff,
     /// When the client last connected again without a wait.
     last_reconnect: Option<Instant>,
     /// How often the client was connected.
     connects: u64,
     liveness: Liveness,
+}
+
+/// How much the server takes, as it told when it took the connection.
+#[derive(Debug)]
+struct ServerLimits {
+    /// Largest sum of message sizes in one publish, in bytes.
+    max_message_size: usize,
+    /// Messages a second, where the server says so.
+    max_inbound_rate: Option<u64>,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self { max_message_size: DEFAULT_MAX_MESSAGE_SIZE, max_inbound_rate: None }
+    }
 }
 
 impl Connection {
@@ -131,7 +146,7 @@ impl Connection {
             hosts: Hosts::default(),
             client_id: None,
             ttl: options.timing.connection_state_ttl,
-            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            limits: ServerLimits::default(),
             backoff: Backoff::default(),
             last_reconnect: None,
             connects: 0,
@@ -161,7 +176,7 @@ impl Connection {
     }
 
     pub(crate) fn max_message_size(&self) -> usize {
-        self.max_message_size
+        self.limits.max_message_size
     }
 
     /// Whether the socket still works.
@@ -342,6 +357,7 @@ impl Connection {
             connection_id: self.id.clone(),
             client_id: self.client_id.clone(),
             resumed,
+            max_inbound_rate: self.limits.max_inbound_rate,
         }
     }
 }

@@ -67,6 +67,9 @@ pub struct ConnectionChange {
     pub client_id: Option<ClientId>,
     /// For [`Connected`](ConnectionState::Connected): the server went on with the connection that was there before.
     pub resumed: bool,
+    /// Messages a second that the server takes from this connection, if it said so when it took it (`CD2e`). `None`: it does
+    /// not say.
+    pub max_inbound_rate: Option<u64>,
 }
 
 /// A change of a channel's state.

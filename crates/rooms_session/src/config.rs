@@ -104,6 +104,8 @@ pub struct SessionConfig {
     pub fingerprint: String,
     /// How long things take.
     pub timing: SessionTiming,
+    /// How much the server takes.
+    pub pace: PaceConfig,
 }
 
 /// How long things take in a room.
@@ -111,8 +113,12 @@ pub struct SessionConfig {
 /// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionTiming {
-    /// How long a silent host stays host. Defaults to 5 s.
+    /// How long a silent host stays host. Defaults to 5 s. A player that heard its host less regularly than that in the last
+    /// minute waits longer: twice as long as the host was silent before.
     pub lease: Duration,
+    /// The longest that a player waits for a silent host, however irregularly it was heard. Defaults to 15 s. Where it is not
+    /// longer than [`lease`](Self::lease), the lease never changes.
+    pub longest_lease: Duration,
     /// How often a host that has nothing else to send shows that it lives. Defaults to 1.5 s: three may be missed.
     pub lease_interval: Duration,
     /// How long a host goes on whose own messages do not come back. Defaults to 3.5 s: it stops before its lease ends.
@@ -134,8 +140,8 @@ pub struct SessionTiming {
     pub request_retry: Duration,
     /// How long a confirmed request is kept, in case a new host does not know it. Defaults to 60 s.
     pub request_kept: Duration,
-    /// Shortest time between two publishes on one channel. What is sent in between goes out together. Defaults to
-    /// 100 ms, because Ably takes 50 messages a second from a connection and on a channel.
+    /// Shortest time between two publishes on one channel. What is sent in between goes out together. Defaults to 0: what a
+    /// frame brought goes out at its end. A server with limits makes it wait longer; see [`PaceConfig`].
     pub publish_interval: Duration,
     /// A pause between steps after which the page or process counts as having been frozen. Defaults to 1 s.
     pub stall: Duration,
@@ -154,7 +160,33 @@ impl SessionConfig {
             migration: Migration::default(),
             fingerprint: String::new(),
             timing: SessionTiming::default(),
+            pace: PaceConfig::default(),
         }
+    }
+}
+
+/// How much the server takes in a second, as far as it does not say so itself.
+///
+/// A room on a server without limits sends everything in the frame in which the game said it. On a server with limits, the
+/// players share what it takes, so that it refuses nothing: a message goes out at once while the room is quiet, and several
+/// go out together as one in a busy room.
+///
+/// Fill in what you need and end with `..Default::default()`: then a new field breaks nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaceConfig {
+    /// Messages a second that the server takes from one connection, and carries on one channel. A lower number that the server
+    /// tells when it connects (`CD2e`) counts instead. Defaults to `None`: what the server tells, and no limit if it tells
+    /// nothing. Ably's cloud takes 50.
+    pub connection_rate: Option<u32>,
+    /// Messages a second that all clients of the account send and receive together. It counts only where there is a limit for
+    /// the connection too. Defaults to 500, which is what Ably's free plan has. A message of one player in a room of 20 counts
+    /// 21 times, since each of them receives it: with 500, such a room carries 23 messages a second.
+    pub account_rate: u32,
+}
+
+impl Default for PaceConfig {
+    fn default() -> Self {
+        Self { connection_rate: None, account_rate: 500 }
     }
 }
 
@@ -166,6 +198,7 @@ impl SessionTiming {
     pub(crate) fn bounded(self) -> Self {
         Self {
             lease: self.lease.min(LONGEST),
+            longest_lease: self.longest_lease.min(LONGEST),
             lease_interval: self.lease_interval.min(LONGEST),
             self_fence: self.self_fence.min(LONGEST),
             gather: self.gather.min(LONGEST),
@@ -186,6 +219,7 @@ impl Default for SessionTiming {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(5),
+            longest_lease: Duration::from_secs(15),
             lease_interval: Duration::from_millis(1500),
             self_fence: Duration::from_millis(3500),
             gather: Duration::from_millis(750),
@@ -196,7 +230,7 @@ impl Default for SessionTiming {
             grace: Duration::from_secs(30),
             request_retry: Duration::from_secs(3),
             request_kept: Duration::from_secs(60),
-            publish_interval: Duration::from_millis(100),
+            publish_interval: Duration::ZERO,
             stall: Duration::from_secs(1),
         }
     }

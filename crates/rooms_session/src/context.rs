@@ -39,7 +39,7 @@ impl Base {
             facts: ConnectionFacts::new(room, inbox),
             timers: Timers::default(),
             rng,
-            outbound: Outbound::new(config.room.clone(), config.generation, number),
+            outbound: Outbound::new(&config, number),
             feed: GameFeed::default(),
             stats: SessionStats::default(),
             last_step: now,

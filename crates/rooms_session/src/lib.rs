@@ -59,7 +59,7 @@ mod tests;
 mod timer;
 mod wire;
 
-pub use config::{Migration, Profile, SessionConfig, SessionTiming, Wish};
+pub use config::{Migration, PaceConfig, Profile, SessionConfig, SessionTiming, Wish};
 pub use event::{
     Admission, CloseReason, Continuity, InterruptReason, LeaveReason, Refusal, SessionError, SessionEvent,
     SessionStatus, Target,
@@ -74,7 +74,7 @@ pub use state::fingerprint::Fingerprint;
 pub use state::json::MAX_DEPTH;
 pub use state::roster::{MAX_PLAYERS, Roster, Seat, SeatStatus};
 pub use state::rules::{DEFAULT_CAPACITY, Listing, MAX_BANS, MAX_REASON, MAX_TITLE, Newcomers, Removal, RoomRules};
-pub use stats::SessionStats;
+pub use stats::{PaceStats, SessionStats};
 
 // The examples of the README compile and run.
 #[cfg(doctest)]

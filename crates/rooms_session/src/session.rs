@@ -21,8 +21,6 @@ mod transitions;
 mod unsent;
 mod view;
 
-use std::time::Duration;
-
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rooms_client::{Command, Event, PresenceCommand};
@@ -145,6 +143,7 @@ impl Session {
             Event::Published { operation, outcome } => self.on_outcome(operation, outcome.err(), now),
             Event::Overflow { .. } => {
                 self.base.facts.lose_events();
+                self.base.outbound.lose_outcomes();
                 self.lose_continuity(now);
             }
             Event::Presence { .. }
@@ -305,8 +304,9 @@ impl Session {
         }
     }
 
-    /// Publishes what the frame brought. Called at the end of a frame. The first message goes at once, later ones when
-    /// [`SessionTiming::publish_interval`](crate::SessionTiming::publish_interval) is over.
+    /// Publishes what the frame brought. Called at the end of a frame. On a server with limits, some of it waits for its turn
+    /// ([`PaceConfig`](crate::PaceConfig)), and with a
+    /// [`SessionTiming::publish_interval`](crate::SessionTiming::publish_interval) until that is over.
     pub fn flush(&mut self, now: Instant) {
         if self.is_closed() || self.base.outbound.is_full() {
             return;
@@ -315,10 +315,11 @@ impl Session {
             self.base.outbound.drop_urgent();
             return;
         }
-        let interval = self.base.config.timing.publish_interval;
+        let players = self.roster().len().max(self.base.facts.members());
+        self.base.outbound.pace_mut().set_room(players, matches!(self.role, Role::Host(_)));
         let mut hold = Hold::Nothing;
         if let Role::Host(host) = &mut self.role {
-            host.publish_state(interval, now, &mut self.base.lend());
+            host.publish_state(now, &mut self.base.lend());
             // The hand-over itself goes out although the host no longer acts after it.
             hold = host.hold();
             let cx = &mut self.base.lend();
@@ -327,7 +328,7 @@ impl Session {
             }
         }
         if !self.base.outbound.is_idle() {
-            self.base.outbound.flush(interval, hold, now);
+            self.base.outbound.flush(hold, now);
         }
     }
 
@@ -355,20 +356,21 @@ impl Session {
         let timing = &self.base.config.timing;
         // Twice within the time after which a session counts as frozen.
         let alive = Some(self.base.last_step + timing.stall / 2);
-        let publish = self.next_publish(timing.publish_interval);
+        let publish = self.next_publish();
         [alive, self.base.timers.next(), publish].into_iter().flatten().min()
     }
 
     /// When the next publish is due.
-    fn next_publish(&self, interval: Duration) -> Option<Instant> {
+    fn next_publish(&self) -> Option<Instant> {
+        let (outbound, now) = (&self.base.outbound, self.base.last_step);
         let (hold, state) = match &self.role {
-            Role::Host(host) => (host.hold(), host.next_state_at(interval, &self.base.outbound, self.base.last_step)),
+            Role::Host(host) => (host.hold(), host.next_state_at(outbound, now)),
             _ => (Hold::Nothing, None),
         };
         if !self.base.facts.is_up() || hold == Hold::Everything {
             return None;
         }
-        let waiting = self.base.outbound.next_publish(interval).filter(|_| hold == Hold::Nothing);
+        let waiting = outbound.next_publish(now).filter(|_| hold == Hold::Nothing);
         [state, waiting].into_iter().flatten().min()
     }
 }

@@ -71,6 +71,9 @@ pub enum Fault {
     /// Nothing gets through for this time, not even a new socket, and neither end learns of it: a partition of the network
     /// separates the client from the relay. What was sent meanwhile over a socket that still stands arrives afterwards.
     Isolate(Duration),
+    /// Nothing gets through in this direction for this time, and neither end learns of it: a router lost the way there, and not
+    /// the way back. No new socket can be had. What was sent meanwhile arrives afterwards.
+    OneWay(Direction, Duration),
     /// The client's process stands still for this time, as one that was sent SIGSTOP, or a page that a browser froze: it
     /// reads nothing, sends nothing, and its timers do not run. The relay goes on sending.
     Freeze(Duration),
@@ -93,6 +96,8 @@ pub enum FaultKind {
     Refuse,
     /// [`Fault::Isolate`], for up to 40 s: beyond the time after which silence is noticed.
     Isolate,
+    /// [`Fault::OneWay`], in either direction, for up to 40 s.
+    OneWay,
     /// [`Fault::Freeze`], for up to 20 s: beyond a host's lease.
     Freeze,
     /// The relay restarts with an empty memory, after up to 5 s.
@@ -104,7 +109,7 @@ impl FaultKind {
     pub const LINES: [Self; 6] = [Self::Cut, Self::CutAfter, Self::Stall, Self::Delay, Self::Truncate, Self::Refuse];
 
     /// All kinds. A relay that restarts has forgotten all messages, so not everything is kept.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Cut,
         Self::CutAfter,
         Self::Stall,
@@ -112,11 +117,13 @@ impl FaultKind {
         Self::Truncate,
         Self::Refuse,
         Self::Isolate,
+        Self::OneWay,
         Self::Freeze,
         Self::RestartRelay,
     ];
 
     pub(super) fn roll(self, rng: &mut ChaCha8Rng) -> Rolled {
+        let either = [Direction::Up, Direction::Down][usize::from(self.has_direction() && rng.random::<bool>())];
         let mut up_to = |most: u64| Duration::from_millis(rng.random_range(0..=most * 1000));
         Rolled::Line(match self {
             Self::Cut => Fault::Cut,
@@ -124,12 +131,16 @@ impl FaultKind {
             Self::Delay => Fault::Delay(up_to(8)),
             Self::Refuse => Fault::Refuse(up_to(20)),
             Self::Isolate => Fault::Isolate(up_to(40)),
+            Self::OneWay => Fault::OneWay(either, up_to(40)),
             Self::Freeze => Fault::Freeze(up_to(20)),
             Self::RestartRelay => return Rolled::RestartRelay(up_to(5)),
             Self::CutAfter => Fault::CutAfter(rng.random_range(0..=12)),
-            Self::Truncate if rng.random() => Fault::Truncate(Direction::Up),
-            Self::Truncate => Fault::Truncate(Direction::Down),
+            Self::Truncate => Fault::Truncate(either),
         })
+    }
+
+    fn has_direction(self) -> bool {
+        matches!(self, Self::OneWay | Self::Truncate)
     }
 }
 

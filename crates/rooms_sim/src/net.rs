@@ -94,6 +94,8 @@ impl SimNet {
             events: Vec::new(),
             socket: None,
             isolated: Halt::No,
+            mute: Halt::No,
+            deaf: Halt::No,
             frozen: Halt::No,
             dead: false,
         });

@@ -221,7 +221,7 @@ impl Wire {
             Fault::Truncate(direction) => socket.lane(direction).truncate = true,
             Fault::Delay(time) => self.delay(id, time, now),
             // The network holds up all sockets of the client, and the ones to come.
-            Fault::Isolate(_) | Fault::Freeze(_) => {}
+            Fault::Isolate(_) | Fault::OneWay(..) | Fault::Freeze(_) => {}
         }
     }
 

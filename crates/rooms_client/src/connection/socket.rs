@@ -99,8 +99,9 @@ impl Connection {
         if let Some(ttl) = details.connection_state_ttl {
             self.ttl = Duration::from_millis(ttl);
         }
+        self.limits.max_inbound_rate = details.max_inbound_rate;
         if let Some(size) = details.max_message_size {
-            self.max_message_size = usize::try_from(size).unwrap_or(usize::MAX);
+            self.limits.max_message_size = usize::try_from(size).unwrap_or(usize::MAX);
         }
     }
 

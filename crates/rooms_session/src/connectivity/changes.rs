@@ -132,6 +132,7 @@ mod tests {
             connection_id: Some("c".into()),
             client_id: Some(client.into()),
             resumed,
+            max_inbound_rate: None,
         }
     }
 

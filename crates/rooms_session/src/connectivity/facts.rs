@@ -166,6 +166,11 @@ impl ConnectionFacts {
         self.shows_process(&seat.player, seat.generation) || self.shows_connection(&seat.connection, &seat.player)
     }
 
+    /// How many members presence shows.
+    pub(crate) fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether presence is complete and shows nobody who could be in the room already.
     pub(crate) fn is_alone(&self) -> bool {
         self.synced && self.members.iter().all(|((connection, _), data)| data.arriving || self.is_own(connection))

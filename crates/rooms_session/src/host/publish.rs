@@ -11,9 +11,12 @@ use crate::{
     timer::Timer,
     wire::{
         message::{State, Welcome},
-        outbound::{Hold, Lane, Outbound},
+        outbound::{Hold, Lane, Outbound, Turn},
     },
 };
+
+/// Shortest time between two rounds of welcomes. Each welcome holds the whole document, and a hello is short.
+const MIN_WELCOME_INTERVAL: Duration = Duration::from_millis(100);
 
 impl HostState {
     /// What has to stay in the queues. A host that does not act sends nothing but leases. It opens with its first state
@@ -26,24 +29,28 @@ impl HostState {
         }
     }
 
-    /// When the next state or welcome is due: `last_step` if it may go at once. `None`: none waits.
-    pub(crate) fn next_state_at(&self, interval: Duration, outbound: &Outbound, last_step: Instant) -> Option<Instant> {
+    /// When the next state or welcome is due: `now` if it may go at once. `None`: none waits, or the server has to answer first.
+    pub(crate) fn next_state_at(&self, outbound: &Outbound, now: Instant) -> Option<Instant> {
         let is_dirty = self.working.is_dirty();
         if !is_dirty && self.welcomes.is_empty() {
             return None;
         }
         let not_before = if is_dirty { self.working.not_before() } else { self.welcomes.not_before() };
-        Some(outbound.ready_at(&Lane::Room, interval).max(not_before).unwrap_or(last_step))
+        match outbound.turn(&Lane::Room, now) {
+            Turn::Now => Some(not_before.unwrap_or(now)),
+            Turn::At(at) => Some(not_before.map_or(at, |not_before| not_before.max(at))),
+            Turn::WhenAnswered => None,
+        }
     }
 
     /// Publishes what the host changed, before everything that it sent meanwhile, and then welcomes the newcomers. Does so
-    /// once `interval` is over since the last publish.
-    pub(crate) fn publish_state(&mut self, interval: Duration, now: Instant, cx: &mut Context) {
+    /// once the room's channel may be published on.
+    pub(crate) fn publish_state(&mut self, now: Instant, cx: &mut Context) {
         let waits = self.working.is_dirty() || !self.welcomes.is_empty();
         if !waits
             || !matches!(self.phase(), Phase::Active | Phase::Opening)
             || self.working.not_before().is_some_and(|at| at > now)
-            || !cx.outbound.is_ready(&Lane::Room, interval, now)
+            || !cx.outbound.is_ready(&Lane::Room, now)
         {
             return;
         }
@@ -63,7 +70,8 @@ impl HostState {
         if !self.is_active() {
             return;
         }
-        for (player, nonce) in self.welcomes.take_due(cx.config.timing.publish_interval, now) {
+        for (player, nonce) in self.welcomes.take_due(cx.config.timing.publish_interval.max(MIN_WELCOME_INTERVAL), now)
+        {
             if !self.document().roster.contains(&player) {
                 continue;
             }

@@ -283,7 +283,7 @@ impl HostState {
 
     /// Sends who is to lead, after everything else, and stops acting.
     pub(crate) fn send_hand_over(&mut self, now: Instant, cx: &mut Context) -> HandOverVerdict {
-        let is_ready = cx.outbound.is_ready(&Lane::Room, cx.config.timing.publish_interval, now);
+        let is_ready = cx.outbound.is_ready_for_all(&Lane::Room, now);
         if !self.is_active() || self.working.is_dirty() || !is_ready {
             return HandOverVerdict::NotDue;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
+use super::regularity::Regularity;
 use crate::{
     config::SessionTiming,
     election::turn::HostVerdict,
@@ -40,12 +41,20 @@ pub(crate) struct PeerState {
     /// Whether somebody without a seat here leads or is about to. The host may have seated it without this player's
     /// knowledge.
     doubts: bool,
+    regularity: Regularity,
 }
 
 impl PeerState {
     /// Follows a host whose lease begins now.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { lease_from: now, host_silent: false, gone: None, announced: None, doubts: false }
+        Self {
+            lease_from: now,
+            host_silent: false,
+            gone: None,
+            announced: None,
+            doubts: false,
+            regularity: Regularity::default(),
+        }
     }
 
     /// Whether the host's lease ran out.
@@ -84,7 +93,7 @@ impl PeerState {
     pub(crate) fn restart_lease(&mut self, now: Instant, timing: &SessionTiming, timers: &mut Timers) {
         self.lease_from = self.lease_from.max(now);
         self.gone = None;
-        timers.set(Timer::Silence, self.lease_from + timing.lease);
+        timers.set(Timer::Silence, self.lease_from + self.regularity.lease(timing, now));
         timers.stop(Timer::Election);
         timers.stop(Timer::Counter);
     }
@@ -95,23 +104,33 @@ impl PeerState {
         self.restart_lease(now, timing, timers);
     }
 
+    /// Notes that the host was heard which led before: how long it was silent tells how long it may be.
+    pub(crate) fn note_heard(&mut self, now: Instant, timing: &SessionTiming) {
+        self.regularity.note(now.saturating_duration_since(self.lease_from), timing, now);
+    }
+
+    /// Notes that another host leads, of whom nothing is known.
+    pub(crate) fn note_other_host(&mut self) {
+        self.regularity = Regularity::default();
+    }
+
     /// Notes that somebody leads, or is about to.
     pub(crate) fn on_sign_of_life(&mut self, now: Instant, timing: &SessionTiming, timers: &mut Timers) {
         (self.lease_from, self.host_silent, self.gone) = (now, false, None);
-        timers.set(Timer::Silence, now + timing.lease);
+        timers.set(Timer::Silence, now + self.regularity.lease(timing, now));
         timers.stop(Timer::Election);
         timers.stop(Timer::Counter);
     }
 
     /// When the host counts as lost for good, unless another player takes over.
-    pub(crate) fn lost_at(&self, timing: &SessionTiming) -> Instant {
-        self.lease_from + timing.lease + timing.grace
+    pub(crate) fn lost_at(&self, timing: &SessionTiming, now: Instant) -> Instant {
+        self.lease_from + self.regularity.lease(timing, now) + timing.grace
     }
 
     /// Notes that the host's lease ran out.
     pub(crate) fn on_silence(&mut self, now: Instant, timing: &SessionTiming, timers: &mut Timers) {
         self.host_silent = true;
-        timers.set(Timer::Silence, self.lost_at(timing).max(now + timing.lease));
+        timers.set(Timer::Silence, self.lost_at(timing, now).max(now + timing.lease));
     }
 
     /// Notes the state that a lease announced, if it has not come yet.

@@ -160,7 +160,7 @@ impl Session {
             // The clock runs only while the host could be heard.
             Role::Peer(_) if !is_up => {}
             Role::Peer(peer) => {
-                if now >= peer.lost_at(&self.base.config.timing) && !may_stand {
+                if now >= peer.lost_at(&self.base.config.timing, now) && !may_stand {
                     return self.close(CloseReason::HostLost);
                 }
                 peer.on_silence(now, &self.base.config.timing, &mut self.base.timers);

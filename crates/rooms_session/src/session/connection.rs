@@ -20,8 +20,10 @@ const PRESENCE_RETRY: Duration = Duration::from_secs(5);
 
 impl Session {
     pub(super) fn on_connection(&mut self, change: ConnectionChange, now: Instant) {
+        let rate = change.max_inbound_rate;
         match self.base.facts.on_connection(change, &self.base.config.player) {
             ConnectionVerdict::Connected { unsent_lost } => {
+                self.base.outbound.pace_mut().set_rate(rate);
                 if unsent_lost {
                     self.drop_unsent();
                 }
@@ -103,7 +105,7 @@ impl Session {
 
     /// Takes in the outcome of a publish or a presence command.
     pub(super) fn on_outcome(&mut self, operation: OperationId, error: Option<ErrorInfo>, now: Instant) {
-        let contents = self.base.outbound.settle(operation);
+        let contents = self.base.outbound.settle(operation, error.as_ref(), now);
         let Some(error) = error else { return };
         if contents == [Content::Presence] {
             return self.on_presence_refused(error, now);

@@ -70,6 +70,12 @@ impl Session {
             }
             Standing::Better | Standing::Same => {}
         }
+        if let Role::Peer(peer) = &mut self.role {
+            match standing {
+                Standing::Same => peer.note_heard(now, &self.base.config.timing),
+                _ => peer.note_other_host(),
+            }
+        }
         self.step_down(now);
         self.withdraw_claim(now);
         self.election.note_alive(now);

@@ -13,6 +13,7 @@ use crate::{
     peer::state::Gone,
     state::json::json_fits,
     wire::{
+        bundle::unpack,
         inbound::{Accepted, Delivery, Publish, Received},
         message::{Hello, Leave, Origin, RoomMessage},
         payload::GameMessage,
@@ -26,10 +27,27 @@ impl Session {
     /// Takes in the messages of one publish, on the room's channel or in the inbox.
     pub(super) fn on_messages(&mut self, inbox: bool, messages: Vec<Message>, now: Instant) {
         let mut publish = Publish::default();
-        for message in messages {
+        if !inbox {
+            let is_own =
+                |message: &Message| message.connection_id.as_ref().is_some_and(|id| self.base.facts.is_own(id));
+            let others = messages.iter().filter(|message| !is_own(message)).count();
+            self.base.outbound.pace_mut().note_others(others, now);
+        }
+        let unpacked = messages.into_iter().flat_map(|message| match unpack(message) {
+            Ok(messages) => messages.into_iter().map(Ok).collect(),
+            Err(what) => vec![Err(what)],
+        });
+        for message in unpacked {
             if self.is_closed() {
                 return;
             }
+            let message = match message {
+                Ok(message) => message,
+                Err(what) => {
+                    self.base.lend().note_malformed(&what);
+                    continue;
+                }
+            };
             match self.inbound.read(inbox, message, &self.base.config.player, &self.base.facts) {
                 Received::Room(from, message) => {
                     let connection = from.connection.clone();

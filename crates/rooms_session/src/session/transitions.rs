@@ -1,7 +1,5 @@
 //! From one role to another: joining, following, leading, stepping down, and the end.
 
-use std::time::Duration;
-
 use rooms_client::PresenceCommand;
 use web_time::Instant;
 
@@ -29,15 +27,15 @@ impl Session {
             return;
         }
         if self.base.facts.is_up() {
-            let at_once = Duration::ZERO;
+            self.base.outbound.wait_no_more();
             let mut hold = Hold::Nothing;
             if let Role::Host(host) = &mut self.role {
-                host.publish_state(at_once, now, &mut self.base.lend());
+                host.publish_state(now, &mut self.base.lend());
                 hold = host.hold();
             }
             // A player on its way in says goodbye as well: the host may have admitted it by now.
             self.base.outbound.send_leave();
-            self.base.outbound.flush(at_once, hold, now);
+            self.base.outbound.flush(hold, now);
         }
         self.close(reason);
     }

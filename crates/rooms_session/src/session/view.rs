@@ -88,8 +88,14 @@ impl Session {
             waiting: self.base.outbound.waiting(),
             unconfirmed: self.requests.unconfirmed(),
             kept: self.replica.kept(),
+            pace: self.base.outbound.pace_stats(self.base.last_step),
             ..self.base.stats
         }
+    }
+
+    /// Whether the server limits how much is sent, so that messages may wait for their turn ([`PaceConfig`](crate::PaceConfig)).
+    pub fn is_paced(&self) -> bool {
+        self.base.outbound.is_paced()
     }
 
     /// The name that this player shows.

@@ -324,6 +324,7 @@ fn connected(early: Event) -> Vec<Event> {
         connection_id: Some("c-bob".into()),
         client_id: Some("bob".into()),
         resumed: false,
+        max_inbound_rate: None,
     });
     let attached = |channel: &str| {
         Event::Channel(ChannelChange {

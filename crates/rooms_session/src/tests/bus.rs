@@ -81,6 +81,7 @@ pub fn config(player: &str, wish: Wish) -> SessionConfig {
         migration: Migration::Automatic,
         fingerprint: "v1".into(),
         timing: SessionTiming::default(),
+        pace: PaceConfig::default(),
     }
 }
 
@@ -250,6 +251,7 @@ impl Bus {
             connection_id: connected.then_some(connection),
             client_id: connected.then_some(client),
             resumed,
+            max_inbound_rate: None,
         };
         self.nodes[node].arriving.push_back((self.now, Event::Connection(change)));
     }

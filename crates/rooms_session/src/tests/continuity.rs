@@ -20,6 +20,7 @@ fn failed(reason: &ErrorInfo) -> Event {
         connection_id: None,
         client_id: None,
         resumed: false,
+        max_inbound_rate: None,
     })
 }
 
@@ -32,6 +33,7 @@ fn connected_as(client: &str) -> Event {
         connection_id: Some("c".into()),
         client_id: Some(client.into()),
         resumed: false,
+        max_inbound_rate: None,
     })
 }
 

@@ -83,16 +83,33 @@ fn what_the_host_changes_and_says_in_a_frame_is_one_publish_with_the_state_first
 
 #[test]
 fn states_go_out_no_more_often_than_the_publish_interval() {
-    let mut bus = Bus::with_players(&["ada", "bob"]);
+    let published = states_of_50_frames(Duration::from_millis(100));
+    assert!((9..=12).contains(&published), "{published} states in a second");
+}
+
+#[test]
+fn a_server_without_limits_gets_the_state_of_each_frame() {
+    assert_eq!(SessionTiming::default().publish_interval, Duration::ZERO);
+    assert_eq!(states_of_50_frames(Duration::ZERO), 50);
+}
+
+/// How many states a host publishes in a second, in each of whose 50 frames it changes something.
+fn states_of_50_frames(publish_interval: Duration) -> usize {
+    let mut bus = Bus::new();
+    for (name, wish) in [("ada", Wish::Host), ("bob", Wish::Join)] {
+        let timing = SessionTiming { publish_interval, ..SessionTiming::default() };
+        let node = bus.add(SessionConfig { timing, ..config(name, wish) });
+        bus.until(5 * SECOND, |bus| bus.is_joined(node));
+    }
+    bus.run(SECOND / 2);
     bus.taken.clear();
     for step in 0..50 {
         bus.session(0).set_shared("step", json!(step)).unwrap();
         bus.frame();
     }
     bus.run(SECOND / 2);
-    let published = states(&bus).len();
-    assert!((9..=12).contains(&published), "{published} states in a second");
     assert_eq!(bus.session(1).shared("step"), Some(&json!(49)));
+    states(&bus).len()
 }
 
 #[test]

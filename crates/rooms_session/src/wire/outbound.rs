@@ -3,6 +3,12 @@
 //! Owns these queues and the commands for the client. Everything that is sent on a channel within the publish interval goes
 //! out in one publish, which arrives whole or not at all. It takes several publishes only if the message limit asks for
 //! it. Urgent messages go out with the next flush, and only while the connection is up.
+//!
+//! On a server with limits, [`Pace`] says when. Then one publish of a channel waits for the answer to the one before, so that
+//! one that is refused goes out again in its place, and what waits meanwhile goes out as one message. What the state needs
+//! goes before what players ask, and that before what they tell each other. [`flush`] does all this.
+
+mod flush;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,18 +19,22 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use web_time::Instant;
 
-use rooms_client::{Asker, ChannelOptions, Command, Lifetime, OperationId, PresenceCommand};
+use rooms_client::{Asker, ChannelOptions, Command, OperationId, PresenceCommand};
 use rooms_protocol::{ChannelName, Data, Message};
 
 use super::{
+    bundle,
     fragment::split,
     message::{Leave, RoomMessage, State},
+    pace::Pace,
     payload::{self, Audience, ENVELOPE},
 };
 use crate::{
+    config::SessionConfig,
     connectivity::facts::MemberData,
     id::{Generation, PlayerId, RoomName},
     state::json::json_fits,
+    stats::PaceStats,
 };
 
 /// Most commands that wait for the client. A flush adds none beyond them.
@@ -77,6 +87,25 @@ pub(crate) enum Hold {
 struct Queue {
     waiting: VecDeque<(Message, Content)>,
     last_publish: Option<Instant>,
+    /// On a server with limits: the publish whose outcome is awaited before the next one.
+    unanswered: Option<OperationId>,
+}
+
+/// When the next publish of a channel may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Now,
+    At(Instant),
+    /// Once the server answered the one before.
+    WhenAnswered,
+}
+
+/// A publish whose outcome is awaited.
+#[derive(Debug)]
+struct Flight {
+    contents: Vec<Content>,
+    /// What to send again, and where, if the server refuses it because it is one too many.
+    again: Option<(Lane, Vec<Message>)>,
 }
 
 /// What goes out.
@@ -90,7 +119,13 @@ pub(crate) struct Outbound {
     urgent: Vec<(Lane, Message)>,
     waiting: usize,
     size: usize,
-    in_flight: BTreeMap<OperationId, Vec<Content>>,
+    in_flight: BTreeMap<OperationId, Flight>,
+    /// Shortest time between two publishes on one channel.
+    interval: Duration,
+    pace: Pace,
+    /// Whether everything goes out at once: the player leaves.
+    at_once: bool,
+    stats: PaceStats,
     /// The number of the next operation.
     next_operation: u64,
     /// What the client is asked to do.
@@ -100,16 +135,20 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// Nothing waits. The operations are numbered from a random number on: sessions follow each other on one client, and
     /// the outcome of an earlier one's publish may come late.
-    pub(crate) fn new(room: RoomName, generation: Generation, random: u64) -> Self {
+    pub(crate) fn new(config: &SessionConfig, random: u64) -> Self {
         Self {
-            room,
-            generation,
+            room: config.room.clone(),
+            generation: config.generation,
             last_fragmented: 0,
             queues: BTreeMap::new(),
             urgent: Vec::new(),
             waiting: 0,
             size: 0,
             in_flight: BTreeMap::new(),
+            interval: config.timing.publish_interval,
+            pace: Pace::new(config.pace),
+            at_once: false,
+            stats: PaceStats::default(),
             // An operation has 62 bits. With 60 of them random, the numbers grow for as long as a session lives.
             next_operation: random >> 4,
             commands: VecDeque::new(),
@@ -155,20 +194,64 @@ impl Outbound {
         self.waiting < MAX_WAITING && self.size < MAX_WAITING_SIZE
     }
 
+    /// What a server with limits takes.
+    pub(crate) fn pace_mut(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
+    /// Whether the server limits how much is sent.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.pace.is_limited()
+    }
+
+    /// How much of the server's limits was used, and what the limits led to.
+    pub(crate) fn pace_stats(&self, now: Instant) -> PaceStats {
+        PaceStats { used: self.pace.used(now), ..self.stats }
+    }
+
+    /// Lets all that waits go out with the next flush: there is no later one.
+    pub(crate) fn wait_no_more(&mut self) {
+        self.at_once = true;
+    }
+
     /// Whether the time for the next publish on a lane has come.
-    pub(crate) fn is_ready(&self, lane: &Lane, interval: Duration, now: Instant) -> bool {
-        self.ready_at(lane, interval).is_none_or(|at| at <= now)
+    pub(crate) fn is_ready(&self, lane: &Lane, now: Instant) -> bool {
+        self.turn(lane, now) == Turn::Now
     }
 
-    /// When the next publish on a lane may go; `None`: at once.
-    pub(crate) fn ready_at(&self, lane: &Lane, interval: Duration) -> Option<Instant> {
-        Some(self.queues.get(lane)?.last_publish? + interval)
+    /// The same, and everything that waits on the lane goes out with it.
+    pub(crate) fn is_ready_for_all(&self, lane: &Lane, now: Instant) -> bool {
+        let fits = |queue: &Queue| {
+            queue.waiting.iter().map(|(message, _)| 2 * message.size() + ENVELOPE).sum::<usize>() <= MAX_PUBLISH_SIZE
+        };
+        self.is_ready(lane, now) && (!self.pace.is_limited() || self.queues.get(lane).is_none_or(fits))
     }
 
-    /// When the next publish on any lane is due, while something waits.
-    pub(crate) fn next_publish(&self, interval: Duration) -> Option<Instant> {
-        let waiting = self.queues.values().filter(|queue| !queue.waiting.is_empty());
-        waiting.filter_map(|queue| Some(queue.last_publish? + interval)).min()
+    /// When the next publish on a lane may go.
+    pub(crate) fn turn(&self, lane: &Lane, now: Instant) -> Turn {
+        if self.at_once {
+            return Turn::Now;
+        }
+        let queue = self.queues.get(lane);
+        if queue.is_some_and(|queue| queue.unanswered.is_some()) {
+            return Turn::WhenAnswered;
+        }
+        let interval_over = queue.and_then(|queue| queue.last_publish).map(|last| last + self.interval);
+        match interval_over.filter(|at| *at > now).max(self.pace.ready_at(now)) {
+            Some(at) => Turn::At(at),
+            None => Turn::Now,
+        }
+    }
+
+    /// When the next publish on any lane is due, while something waits that the server's next answer does not set free.
+    pub(crate) fn next_publish(&self, now: Instant) -> Option<Instant> {
+        let waiting = self.queues.iter().filter(|(_, queue)| !queue.waiting.is_empty());
+        let due = waiting.filter_map(|(lane, _)| match self.turn(lane, now) {
+            Turn::Now => Some(now),
+            Turn::At(at) => Some(at),
+            Turn::WhenAnswered => None,
+        });
+        due.min()
     }
 
     fn push(&mut self, lane: Lane, message: Message, content: Content) {
@@ -177,9 +260,9 @@ impl Outbound {
         self.queues.entry(lane).or_default().waiting.push_back((message, content));
     }
 
-    /// Puts messages before everything that waits on the room's channel.
-    fn push_front(&mut self, messages: Vec<(Message, Content)>) {
-        let queue = self.queues.entry(Lane::Room).or_default();
+    /// Puts messages before everything that waits on a lane.
+    fn push_front(&mut self, lane: &Lane, messages: Vec<(Message, Content)>) {
+        let queue = self.queues.entry(lane.clone()).or_default();
         for (message, content) in messages.into_iter().rev() {
             self.waiting += 1;
             self.size = self.size.saturating_add(message.size());
@@ -204,7 +287,7 @@ impl Outbound {
     /// Sends a state before everything that was sent in the same frame.
     pub(crate) fn send_state(&mut self, state: State) {
         let messages = self.encode(&state.into());
-        self.push_front(messages.into_iter().map(|message| (message, Content::State)).collect());
+        self.push_front(&Lane::Room, messages.into_iter().map(|message| (message, Content::State)).collect());
     }
 
     /// Sends a goodbye to everyone.
@@ -250,83 +333,19 @@ impl Outbound {
         self.waiting == 0 && self.urgent.is_empty()
     }
 
-    /// Publishes what is due and not held back, and all that is urgent.
-    pub(crate) fn flush(&mut self, interval: Duration, hold: Hold, now: Instant) {
-        if hold != Hold::Everything && self.waiting > 0 {
-            let due = |queue: &Queue| {
-                !queue.waiting.is_empty() && queue.last_publish.is_none_or(|last| now.duration_since(last) >= interval)
-            };
-            let mut batches = Vec::new();
-            for (lane, queue) in self.queues.iter_mut().filter(|(_, queue)| due(queue)) {
-                let states = queue.waiting.iter().take_while(|(_, content)| *content == Content::State).count();
-                let batch: VecDeque<_> = match hold {
-                    Hold::Nothing => std::mem::take(&mut queue.waiting),
-                    _ => queue.waiting.drain(..states).collect(),
-                };
-                if !batch.is_empty() {
-                    queue.last_publish = Some(now);
-                    batches.push((lane.clone(), batch));
-                }
-            }
-            for (lane, batch) in batches {
-                self.waiting -= batch.len();
-                self.publish_batch(&lane, batch);
-            }
-            if self.waiting == 0 {
-                self.size = 0;
-            }
-            let idle =
-                |queue: &Queue| queue.waiting.is_empty() && queue.last_publish.is_none_or(|at| at + interval < now);
-            self.queues.retain(|lane, queue| *lane == Lane::Room || !idle(queue));
-        }
-        for (lane, message) in std::mem::take(&mut self.urgent) {
-            let operation = self.operation(vec![Content::Other]);
-            let channel = self.channel(&lane);
-            let messages = vec![message];
-            self.commands.push_back(Command::Publish { operation, channel, messages, lifetime: Lifetime::Volatile });
-        }
-    }
-
-    fn publish_batch(&mut self, lane: &Lane, batch: VecDeque<(Message, Content)>) {
-        let (mut messages, mut contents, mut size) = (Vec::new(), Vec::new(), 0);
-        let publish = |outbound: &mut Self, messages: &mut Vec<Message>, contents: &mut Vec<Content>| {
-            let operation = outbound.operation(std::mem::take(contents));
-            let (channel, messages) = (outbound.channel(lane), std::mem::take(messages));
-            outbound.commands.push_back(Command::Publish {
-                operation,
-                channel,
-                messages,
-                lifetime: Lifetime::Connection,
-            });
-        };
-        for (message, content) in batch {
-            let more = message.size();
-            self.size = self.size.saturating_sub(more);
-            if !messages.is_empty() && size + more > MAX_PUBLISH_SIZE {
-                publish(self, &mut messages, &mut contents);
-                size = 0;
-            }
-            size += more;
-            messages.push(message);
-            contents.push(content);
-        }
-        publish(self, &mut messages, &mut contents);
-    }
-
     /// Makes an operation whose outcome concerns `contents`.
     fn operation(&mut self, contents: Vec<Content>) -> OperationId {
+        self.operation_of(Flight { contents, again: None })
+    }
+
+    fn operation_of(&mut self, flight: Flight) -> OperationId {
         let operation = OperationId::of(Asker::Room, self.next_operation);
         self.next_operation = self.next_operation.wrapping_add(1);
         if self.in_flight.len() >= MAX_IN_FLIGHT {
             self.in_flight.pop_first();
         }
-        self.in_flight.insert(operation, contents);
+        self.in_flight.insert(operation, flight);
         operation
-    }
-
-    /// What an operation was about, once its outcome is known; nothing for operations of others.
-    pub(crate) fn settle(&mut self, operation: OperationId) -> Vec<Content> {
-        self.in_flight.remove(&operation).unwrap_or_default()
     }
 
     /// Drops all that waits, and gives what it was.
@@ -355,25 +374,82 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
+    use rooms_protocol::{ErrorCode, ErrorInfo};
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        config::{SessionTiming, Wish},
+        tests::bus::config,
+        wire::{
+            bundle,
+            message::{Request, StateBody},
+        },
+    };
 
     const INTERVAL: Duration = Duration::from_millis(100);
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn outbound() -> Outbound {
-        Outbound::new(RoomName::new("r").unwrap(), Generation(1), 0)
+        let timing = SessionTiming { publish_interval: INTERVAL, ..SessionTiming::default() };
+        Outbound::new(&SessionConfig { timing, ..config("ada", Wish::Host) }, 0)
+    }
+
+    /// What the host of a room of 8 sends to a server that takes 50 messages a second.
+    fn limited() -> Outbound {
+        let mut outbound = Outbound::new(&config("ada", Wish::Host), 0);
+        outbound.pace_mut().set_rate(Some(50));
+        outbound.pace_mut().set_room(8, true);
+        outbound
+    }
+
+    /// A publish, with the messages in its bundles.
+    struct Published {
+        operation: OperationId,
+        channel: String,
+        on_the_wire: usize,
+        messages: Vec<Message>,
+    }
+
+    impl Published {
+        fn texts(&self) -> Vec<String> {
+            self.messages.iter().map(|message| format!("{:?}", message.data.as_ref().unwrap())).collect()
+        }
+    }
+
+    fn published(outbound: &mut Outbound, now: Instant) -> Vec<Published> {
+        outbound.flush(Hold::Nothing, now);
+        let publish = |command| match command {
+            Command::Publish { operation, channel, messages, .. } => Published {
+                operation,
+                channel: channel.to_string(),
+                on_the_wire: messages.len(),
+                messages: messages.into_iter().flat_map(|message| bundle::unpack(message).unwrap()).collect(),
+            },
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| outbound.poll_command()).map(publish).collect()
     }
 
     fn publishes(outbound: &mut Outbound, now: Instant) -> Vec<usize> {
-        outbound.flush(INTERVAL, Hold::Nothing, now);
-        let count = |command| match command {
-            Command::Publish { messages, .. } => messages.len(),
-            other => panic!("{other:?}"),
-        };
-        std::iter::from_fn(|| outbound.poll_command()).map(count).collect()
+        published(outbound, now).iter().map(|publish| publish.messages.len()).collect()
     }
 
     fn push(outbound: &mut Outbound, text: &str) {
         outbound.push(Lane::Room, Message::new("wave", text), Content::Other);
+    }
+
+    fn say(outbound: &mut Outbound, number: u64) {
+        outbound.send_game(Lane::Room, "word", json!(number.to_string()), Audience::All, number);
+    }
+
+    fn inbox(player: &str) -> Lane {
+        Lane::Inbox(PlayerId::new(player).unwrap())
+    }
+
+    fn request(sequence: u64) -> RoomMessage {
+        let data = json!("x".repeat(20));
+        Request { generation: Generation(1), sequence, first_unconfirmed: 1, kind: "ask".into(), data }.into()
     }
 
     #[test]
@@ -385,9 +461,22 @@ mod tests {
         push(&mut outbound, "b");
         push(&mut outbound, "c");
         assert_eq!(publishes(&mut outbound, now + INTERVAL / 2), [0; 0]);
-        assert_eq!(outbound.next_publish(INTERVAL), Some(now + INTERVAL));
+        assert_eq!(outbound.next_publish(now + INTERVAL / 2), Some(now + INTERVAL));
         assert_eq!(publishes(&mut outbound, now + INTERVAL), [2]);
         assert!(outbound.is_idle());
+    }
+
+    #[test]
+    fn a_server_without_limits_gets_each_frame_at_once_in_plain_messages() {
+        let now = Instant::now();
+        let mut outbound = Outbound::new(&config("ada", Wish::Host), 0);
+        for number in 1..=200 {
+            say(&mut outbound, 2 * number - 1);
+            say(&mut outbound, 2 * number);
+            let publishes = published(&mut outbound, now);
+            assert_eq!(publishes.iter().map(|publish| publish.on_the_wire).collect::<Vec<_>>(), [2]);
+        }
+        assert_eq!(outbound.pace_stats(now), PaceStats::default());
     }
 
     #[test]
@@ -399,12 +488,131 @@ mod tests {
     }
 
     #[test]
+    fn a_server_with_limits_gets_one_message_at_a_time_with_all_that_waits_in_it() {
+        let mut now = Instant::now();
+        let mut outbound = limited();
+        say(&mut outbound, 1);
+        let first = published(&mut outbound, now).remove(0);
+        (2..=40).for_each(|number| say(&mut outbound, number));
+        now += SECOND;
+        assert!(published(&mut outbound, now).is_empty(), "the first is not answered");
+        assert_eq!(outbound.next_publish(now), None);
+        assert_eq!(outbound.settle(first.operation, None, now).len(), 1);
+        let second = published(&mut outbound, now).remove(0);
+        assert_eq!((second.on_the_wire, second.messages.len()), (1, 39));
+        assert_eq!(outbound.settle(second.operation, None, now).len(), 39);
+        assert_eq!((outbound.waiting(), outbound.size, outbound.pace_stats(now).merged), (0, 0, 38));
+    }
+
+    #[test]
+    fn what_a_server_refuses_as_one_too_many_goes_out_again_in_its_place() {
+        let mut now = Instant::now();
+        let mut outbound = limited();
+        (1..=3).for_each(|number| say(&mut outbound, number));
+        let first = published(&mut outbound, now).remove(0);
+        say(&mut outbound, 4);
+        let error = ErrorInfo::new(ErrorCode::CHANNEL_RATE_EXCEEDED, 429, "too many");
+        assert_eq!(outbound.settle(first.operation, Some(&error), now), [], "nothing failed");
+        assert_eq!(publishes(&mut outbound, now), [0; 0], "the server said to wait");
+        now += 2 * SECOND;
+        let again = published(&mut outbound, now).remove(0);
+        assert_eq!(again.texts(), ["Text(\"1\")", "Text(\"2\")", "Text(\"3\")", "Text(\"4\")"].map(json_form));
+        let other = ErrorInfo::new(ErrorCode::NOT_PERMITTED, 401, "no");
+        assert_eq!(outbound.settle(again.operation, Some(&other), now).len(), 4, "another error is final");
+        assert_eq!((outbound.waiting(), outbound.pace_stats(now).refused), (0, 1));
+    }
+
+    /// Text that travelled in a bundle is JSON.
+    fn json_form(text: &str) -> String {
+        text.replace("Text(", "Json(String(").replace("\")", "\"))")
+    }
+
+    #[test]
+    fn the_state_goes_before_requests_and_requests_before_words() {
+        let now = Instant::now();
+        let mut outbound = limited();
+        (0..5).for_each(|_| outbound.pace.note_sent(now));
+        outbound.send_game(inbox("bob"), "word", json!("x"), Audience::All, 1);
+        outbound.send(inbox("cy"), request(1));
+        say(&mut outbound, 1);
+        let body = StateBody::Snapshot { snapshot: Default::default() };
+        let reign = crate::id::Reign { incarnation: "1".into(), term: crate::id::Term(1), since: "1".into() };
+        outbound.send_state(State { generation: Generation(1), reign, version: crate::id::Version(1), body });
+        let mut channels = Vec::new();
+        for step in 0..3000 {
+            let now = now + step * Duration::from_millis(1);
+            for publish in published(&mut outbound, now) {
+                outbound.settle(publish.operation, None, now);
+                channels.push(publish.channel);
+            }
+        }
+        assert_eq!(channels, ["room:den", "room:den:to:cy", "room:den:to:bob"]);
+    }
+
+    #[test]
+    fn requests_that_are_repeated_go_out_together_and_what_is_urgent_never_waits() {
+        let now = Instant::now();
+        let mut outbound = limited();
+        (0..100).for_each(|_| outbound.pace.note_sent(now));
+        (1..=60).for_each(|sequence| outbound.send_urgent(inbox("bob"), request(sequence)));
+        let publishes = published(&mut outbound, now);
+        let counts: Vec<_> = publishes.iter().map(|publish| (publish.on_the_wire, publish.messages.len())).collect();
+        assert_eq!(counts, [(1, 60)]);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_one_message_follows_in_the_next() {
+        let mut now = Instant::now();
+        let mut outbound = limited();
+        for number in 1..=5 {
+            let data = json!("\u{1}".repeat(5_000));
+            outbound.send_game(Lane::Room, "word", data, Audience::All, number);
+        }
+        assert!(!outbound.is_ready_for_all(&Lane::Room, now) || outbound.size * 2 < MAX_PUBLISH_SIZE);
+        let mut counts = Vec::new();
+        while outbound.waiting() > 0 {
+            for publish in published(&mut outbound, now) {
+                assert!(publish.messages.len() == publish.on_the_wire || publish.on_the_wire == 1);
+                counts.push(publish.messages.len());
+                outbound.settle(publish.operation, None, now);
+            }
+            now += SECOND;
+        }
+        assert_eq!(counts, [2, 2, 1], "a control character takes six bytes in JSON");
+    }
+
+    #[test]
+    fn an_outcome_that_is_lost_holds_nothing_up() {
+        let now = Instant::now();
+        let mut outbound = limited();
+        say(&mut outbound, 1);
+        published(&mut outbound, now);
+        say(&mut outbound, 2);
+        outbound.lose_outcomes();
+        assert_eq!(publishes(&mut outbound, now + SECOND), [1]);
+    }
+
+    #[test]
+    fn everything_goes_out_at_once_when_a_player_leaves() {
+        let now = Instant::now();
+        let mut outbound = limited();
+        say(&mut outbound, 1);
+        published(&mut outbound, now);
+        (2..=6)
+            .for_each(|number| outbound.send_game(Lane::Room, "x", json!("x".repeat(25_000)), Audience::All, number));
+        outbound.send_leave();
+        outbound.wait_no_more();
+        assert_eq!(publishes(&mut outbound, now), [2, 2, 2]);
+    }
+
+    #[test]
     fn outcomes_of_other_peoples_operations_are_not_mistaken_for_own_ones() {
+        let now = Instant::now();
         let mut outbound = outbound();
         let operation = outbound.operation(vec![Content::State]);
-        assert_eq!(outbound.settle(OperationId(1)), []);
-        assert_eq!(outbound.settle(operation), [Content::State]);
-        assert_eq!(outbound.settle(operation), []);
+        assert_eq!(outbound.settle(OperationId(1), None, now), []);
+        assert_eq!(outbound.settle(operation, None, now), [Content::State]);
+        assert_eq!(outbound.settle(operation, None, now), []);
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub(super) struct Node {
     pub(super) socket: Option<SocketId>,
     /// Cut off from the relay.
     pub(super) isolated: Halt,
+    /// Nothing of it reaches the relay.
+    pub(super) mute: Halt,
+    /// Nothing reaches it.
+    pub(super) deaf: Halt,
     /// The process stands still.
     pub(super) frozen: Halt,
     /// The process has ended.
@@ -31,7 +35,7 @@ impl Node {
     /// When it acts by itself next.
     pub(super) fn next_at(&self) -> Option<Instant> {
         let timeout = self.pump.poll_timeout().filter(|_| self.can_act());
-        [timeout, self.isolated.end(), self.frozen.end()].into_iter().flatten().min()
+        [timeout, self.isolated.end(), self.mute.end(), self.deaf.end(), self.frozen.end()].into_iter().flatten().min()
     }
 
     pub(super) fn is_due(&self, at: Instant) -> bool {

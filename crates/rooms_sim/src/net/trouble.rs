@@ -24,13 +24,15 @@ impl SimNet {
         self.inflict(client, Fault::Cut);
     }
 
-    /// Makes something go wrong for a client. Without a socket only [`Fault::Refuse`], [`Fault::Isolate`] and
-    /// [`Fault::Freeze`] do anything.
+    /// Makes something go wrong for a client. Without a socket only [`Fault::Refuse`], [`Fault::Isolate`], [`Fault::OneWay`]
+    /// and [`Fault::Freeze`] do anything.
     pub fn inflict(&mut self, client: ClientIndex, fault: Fault) {
         let node = &mut self.nodes[client.0];
         match fault {
             Fault::Refuse(time) => node.refused_until = node.refused_until.max(self.now + time),
             Fault::Isolate(time) => node.isolated.extend(self.now + time),
+            Fault::OneWay(Direction::Up, time) => node.mute.extend(self.now + time),
+            Fault::OneWay(Direction::Down, time) => node.deaf.extend(self.now + time),
             Fault::Freeze(time) => node.frozen.extend(self.now + time),
             _ => {}
         }
@@ -46,9 +48,10 @@ impl SimNet {
         self.apply_halts(client.0);
     }
 
-    /// Ends what [`isolate`](Self::isolate) or [`Fault::Isolate`] began.
+    /// Ends what [`isolate`](Self::isolate), [`Fault::Isolate`] or [`Fault::OneWay`] began.
     pub fn reconnect(&mut self, client: ClientIndex) {
-        self.nodes[client.0].isolated = Halt::No;
+        let node = &mut self.nodes[client.0];
+        (node.isolated, node.mute, node.deaf) = (Halt::No, Halt::No, Halt::No);
         self.apply_halts(client.0);
     }
 
@@ -102,9 +105,8 @@ impl SimNet {
     pub(super) fn end_halts(&mut self) {
         for index in self.agenda.due(self.now) {
             let node = &mut self.nodes[index];
-            let isolated = node.isolated.end_if_over(self.now);
-            let frozen = node.frozen.end_if_over(self.now);
-            if isolated || frozen {
+            let halts = [&mut node.isolated, &mut node.mute, &mut node.deaf, &mut node.frozen];
+            if halts.into_iter().filter_map(|halt| halt.end_if_over(self.now).then_some(())).count() > 0 {
                 self.apply_halts(index);
             }
         }
@@ -114,12 +116,13 @@ impl SimNet {
     fn apply_halts(&mut self, index: usize) {
         let node = &self.nodes[index];
         self.agenda.set(index, node.next_at());
-        let (isolated, frozen) = (node.isolated.is_on(), node.frozen.is_on());
-        match isolated {
+        let isolated = node.isolated.is_on();
+        let (up, down) = (isolated || node.mute.is_on(), isolated || node.deaf.is_on() || node.frozen.is_on());
+        match up {
             true => self.wire.hold(index, Direction::Up),
             false => self.wire.release(index, Direction::Up, self.now),
         }
-        match isolated || frozen {
+        match down {
             true => self.wire.hold(index, Direction::Down),
             false => self.wire.release(index, Direction::Down, self.now),
         }

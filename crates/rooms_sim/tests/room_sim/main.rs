@@ -15,6 +15,7 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail by panicking in its helpers too")]
 
+mod limits;
 mod plan;
 mod player;
 mod world;
@@ -27,7 +28,7 @@ use std::{
 };
 
 use plan::{Blow, Boundary, Deed, Order, Plan, Twists};
-use rooms_sim::Fault;
+use rooms_sim::{Direction, Fault};
 use world::{Report, World};
 
 /// How many rooms are tried without being told how many.
@@ -152,19 +153,8 @@ const BLOWS: [Blow; 8] = [
     Blow::RestartRelay(Duration::from_secs(1)),
 ];
 
-/// Does each of the blows before each message that is heard from `deed` on, for as long as the deed has consequences.
-fn strike_before_every_message(seed: u64, deed: Deed, messages: usize) {
-    let steps = vec![(Duration::from_secs(2), deed)];
-    let plan = |boundary| Plan {
-        seed,
-        players: 4,
-        order: Order::Total,
-        steps: steps.clone(),
-        twists: Twists::default(),
-        boundary,
-    };
-    let plans: Vec<_> =
-        (1..=messages).flat_map(|message| BLOWS.map(|what| plan(Some(Boundary { message, what })))).collect();
+/// Tries all of these rooms, on all cores.
+fn try_all(plans: &[Plan]) {
     let next = AtomicUsize::new(0);
     let worker = || {
         while let Some(plan) = plans.get(next.fetch_add(1, Relaxed)) {
@@ -180,6 +170,33 @@ fn strike_before_every_message(seed: u64, deed: Deed, messages: usize) {
     if let Err(broken) = outcome {
         panic!("{}", print(&broken));
     }
+}
+
+/// Does each of the blows before each message that is heard from `deed` on, for as long as the deed has consequences.
+fn strike_before_every_message(seed: u64, deed: Deed, messages: usize) {
+    let steps = vec![(Duration::from_secs(2), deed)];
+    let plan = |boundary| Plan {
+        seed,
+        players: 4,
+        order: Order::Total,
+        steps: steps.clone(),
+        twists: Twists::default(),
+        boundary,
+    };
+    let plans: Vec<_> =
+        (1..=messages).flat_map(|message| BLOWS.map(|what| plan(Some(Boundary { message, what })))).collect();
+    try_all(&plans);
+}
+
+#[test]
+fn a_host_that_is_cut_off_in_one_direction_loses_no_request() {
+    let plan = |seed: u64| {
+        let direction = if seed % 2 == 0 { Direction::Up } else { Direction::Down };
+        let cut = Deed::Line(0, Fault::OneWay(direction, Duration::from_secs(32)));
+        let steps = vec![(Duration::from_secs(2), cut)];
+        Plan { seed, players: 3, order: Order::Total, steps, twists: Twists::default(), boundary: None }
+    };
+    try_all(&(0..env("ROOMS_ONE_WAY", 20)).map(plan).collect::<Vec<_>>());
 }
 
 #[test]

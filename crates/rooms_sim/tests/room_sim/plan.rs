@@ -31,6 +31,8 @@ pub enum Deed {
     Leave(usize),
     /// The line of a player is slow from now on.
     Slow(usize, Duration),
+    /// The line of a player loses much for a time: all that goes over it waits now and then until it was sent again.
+    Lossy(usize, Duration),
     /// A group of players is cut off from the relay.
     Partition(Vec<usize>, Duration),
     /// The relay loses everything, and is away for a time.
@@ -52,6 +54,8 @@ pub struct Twists {
     pub doubled: bool,
     /// The sockets of the players hold no more frames than this.
     pub socket_capacity: Option<NonZeroUsize>,
+    /// The server has the limits of a cloud's free plan.
+    pub limited: bool,
 }
 
 /// Something that happens between two messages: as a player is about to hear the one about the room of this number.
@@ -103,6 +107,7 @@ impl Plan {
             doubled: rng.random_range(0..4) == 0,
             // None in six of ten rooms.
             socket_capacity: NonZeroUsize::new(rng.random_range(0..=4) * usize::from(rng.random::<bool>())),
+            limited: rng.random_range(0..6) == 0,
         };
         Self { seed, players, order, steps, twists, boundary: None }
     }
@@ -141,7 +146,7 @@ fn deed(rng: &mut ChaCha8Rng, players: usize) -> Deed {
     let seconds = |rng: &mut ChaCha8Rng, most| millis(rng, Duration::from_secs(most));
     // The first is the host to begin with, and so worth more trouble.
     let player = if rng.random_range(0..3) == 0 { 0 } else { rng.random_range(0..players) };
-    match rng.random_range(0..24) {
+    match rng.random_range(0..28) {
         0..3 => Deed::Crash(player, None),
         3..5 => Deed::Crash(player, Some(seconds(rng, 15))),
         5..8 => Deed::Stall(player, seconds(rng, 15)),
@@ -160,6 +165,9 @@ fn deed(rng: &mut ChaCha8Rng, players: usize) -> Deed {
         19 => Deed::RestartRelay(seconds(rng, 5)),
         20 => Deed::HandOver(player, rng.random_range(0..players)),
         21 => Deed::Leave(player),
+        22 => Deed::Line(player, Fault::OneWay(Direction::Up, seconds(rng, 35))),
+        23 => Deed::Line(player, Fault::OneWay(Direction::Down, seconds(rng, 35))),
+        24..26 => Deed::Lossy(player, seconds(rng, 25)),
         _ => Deed::Arrive,
     }
 }

@@ -11,11 +11,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rooms_client::{ClientOptions, Command, Event, Timing};
 use rooms_protocol::MessageSerial;
+use rooms_relay::{CloudPlan, HubConfig, Limits};
 use rooms_session::{
-    Generation, Migration, PlayerId, Profile, RoomName, Session, SessionConfig, SessionEvent, SessionTiming, Target,
-    Term, Wish,
+    Generation, Migration, PaceConfig, PlayerId, Profile, RoomName, Session, SessionConfig, SessionEvent,
+    SessionTiming, Target, Term, Wish,
 };
-use rooms_sim::{Fault, LinkConditions, SimNet};
+use rooms_sim::{ClientIndex, Fault, LinkConditions, SimNet};
 use web_time::Instant;
 
 use crate::{
@@ -37,6 +38,9 @@ const AFTERWARDS: Duration = Duration::from_secs(40);
 
 /// The same where only one thing is done to a room.
 const SHORTLY_AFTERWARDS: Duration = Duration::from_secs(8);
+
+/// How long everything waits at most on a line that loses much, until what was lost was sent again.
+const LONGEST_RESEND: Duration = Duration::from_secs(3);
 
 /// Most by which a clock is fast or slow.
 const SKEW: f64 = 0.03;
@@ -65,6 +69,8 @@ pub struct World {
     players: Vec<Player>,
     /// Who is to come back, as whom.
     restarts: Vec<(Instant, String, u64)>,
+    /// Whose line loses much, and until when.
+    lossy: Vec<(Instant, ClientIndex)>,
     /// Who was obeyed at any time.
     hosts: BTreeSet<PlayerId>,
     /// The claims whose states were followed, by founding and term, and by which processes.
@@ -83,7 +89,8 @@ pub struct World {
 
 impl World {
     pub fn new(plan: &Plan) -> Self {
-        let net = SimNet::new(plan.seed);
+        let limits = if plan.twists.limited { Limits::of_plan(CloudPlan::Free) } else { Limits::default() };
+        let net = SimNet::with_relay(plan.seed, HubConfig { limits, ..HubConfig::default() });
         let now = net.now();
         Self {
             plan: plan.clone(),
@@ -92,6 +99,7 @@ impl World {
             start: now,
             players: Vec::new(),
             restarts: Vec::new(),
+            lossy: Vec::new(),
             hosts: BTreeSet::new(),
             followed: BTreeMap::new(),
             claims: BTreeMap::new(),
@@ -196,6 +204,7 @@ impl World {
                 true => SessionTiming { stagger: Duration::ZERO, ..SessionTiming::default() },
                 false => SessionTiming::default(),
             },
+            pace: PaceConfig::default(),
         };
         self.note(format!("{name}/{generation} comes"));
         let rate = 1.0 + self.rng.random_range(-SKEW..=SKEW);
@@ -247,6 +256,12 @@ impl World {
                     // With all of a socket's capacity: a small one on a slow line would carry less than a player says.
                     self.net.set_link(client, LinkConditions { latency: *latency, ..LinkConditions::default() });
                 }
+            }
+            Deed::Lossy(number, time) => {
+                // The last that waits arrives later.
+                lasts = *time + LONGEST_RESEND;
+                let client = self.process(*number).map(|player| player.client);
+                self.lossy.extend(client.map(|client| (now + *time, client)));
             }
             Deed::Partition(group, time) => {
                 lasts = *time;
@@ -344,6 +359,13 @@ impl World {
         let next = self.net.now() + FRAME;
         self.net.advance_to(next.min(end));
         let now = self.net.now();
+        self.lossy.retain(|(until, _)| *until > now);
+        for (_, client) in self.lossy.clone() {
+            if self.rng.random_range(0..20) == 0 {
+                let time = LONGEST_RESEND.mul_f64(self.rng.random::<f64>().powi(2));
+                self.net.inflict(client, Fault::Delay(time));
+            }
+        }
         let due = |restart: &(Instant, String, u64)| restart.0 <= now;
         let back: Vec<_> = self.restarts.extract_if(.., |restart| due(restart)).collect();
         for (_, name, generation) in back {
@@ -433,7 +455,8 @@ impl World {
                 }
             }
             // Not what the game says: who speaks without a seat is heard as often as it speaks.
-            let may_double = is_message && names.iter().all(|name| name.starts_with("room."));
+            let is_double = |name: &&str| name.starts_with("room.") && *name != "room.bundle";
+            let may_double = is_message && names.iter().all(is_double);
             if may_double && self.plan.twists.doubled && self.rng.random_range(0..8) == 0 {
                 coming.push(event.clone());
             }
@@ -454,9 +477,12 @@ fn own_time(start: Instant, now: Instant, rate: f64) -> Instant {
 
 fn lasting(fault: &Fault) -> Duration {
     match fault {
-        Fault::Stall(time) | Fault::Delay(time) | Fault::Refuse(time) | Fault::Isolate(time) | Fault::Freeze(time) => {
-            *time
-        }
+        Fault::Stall(time)
+        | Fault::Delay(time)
+        | Fault::Refuse(time)
+        | Fault::Isolate(time)
+        | Fault::OneWay(_, time)
+        | Fault::Freeze(time) => *time,
         _ => Duration::ZERO,
     }
 }
