@@ -29,8 +29,7 @@ use crate::{
     session::{PlayerId, Profile},
 };
 
-/// Time between two frames of an app: twice within the time in which a room publishes. What a game does between two
-/// publishes is coarser than on a screen, and a minute costs a third.
+/// Time between two frames of an app. What a game does is coarser than on a screen, and a minute costs a third.
 const FRAME: Duration = Duration::from_millis(50);
 
 /// Far longer than it takes to found or enter a room when nothing goes wrong.

@@ -200,6 +200,10 @@ impl Session {
             Role::Host(_) | Role::Closed => false,
         };
         if is_missing && self.base.facts.is_up() {
+            self.note_company();
+            if self.hellos.waits_for_turn(now, &mut self.base.lend()) {
+                return;
+            }
             let best = self.election.leadership().best().map(|best| best.reign.clone());
             self.hellos.send(self.requests.first_kept(), best, now, &mut self.base.lend());
         }
@@ -315,8 +319,7 @@ impl Session {
             self.base.outbound.drop_urgent();
             return;
         }
-        let players = self.roster().len().max(self.base.facts.members());
-        self.base.outbound.pace_mut().set_room(players, matches!(self.role, Role::Host(_)));
+        self.note_company();
         let mut hold = Hold::Nothing;
         if let Role::Host(host) = &mut self.role {
             host.publish_state(now, &mut self.base.lend());
@@ -330,6 +333,12 @@ impl Session {
         if !self.base.outbound.is_idle() {
             self.base.outbound.flush(hold, now);
         }
+    }
+
+    /// Notes with how many players this one shares what the server takes.
+    fn note_company(&mut self) {
+        let players = self.roster().len().max(self.base.facts.members());
+        self.base.outbound.pace_mut().set_room(players, matches!(self.role, Role::Host(_)));
     }
 
     /// Leaves the room: sends a goodbye and detaches. [`SessionEvent::Closed`] is the last event.

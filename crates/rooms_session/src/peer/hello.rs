@@ -27,6 +27,9 @@ const REPEAT_JITTER_MS: u64 = 500;
 /// Shortest time between two hellos, however often something is found missing.
 const MIN_HELLO_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a newcomer to a server with limits listens before its first hello: others may come at the same time.
+const LISTENING: Duration = Duration::from_millis(60);
+
 /// What this player misses, and when it says hello.
 #[derive(Debug)]
 pub(crate) struct Hellos {
@@ -41,6 +44,8 @@ pub(crate) struct Hellos {
     waiting: bool,
     /// Whether a newer process of this player said hello.
     newer_process: bool,
+    /// How much later than alone this player speaks first, since others came at the same time.
+    turn: Option<Duration>,
 }
 
 impl Hellos {
@@ -53,6 +58,7 @@ impl Hellos {
             lost_continuity: false,
             waiting: false,
             newer_process: false,
+            turn: None,
         }
     }
 
@@ -111,7 +117,8 @@ impl Hellos {
 
     /// Asks the host for what is missing, after a short wait.
     pub(crate) fn want_welcome(&mut self, now: Instant, cx: &mut Context) {
-        let jitter = Duration::from_millis(cx.rng.random_range(HELLO_JITTER_MS));
+        let range = HELLO_JITTER_MS.start..HELLO_JITTER_MS.end.max(crowd_ms(cx));
+        let jitter = Duration::from_millis(cx.rng.random_range(range));
         let at = (now + jitter).max(self.allowed_at(now));
         self.want_welcome_at(at, cx.timers);
     }
@@ -131,6 +138,31 @@ impl Hellos {
         self.last_hello.map_or(now, |last| last + MIN_HELLO_INTERVAL)
     }
 
+    /// Plans the first hello: at once, or after listening to a server with limits.
+    pub(crate) fn begin(&mut self, now: Instant, cx: &mut Context) {
+        let listening = if cx.outbound.is_paced() { LISTENING } else { Duration::ZERO };
+        cx.timers.set(Timer::Hello, now + listening);
+    }
+
+    /// Whether this player has to wait before it speaks first, because many came at the same time to a server with limits.
+    /// Then the hello comes by itself in its turn.
+    pub(crate) fn waits_for_turn(&mut self, now: Instant, cx: &mut Context) -> bool {
+        if self.turn.is_some() {
+            return false;
+        }
+        let turn = cx.outbound.time_for_all().mul_f64(cx.rng.random());
+        self.turn = Some(turn);
+        if turn > Duration::ZERO {
+            cx.timers.set(Timer::Hello, now + turn);
+        }
+        turn > Duration::ZERO
+    }
+
+    /// How much later than alone this player speaks first.
+    pub(crate) fn turn(&self) -> Duration {
+        self.turn.unwrap_or_default()
+    }
+
     /// Sends a hello, and sets the timer for the next one.
     pub(crate) fn send(&mut self, first_request: u64, best: Option<Reign>, now: Instant, cx: &mut Context) {
         let hello = Hello {
@@ -145,9 +177,14 @@ impl Hellos {
         };
         cx.outbound.send_urgent(Lane::Room, hello.into());
         self.last_hello = Some(now);
-        let jitter = Duration::from_millis(cx.rng.random_range(0..REPEAT_JITTER_MS));
+        let jitter = Duration::from_millis(cx.rng.random_range(0..REPEAT_JITTER_MS.max(crowd_ms(cx))));
         cx.timers.set(Timer::Hello, now + cx.config.timing.hello_interval + jitter);
     }
+}
+
+/// How long the server takes for a hello of each player, in milliseconds.
+fn crowd_ms(cx: &Context) -> u64 {
+    u64::try_from(cx.outbound.time_for_all().as_millis()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Session {
             Role::Arriving { silent_since } => {
                 if silent_since.is_none() {
                     *silent_since = Some(now);
-                    self.base.timers.set(Timer::Hello, now);
+                    self.hellos.begin(now, &mut self.base.lend());
                 }
                 self.consider_founding(now);
             }

@@ -67,7 +67,8 @@ impl Session {
             return self.base.timers.set(Timer::Silence, lapses_at);
         }
         let timing = &self.base.config.timing;
-        let (alone, long) = (since + timing.founding_wait_alone, since + timing.founding_wait);
+        let alone = since + timing.founding_wait_alone + self.hellos.turn();
+        let long = since + timing.founding_wait;
         match self.base.config.wish {
             Wish::Join if now >= long => self.close(CloseReason::NoHost),
             Wish::Join => self.base.timers.set(Timer::Silence, long),

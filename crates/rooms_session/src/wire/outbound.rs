@@ -26,7 +26,7 @@ use super::{
     bundle,
     fragment::split,
     message::{Leave, RoomMessage, State},
-    pace::Pace,
+    pace::{Pace, To},
     payload::{self, Audience, ENVELOPE},
 };
 use crate::{
@@ -59,6 +59,15 @@ pub(crate) enum Lane {
     Room,
     /// To one player.
     Inbox(PlayerId),
+}
+
+impl Lane {
+    fn to(&self) -> To {
+        match self {
+            Self::Room => To::All,
+            Self::Inbox(_) => To::One,
+        }
+    }
 }
 
 /// What a message is about. It decides what happens if the message could not be sent.
@@ -204,6 +213,11 @@ impl Outbound {
         self.pace.is_limited()
     }
 
+    /// How long the server takes for a message of each player.
+    pub(crate) fn time_for_all(&self) -> Duration {
+        self.pace.time_for_all()
+    }
+
     /// How much of the server's limits was used, and what the limits led to.
     pub(crate) fn pace_stats(&self, now: Instant) -> PaceStats {
         PaceStats { used: self.pace.used(now), ..self.stats }
@@ -237,7 +251,7 @@ impl Outbound {
             return Turn::WhenAnswered;
         }
         let interval_over = queue.and_then(|queue| queue.last_publish).map(|last| last + self.interval);
-        match interval_over.filter(|at| *at > now).max(self.pace.ready_at(now)) {
+        match interval_over.filter(|at| *at > now).max(self.pace.ready_at(lane.to(), now)) {
             Some(at) => Turn::At(at),
             None => Turn::Now,
         }
@@ -531,7 +545,7 @@ mod tests {
     fn the_state_goes_before_requests_and_requests_before_words() {
         let now = Instant::now();
         let mut outbound = limited();
-        (0..5).for_each(|_| outbound.pace.note_sent(now));
+        (0..5).for_each(|_| outbound.pace.note_sent(To::All, now));
         outbound.send_game(inbox("bob"), "word", json!("x"), Audience::All, 1);
         outbound.send(inbox("cy"), request(1));
         say(&mut outbound, 1);
@@ -553,7 +567,7 @@ mod tests {
     fn requests_that_are_repeated_go_out_together_and_what_is_urgent_never_waits() {
         let now = Instant::now();
         let mut outbound = limited();
-        (0..100).for_each(|_| outbound.pace.note_sent(now));
+        (0..100).for_each(|_| outbound.pace.note_sent(To::All, now));
         (1..=60).for_each(|sequence| outbound.send_urgent(inbox("bob"), request(sequence)));
         let publishes = published(&mut outbound, now);
         let counts: Vec<_> = publishes.iter().map(|publish| (publish.on_the_wire, publish.messages.len())).collect();

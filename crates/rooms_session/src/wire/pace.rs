@@ -36,8 +36,21 @@ const MAX_DEBT: Duration = Duration::from_secs(3);
 /// How far a player slows down when the server refuses messages: to a sixteenth of its share.
 const SLOWEST: f64 = 1.0 / 16.0;
 
+/// How much of the limits a crowd takes that speaks for one reason.
+const CROWD: f64 = 0.45;
+
+/// So many players may speak at once on any server.
+const FEW: usize = 3;
+
 /// Most publishes of the others that are remembered. More in a second mean the same.
 const MAX_SEEN: usize = 4096;
+
+/// To whom a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    All,
+    One,
+}
 
 /// When this player may publish.
 #[derive(Debug)]
@@ -102,12 +115,15 @@ impl Pace {
         }
     }
 
-    /// Notes a message of this player.
-    pub(crate) fn note_sent(&mut self, now: Instant) {
-        if self.is_limited() {
-            self.note_others(1, now);
-            self.sent_at = Some(now);
-            let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + self.every(now);
+    /// Notes a message of this player, to everyone or to one player.
+    pub(crate) fn note_sent(&mut self, to: To, now: Instant) {
+        if let Some(rate) = self.rate {
+            if self.is_for_all(to) {
+                self.note_others(1, now);
+                self.sent_at = Some(now);
+            }
+            let price = self.every(now).mul_f64(self.price(to, rate));
+            let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + price;
             self.paid_at = Some(paid_at.min(now + MAX_DEBT.max(self.every(now))));
         }
     }
@@ -120,14 +136,14 @@ impl Pace {
         self.paid_at = Some(self.paid_at.map_or(next, |at| at.max(next)));
     }
 
-    /// When this player may publish; `None`: now.
-    pub(crate) fn ready_at(&self, now: Instant) -> Option<Instant> {
+    /// When this player may publish to everyone, or to one player; `None`: now.
+    pub(crate) fn ready_at(&self, to: To, now: Instant) -> Option<Instant> {
         let rate = self.room_rate()?;
         let every = self.every(now);
         let burst = (BURST / every.as_secs_f64()).max(1.0) - 1.0;
         let by_share = self.paid_at.and_then(|at| at.checked_sub(every.mul_f64(burst)));
         let by_share = by_share.filter(|at| *at > now);
-        let by_room = self.room_has_capacity_at(rate, every, now);
+        let by_room = self.room_has_capacity_at(rate, every, now).filter(|_| self.is_for_all(to));
         by_share.max(by_room)
     }
 
@@ -138,6 +154,13 @@ impl Pace {
         (seen as f64 / rate) as f32
     }
 
+    /// How long players take who all have something urgent to say, beside what the host says meanwhile. If many have something to say for the same reason, they
+    /// spread it over this time.
+    pub(crate) fn time_for_all(&self) -> Duration {
+        let Some(rate) = self.room_rate().filter(|_| self.players > FEW) else { return Duration::ZERO };
+        Duration::from_secs_f64((self.players as f64 / (rate * CROWD)).min(60.0))
+    }
+
     /// How many messages a second all players of the room together may publish.
     fn room_rate(&self) -> Option<f64> {
         // A message of one player is received by each of them.
@@ -145,17 +168,39 @@ impl Pace {
         self.rate.map(|rate| rate.min(account))
     }
 
+    /// Whether a message counts as one to everyone. In a small room each does.
+    fn is_for_all(&self, to: To) -> bool {
+        to == To::All || self.players <= FEW
+    }
+
+    /// What a message costs, where one to everyone costs 1.
+    ///
+    /// The account counts a message to one player twice, and one to everyone once for each player and once more. But a connection
+    /// takes no more messages than its rate. The host may use half of that for single players, and what the others ask
+    /// of the host has to get through to it beside what is said to everyone.
+    fn price(&self, to: To, rate: f64) -> f64 {
+        let (Some(room_rate), false) = (self.room_rate(), self.is_for_all(to)) else { return 1.0 };
+        let others = (self.players - 1) as f64;
+        let most = if self.leads { rate / 2.0 } else { (rate * BUSY - room_rate * SHARED) / others };
+        let share = SHARED * room_rate * self.part();
+        (share / most).max(2.0 / (others + 2.0)).min(1.0)
+    }
+
     /// The time between two messages of this player in a busy room.
     fn every(&self, now: Instant) -> Duration {
         let Some(rate) = self.room_rate() else { return Duration::ZERO };
+        let share = SHARED * rate * self.part() * self.caution_at(now);
+        Duration::from_secs_f64((1.0 / share).min(600.0))
+    }
+
+    /// Which part of the room's budget is this player's.
+    fn part(&self) -> f64 {
         let others = (self.players - 1) as f64;
         let host = (others / 2.0).max(1.0);
-        let part = match self.leads {
+        match self.leads {
             true => host / (others + host),
             false => 1.0 / (others.max(1.0) + host),
-        };
-        let share = SHARED * rate * part * self.caution_at(now);
-        Duration::from_secs_f64((1.0 / share).min(600.0))
+        }
     }
 
     /// The player takes a tenth of its share more with each second after a refusal.
@@ -198,16 +243,18 @@ mod tests {
     /// How many messages go out in a number of seconds if there is always one to send.
     fn sent(pace: &mut Pace, seconds: u32, start: Instant) -> usize {
         let steps = (0..seconds * 1000).map(|step| start + MS * step);
-        steps.filter(|now| pace.ready_at(*now).is_none().then(|| pace.note_sent(*now)).is_some()).count()
+        steps
+            .filter(|now| pace.ready_at(To::All, *now).is_none().then(|| pace.note_sent(To::All, *now)).is_some())
+            .count()
     }
 
     #[test]
     fn a_server_that_tells_no_limit_takes_everything_at_once() {
         let now = Instant::now();
         let mut pace = Pace::new(PaceConfig::default());
-        (0..1000).for_each(|_| pace.note_sent(now));
+        (0..1000).for_each(|_| pace.note_sent(To::All, now));
         pace.note_others(1000, now);
-        assert_eq!((pace.ready_at(now), pace.is_limited(), pace.used(now)), (None, false, 0.0));
+        assert_eq!((pace.ready_at(To::All, now), pace.is_limited(), pace.used(now)), (None, false, 0.0));
         pace.set_rate(Some(0));
         assert!(!pace.is_limited(), "0 says nothing");
     }
@@ -245,11 +292,11 @@ mod tests {
     fn a_quiet_room_takes_a_word_at_once_and_a_busy_one_makes_it_wait() {
         let now = Instant::now();
         let mut pace = limited(20, false);
-        assert_eq!(pace.ready_at(now), None);
+        assert_eq!(pace.ready_at(To::All, now), None);
         pace.note_others(21, now);
-        assert!(pace.ready_at(now + MS).is_some_and(|at| at > now + MS), "others used the room's budget up");
+        assert!(pace.ready_at(To::All, now + MS).is_some_and(|at| at > now + MS), "others used the room's budget up");
         assert!(pace.used(now + MS) > 0.8);
-        assert_eq!(pace.ready_at(now + SECOND), None);
+        assert_eq!(pace.ready_at(To::All, now + SECOND), None);
         assert_eq!(pace.used(now + SECOND), 0.0);
     }
 
@@ -263,8 +310,8 @@ mod tests {
             if step % 10 == 0 {
                 pace.note_others(1, now);
             }
-            if pace.ready_at(now).is_none() {
-                pace.note_sent(now);
+            if pace.ready_at(To::All, now).is_none() {
+                pace.note_sent(To::All, now);
                 count += 1;
             }
         }
@@ -275,9 +322,36 @@ mod tests {
     fn what_could_not_wait_is_paid_for_later_but_not_for_ever() {
         let now = Instant::now();
         let mut pace = limited(8, true);
-        (0..500).for_each(|_| pace.note_sent(now));
-        let ready_at = pace.ready_at(now).unwrap();
+        (0..500).for_each(|_| pace.note_sent(To::All, now));
+        let ready_at = pace.ready_at(To::All, now).unwrap();
         assert!(ready_at > now + SECOND && ready_at <= now + MAX_DEBT);
+    }
+
+    #[test]
+    fn a_crowd_takes_as_long_as_the_server_takes_for_all_of_it() {
+        assert_eq!(limited(3, false).time_for_all(), Duration::ZERO);
+        let of_twenty = limited(20, false).time_for_all();
+        assert!((SECOND..2 * SECOND).contains(&of_twenty), "{of_twenty:?}");
+        let mut unlimited = Pace::new(PaceConfig::default());
+        unlimited.set_room(200, false);
+        assert_eq!(unlimited.time_for_all(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_message_to_one_player_costs_less_in_a_large_room_and_never_more() {
+        for players in [1, 2, 3, 5, 8, 9, 20, 100, 200] {
+            for leads in [true, false] {
+                let price = limited(players, leads).price(To::One, 50.0);
+                assert!(price > 0.0 && price <= 1.0, "{players} players, {leads}: {price}");
+                assert_eq!(limited(players, leads).price(To::All, 50.0), 1.0);
+            }
+            // All that the others ask of the host in a second, beside what is said to everyone.
+            let pace = limited(players, false);
+            let asked = SHARED * pace.room_rate().unwrap() * pace.part() / pace.price(To::One, 50.0);
+            let heard = asked * (players - 1) as f64;
+            assert!(heard <= 50.0, "{players} players: {heard} a second");
+        }
+        assert!(limited(20, true).price(To::One, 50.0) < 0.3, "a host can welcome a crowd");
     }
 
     #[test]
@@ -285,7 +359,7 @@ mod tests {
         let start = Instant::now();
         let mut pace = limited(2, false);
         pace.note_refused(start);
-        assert!(pace.ready_at(start).is_some());
+        assert!(pace.ready_at(To::All, start).is_some());
         let careful = sent(&mut pace, 3, start);
         let later = sent(&mut pace, 3, start + 10 * SECOND);
         assert!(careful * 2 < later, "{careful} after the refusal, {later} later");

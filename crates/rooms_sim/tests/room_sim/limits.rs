@@ -189,7 +189,13 @@ fn eight_players_who_move_twenty_times_a_second_are_seen_three_times_a_second() 
 
 #[test]
 fn twenty_players_who_come_together_play_for_a_minute_and_nothing_is_refused() {
-    let mut room = Room::new(20, 2);
+    for seed in 2..6 {
+        play_for_a_minute(seed);
+    }
+}
+
+fn play_for_a_minute(seed: u64) {
+    let mut room = Room::new(20, seed);
     let arrival = room.wait(30 * SECOND, Room::is_full);
     println!("twenty players were in the room after {arrival:?}");
     let start = room.net.now();

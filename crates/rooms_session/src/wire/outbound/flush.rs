@@ -83,7 +83,7 @@ impl Outbound {
         self.size = self.size.saturating_sub(messages.iter().map(Message::size).sum());
         self.stats.merged += (messages.len() as u64).saturating_sub(1);
         let packed = bundle::pack(messages.clone());
-        packed.iter().for_each(|_| self.pace.note_sent(now));
+        packed.iter().for_each(|_| self.pace.note_sent(lane.to(), now));
         let operation = self.operation_of(Flight { contents, again: Some((lane.clone(), messages)) });
         if let Some(queue) = self.queues.get_mut(lane) {
             queue.unanswered = Some(operation);
@@ -127,7 +127,7 @@ impl Outbound {
             let operation = self.operation(vec![Content::Other]);
             if self.pace.is_limited() {
                 messages = bundle::pack(messages);
-                messages.iter().for_each(|_| self.pace.note_sent(now));
+                messages.iter().for_each(|_| self.pace.note_sent(lane.to(), now));
             }
             self.publish(operation, &lane, messages, Lifetime::Volatile);
         }
