@@ -23,6 +23,9 @@ use crate::{
 /// Shortest wait before requests are looked at again.
 const MIN_RETRY: Duration = Duration::from_millis(50);
 
+/// When requests are applied that the game made, or let in, after a step: later than that step, and with the next one.
+pub(crate) const NEXT_STEP: Duration = Duration::from_millis(1);
+
 /// Most requests of one player that are under way. More wait for their turn.
 pub(crate) const WINDOW: u64 = 64;
 

@@ -35,7 +35,7 @@ use crate::{
     event::{CloseReason, SessionError, SessionEvent, Target},
     host::state::{HandOverVerdict, HostState},
     peer::{hello::Hellos, state::PeerState},
-    requests::{MAX_REQUESTS, OwnRequests},
+    requests::{MAX_REQUESTS, NEXT_STEP, OwnRequests},
     state::{
         document::Document,
         json::{MAX_DEPTH, is_shallow, json_size},
@@ -225,7 +225,7 @@ impl Session {
     /// Sends requests that are new or were not confirmed in time. A host applies its own.
     fn send_requests(&mut self, now: Instant) {
         match &mut self.role {
-            Role::Host(host) => host.apply_own_requests(&self.requests, &mut self.base.lend()),
+            Role::Host(host) => host.apply_requests(&self.requests, &mut self.base.lend()),
             Role::Peer(_) if self.base.facts.is_up() && self.base.feed.is_joined() => {
                 if let Some(host) = self.base.feed.host().cloned() {
                     self.requests.send_due(&host, now, &mut self.base.lend());
@@ -252,7 +252,12 @@ impl Session {
         let (lane, audience) = match to {
             Target::Host => {
                 self.requests.push(SmolStr::new(kind), data);
-                self.send_requests(self.base.last_step);
+                match self.role {
+                    // The game hears of its own requests with the next step, and not now: what it makes of a request has to
+                    // go out in the same state as the request's counter, and this frame's game has had its turn.
+                    Role::Host(_) => self.base.timers.hasten(Timer::Requests, self.base.last_step + NEXT_STEP),
+                    _ => self.send_requests(self.base.last_step),
+                }
                 return Ok(());
             }
             Target::Everyone => (Lane::Room, Audience::All),

@@ -10,10 +10,12 @@ use crate::{
     context::Context,
     event::{Admission, Refusal, SessionEvent},
     id::{Generation, PlayerId},
+    requests::NEXT_STEP,
     state::{
         roster::{Seat, SeatStatus},
         rules::{self, MAX_REASON, Newcomers},
     },
+    timer::Timer,
     wire::{
         message::{Hello, Nonce, Origin, Refused, Wait},
         outbound::Lane,
@@ -79,7 +81,8 @@ impl HostState {
 
     fn admit_to(&mut self, from: &Origin, hello: Hello, seating: Seating, now: Instant, cx: &mut Context) {
         self.seat(from, hello, seating, now, cx);
-        self.apply_requests_of(&from.player, cx);
+        // With the next step: the game may have said just now that it admits the player, and then its turn in this frame is over.
+        cx.timers.hasten(Timer::Requests, cx.last_step + NEXT_STEP);
     }
 
     fn judge(

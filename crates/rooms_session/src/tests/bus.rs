@@ -25,7 +25,7 @@ pub const FRAME: Duration = Duration::from_millis(20);
 const LATENCY: Duration = Duration::from_millis(30);
 
 type Filter = Box<dyn FnMut(usize, &Message) -> Fate>;
-type Game = Box<dyn FnMut(usize, &mut Session, &[SessionEvent])>;
+pub type Game = Box<dyn FnMut(usize, &mut Session, &[SessionEvent])>;
 
 /// What happens to one message on its way to one receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,21 +40,41 @@ fn a_request_whose_frame_is_lost_is_sent_again_and_applied_once() {
 #[test]
 fn the_counter_goes_out_in_the_same_patch_as_what_the_game_made_of_the_request() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
-    bus.game = Box::new(|_, session, told| {
+    bus.game = game_in_which("bob");
+    assert_one_state_with_both(&mut bus, "bob");
+}
+
+/// A game that asks in its turn of a frame, as an app does, hears of its own request in the next frame.
+#[test]
+fn the_counter_of_the_hosts_own_request_waits_for_what_the_game_makes_of_it() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    bus.game = game_in_which("ada");
+    assert_one_state_with_both(&mut bus, "ada");
+}
+
+/// A player asks once, and the host does what is asked.
+fn game_in_which(asking: &'static str) -> Game {
+    let mut asked = false;
+    Box::new(move |_, session, told| {
         for event in told {
             if let SessionEvent::Message { data, .. } = event {
                 session.set_shared("done", data.clone()).unwrap();
             }
         }
-    });
+        if session.local().as_str() == asking && !std::mem::replace(&mut asked, true) {
+            session.send(Target::Host, "ask", json!("it")).unwrap();
+        }
+    })
+}
+
+fn assert_one_state_with_both(bus: &mut Bus, asks: &str) {
     bus.taken.clear();
-    bus.session(1).send(Target::Host, "ask", json!("it")).unwrap();
     bus.run(SECOND / 2);
     let states: Vec<_> =
         bus.taken.iter().filter(|(_, message)| message.name.as_deref() == Some("room.state")).collect();
     let [(_, state)] = &states[..] else { panic!("{states:?}") };
     let text = serde_json::to_string(&state.data).unwrap();
-    assert!(text.contains("/applied/bob") && text.contains("/shared/done"), "{text}");
+    assert!(text.contains(&format!("/applied/{asks}")) && text.contains("/shared/done"), "{text}");
 }
 
 #[test]

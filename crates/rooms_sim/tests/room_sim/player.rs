@@ -57,6 +57,13 @@ pub struct Past {
     pub refounded: bool,
 }
 
+/// What the game does in a frame, after it took in what came and before anything is published.
+pub enum Act {
+    Ask,
+    Say(Target, String),
+    Beat,
+}
+
 /// One process of one player.
 pub struct Player {
     pub name: String,
@@ -64,6 +71,8 @@ pub struct Player {
     pub client: ClientIndex,
     pub session: Session,
     pub process: Process,
+    /// What the game does in its next frame.
+    pub todo: Vec<Act>,
     pub sent: Sent,
     pub heard: Heard,
     /// Whether it hosted at any time.
@@ -163,6 +172,7 @@ impl Player {
             client,
             session,
             process: Process { alive: true, stalled_until: None, rate },
+            todo: Vec::new(),
             sent: Sent::default(),
             heard: Heard { said: Vec::new(), unbroken: true, suspicion: None },
             led: false,
@@ -192,6 +202,13 @@ impl Player {
         let verdicts: Vec<_> = told.iter().map(|event| self.play(event, past)).collect();
         self.led |= self.session.is_host();
         self.check_beat(past);
+        for act in std::mem::take(&mut self.todo) {
+            match act {
+                Act::Ask => self.ask(),
+                Act::Say(to, stream) => self.say(to, &stream),
+                Act::Beat => self.beat(),
+            }
+        }
         let verdict = verdicts.into_iter().collect();
         self.session.flush(own_now);
         (told, verdict)
@@ -244,14 +261,14 @@ impl Player {
         self.session.set_shared(&process, json!(number + 1)).map_err(|error| format!("the host may not count: {error}"))
     }
 
-    pub fn ask(&mut self) {
+    fn ask(&mut self) {
         let data = json!({ "generation": self.generation, "number": self.sent.asked });
         if self.session.send(Target::Host, "ask", data).is_ok() {
             self.sent.asked += 1;
         }
     }
 
-    pub fn say(&mut self, to: Target, stream: &str) {
+    fn say(&mut self, to: Target, stream: &str) {
         let number = self.sent.said.get(stream).copied().unwrap_or_default();
         let data = json!({ "generation": self.generation, "stream": stream, "number": number });
         if self.session.send(to, "say", data).is_ok() {
@@ -260,7 +277,7 @@ impl Player {
     }
 
     /// As host: changes the state, and says so in the same frame.
-    pub fn beat(&mut self) {
+    fn beat(&mut self) {
         let number = self.sent.said.get(stream::BEAT).copied().unwrap_or_default();
         let beat = json!({ "by": self.name, "generation": self.generation, "number": number });
         if self.session.is_host() && self.session.set_shared(stream::BEAT, beat).is_ok() {

@@ -21,7 +21,7 @@ use web_time::Instant;
 
 use crate::{
     plan::{Blow, Boundary, Deed, Order, Plan},
-    player::{Past, Player, stream},
+    player::{Act, Past, Player, stream},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -336,17 +336,17 @@ impl World {
         let other = self.rng.random_range(0..self.plan.players);
         let player = &mut self.players[number];
         if player.is_joined() && player.process.stalled_until.is_none() && !self.net.is_frozen(player.client) {
-            match what {
-                0..2 => player.ask(),
-                2..4 => player.say(Target::Everyone, stream::ALL),
-                4 => player.say(Target::Others, stream::OTHERS),
+            player.todo.extend(match what {
+                0..2 => Some(Act::Ask),
+                2..4 => Some(Act::Say(Target::Everyone, stream::ALL.to_owned())),
+                4 => Some(Act::Say(Target::Others, stream::OTHERS.to_owned())),
                 5..7 => {
                     let to = format!("p{other}");
-                    player.say(Target::Player(PlayerId::new(&to).expect("a good name")), &stream::to(&to));
+                    Some(Act::Say(Target::Player(PlayerId::new(&to).expect("a good name")), stream::to(&to)))
                 }
-                7..9 => player.beat(),
-                _ => {}
-            }
+                7..9 => Some(Act::Beat),
+                _ => None,
+            });
         }
     }
 
