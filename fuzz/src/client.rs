@@ -91,6 +91,7 @@ impl Bench {
             "close" => self.command(Command::Close),
             "authorize" => self.command(Command::Authorize { operation: OPERATION }),
             "ping" => self.command(Command::Ping),
+            "doubt" => self.command(Command::CheckSocket),
             "attach" => {
                 let cipher = CipherKey::from_bytes(&[7; 32]).ok().map(CipherParams::new);
                 let options = ChannelOptions { cipher, ..ChannelOptions::default() };
@@ -114,6 +115,7 @@ impl Bench {
                 let (of, query) = (HistoryOf::Presence, HistoryQuery::default());
                 self.command(Command::History { operation: OPERATION, channel: channel(), of, query });
             }
+            "reached" => self.on_socket(|client, socket| client.handle_reached(socket)),
             "opened" => self.on_socket(|client, socket| client.handle_opened(socket, now)),
             "cut" => {
                 self.on_socket(|client, socket| client.handle_closed(socket, None, now));

@@ -56,6 +56,7 @@ fn course<'a>(wish: Wish, lines: impl Iterator<Item = (&'a str, &'a str)>) {
             client_id: Some("ada".into()),
             resumed: false,
             max_inbound_rate: None,
+            attempt: 1,
         })
     };
     let attached = || {

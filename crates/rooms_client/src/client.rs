@@ -114,6 +114,10 @@ impl Client {
                 let step = self.connection.set_network(up, &mut self.base.at(now));
                 self.follow(step, now);
             }
+            Command::CheckSocket => {
+                let step = self.connection.check_socket(&mut self.base.at(now));
+                self.follow(step, now);
+            }
             Command::Ping => {
                 let state = self.connection.state();
                 self.connection.liveness_mut().ping(state, &mut self.base.at(now));
@@ -150,8 +154,19 @@ impl Client {
         }
     }
 
+    /// The machine of the server takes the connection, and the socket is being opened. A driver that does not know this leaves
+    /// it out: it only makes the reason better for which an attempt fails.
+    pub fn handle_reached(&mut self, transport: TransportId) {
+        if self.base.effects.is_current(transport) {
+            self.connection.on_transport_reached();
+        }
+    }
+
     /// The socket is open. The server sends the first frame.
     pub fn handle_opened(&mut self, transport: TransportId, now: Instant) {
+        if self.base.effects.is_current(transport) {
+            self.connection.on_transport_opened();
+        }
         self.handle_activity(transport, now);
     }
 

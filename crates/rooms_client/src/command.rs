@@ -155,6 +155,10 @@ pub enum Command {
         /// Whether it is there.
         up: bool,
     },
+    /// Find out within 2 seconds whether the socket still works, for a game that expected messages and got none. A socket that
+    /// brings no sign of life is given up, and the connection is resumed on a new one. If there is no socket, the next attempt
+    /// to connect begins now.
+    CheckSocket,
     /// Measure the round trip (`RTN13`); the answer is an [`Event::RoundTrip`](crate::Event::RoundTrip) or an
     /// [`Event::PingFailed`](crate::Event::PingFailed).
     Ping,

@@ -3,6 +3,7 @@
 //! [`Connection`] owns what is known of the connection over all its sockets. What a change of it means to channels, tokens and
 //! publishes is not decided here: each method returns a [`Step`], which the client follows.
 
+mod attempts;
 pub(crate) mod backoff;
 mod closing;
 pub(crate) mod connectivity;
@@ -17,14 +18,14 @@ use std::time::Duration;
 use web_time::Instant;
 
 use self::{
-    backoff::Backoff,
+    attempts::Attempts,
     hosts::{HostStep, Hosts},
     liveness::Liveness,
 };
 use crate::{
     context::Context,
     effects::Effects,
-    error::{disconnected, timed_out},
+    error::disconnected,
     event::{ConnectionChange, ConnectionState, Event},
     options::ClientOptions,
     output::RequestId,
@@ -110,7 +111,7 @@ pub(crate) struct Connection {
     /// How long the server keeps the connection without a socket.
     ttl: Duration,
     limits: ServerLimits,
-    backoff: Backoff,
+    attempts: Attempts,
     /// When the client last connected again without a wait.
     last_reconnect: Option<Instant>,
     /// How often the client was connected.
@@ -147,7 +148,7 @@ impl Connection {
             client_id: None,
             ttl: options.timing.connection_state_ttl,
             limits: ServerLimits::default(),
-            backoff: Backoff::default(),
+            attempts: Attempts::default(),
             last_reconnect: None,
             connects: 0,
             liveness: Liveness::default(),
@@ -227,7 +228,7 @@ impl Connection {
         self.key = None;
         self.error = None;
         self.ttl = options.timing.connection_state_ttl;
-        self.backoff.reset();
+        self.attempts = Attempts::default();
     }
 
     /// Begins an attempt to connect, in place of the present one.
@@ -236,6 +237,7 @@ impl Connection {
         cx.timers.stop(&Timer::Retry);
         cx.timers.stop(&Timer::Attempt);
         self.hosts.begin(cx);
+        self.attempts.begin();
         self.change(ConnectionState::Connecting, None, None, cx);
         if self.offline {
             return self.attempt_failed(disconnected("the game said that the network is gone"), cx);
@@ -247,7 +249,7 @@ impl Connection {
     }
 
     /// Opens a socket. Every one asks to resume what there was (`RTN14h`).
-    pub(crate) fn open(&self, token: Option<&str>, cx: &mut Context<'_>) {
+    pub(crate) fn open(&mut self, token: Option<&str>, cx: &mut Context<'_>) {
         let Ok(target) = cx.target else { return };
         let mut more = Vec::new();
         if let Some(token) = token {
@@ -259,6 +261,7 @@ impl Connection {
             (None, Some(key)) => more.push(("recover", key.as_str())),
             (None, None) => {}
         }
+        self.attempts.on_open();
         cx.effects.open(target.url(self.hosts.current(), &more));
         cx.start_request_timeout(Timer::Attempt);
     }
@@ -277,7 +280,7 @@ impl Connection {
         if !cx.timers.runs(&Timer::Suspend) {
             return self.suspend(reason, true, cx);
         }
-        let wait = self.backoff.next(cx.options.timing.disconnected_retry, cx.rng);
+        let wait = self.attempts.next_wait(cx.options.timing.disconnected_retry, cx.rng);
         cx.start(Timer::Retry, wait);
         self.change(ConnectionState::Disconnected, Some(reason), Some(wait), cx);
         Step::Disconnected
@@ -294,7 +297,8 @@ impl Connection {
     /// The server did not answer in time (`RTN14c`).
     pub(crate) fn on_attempt_timeout(&mut self, cx: &mut Context<'_>) -> Step {
         let limit = cx.options.timing.request_timeout;
-        self.host_failed(timed_out(&format!("the server did not answer within {limit:?}")), cx)
+        let reason = self.attempts.no_answer(&self.place(cx), limit);
+        self.host_failed(reason, cx)
     }
 
     /// The host could not be reached or is in trouble. Another one is tried within the same attempt.
@@ -358,6 +362,12 @@ impl Connection {
             client_id: self.client_id.clone(),
             resumed,
             max_inbound_rate: self.limits.max_inbound_rate,
+            attempt: self.attempts.number(),
         }
+    }
+
+    /// Where the present attempt goes, for people: the host and its port.
+    fn place(&self, cx: &Context<'_>) -> String {
+        cx.target.as_ref().map_or_else(|_| "the server".to_owned(), |target| target.place(self.hosts.current()))
     }
 }

@@ -70,6 +70,9 @@ pub struct ConnectionChange {
     /// Messages a second that the server takes from this connection, if it said so when it took it (`CD2e`). `None`: it does
     /// not say.
     pub max_inbound_rate: Option<u64>,
+    /// The number of the attempt to connect that this is about, counted since the client was last connected or was asked to
+    /// connect. The first is 1; 0: there was no attempt, as when a socket broke that was open.
+    pub attempt: u32,
 }
 
 /// A change of a channel's state.

@@ -1,5 +1,6 @@
 //! The client against a scripted server, on simulated time.
 
+mod attempts;
 mod channels;
 mod ciphers;
 mod connection;

@@ -12,6 +12,7 @@
 pub mod memory;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod place;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 
@@ -25,6 +26,9 @@ pub const LINK_CAPACITY: usize = 256;
 /// An event of a socket.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
+    /// The machine takes the connection, and the socket is being opened. A socket that does not know leaves this out, as in a
+    /// browser.
+    Reached,
     /// The socket is open.
     Opened,
     /// One frame.
@@ -64,7 +68,7 @@ impl Link {
 
 /// Opens sockets.
 ///
-/// * [`open`](Self::open) returns at once; how it went comes as the link's first [`Incoming`].
+/// * [`open`](Self::open) returns at once; how it went comes as the link's first [`Incoming`], but for [`Incoming::Reached`].
 /// * It is called on the background task, inside its runtime.
 /// * A dropped link ends its socket; several links may be open while one takes over from another.
 /// * Frames arrive in the order sent, whole, or the socket is closed.

@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use super::{Connection, NextAttempt, Step, Welcome, hosts::may_succeed_at_another_host};
+use super::{
+    Connection, NextAttempt, Step, Welcome,
+    attempts::{Attempts, closed_at_once, unreadable},
+    hosts::may_succeed_at_another_host,
+};
 use crate::{
     context::Context,
     error::disconnected,
@@ -69,7 +73,6 @@ impl Connection {
         let resumed = recovered || (!is_first && self.id == frame.connection_id);
         self.id = frame.connection_id;
         self.apply_details(details);
-        self.backoff.reset();
         for timer in [Timer::Attempt, Timer::Retry, Timer::Suspend] {
             cx.timers.stop(&timer);
         }
@@ -85,6 +88,7 @@ impl Connection {
     /// Tells the game that the client is connected, after [`Step::Connected`].
     pub(crate) fn announce_connected(&mut self, welcome: &Welcome, cx: &mut Context<'_>) {
         let change = self.describe(ConnectionState::Connected, welcome.reason.clone(), None, welcome.resumed);
+        self.attempts = Attempts::default();
         self.state = ConnectionState::Connected;
         cx.effects.emit(Event::Connection(change));
     }
@@ -117,10 +121,23 @@ impl Connection {
         }
     }
 
+    /// The machine of the server takes the connection; its server has not answered yet.
+    pub(crate) fn on_transport_reached(&mut self) {
+        self.attempts.on_reached();
+    }
+
+    /// The socket is open; the server has not said anything yet.
+    pub(crate) fn on_transport_opened(&mut self) {
+        self.attempts.on_opened();
+    }
+
     /// The socket closed without a request of this client, or could not be opened.
     pub(crate) fn on_transport_closed(&mut self, reason: Option<ErrorInfo>, cx: &mut Context<'_>) -> Step {
         cx.effects.forget_socket();
-        let reason = reason.unwrap_or_else(|| disconnected("the socket to the server broke"));
+        let reason = reason.unwrap_or_else(|| match self.state {
+            ConnectionState::Connecting => closed_at_once(&self.place(cx)),
+            _ => disconnected("the socket to the server broke"),
+        });
         if self.state == ConnectionState::Connecting && may_succeed_at_another_host(&reason) {
             self.host_failed(reason, cx)
         } else {
@@ -160,7 +177,10 @@ impl Connection {
     pub(crate) fn on_malformed(&mut self, reason: ErrorInfo, cx: &mut Context<'_>) -> Step {
         self.liveness.count_malformed();
         match self.state {
-            ConnectionState::Connecting => self.attempt_failed(reason, cx),
+            ConnectionState::Connecting => {
+                let reason = unreadable(&self.place(cx), reason);
+                self.attempt_failed(reason, cx)
+            }
             ConnectionState::Connected if self.liveness.may_drop_socket_for_malformed(cx.now) => {
                 Step::LoseSocket(reason)
             }

@@ -89,6 +89,13 @@ impl Target {
         url.into()
     }
 
+    /// The name and the port of `host`, or else of the first host, for people.
+    pub(crate) fn place(&self, host: Option<&str>) -> String {
+        let url = self.at(host);
+        let name = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
+    }
+
     /// A request over HTTP to `host`, or else to the first host, without credentials: a POST of `body` as JSON, or a GET. It
     /// says which version of the protocol the client speaks, so that the answer has that version's form, and who asks
     /// (`CSV2c`, `RSC7e`, `RSC7d2`).

@@ -158,6 +158,11 @@ impl Pump {
         self.client.handle_command(command, now);
     }
 
+    /// The machine of the server takes the connection. As [`Client::handle_reached`].
+    pub fn handle_reached(&mut self, transport: TransportId) {
+        self.client.handle_reached(transport);
+    }
+
     /// The socket is open.
     pub fn handle_opened(&mut self, transport: TransportId, now: Instant) {
         self.client.handle_opened(transport, now);

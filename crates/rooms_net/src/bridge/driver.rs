@@ -99,6 +99,7 @@ impl<C: Connector> Driver<C> {
         let Some(transport) = self.socket.as_ref().map(|socket| socket.transport) else { return };
         let now = runtime::now();
         match incoming {
+            Some(Incoming::Reached) => self.pump.handle_reached(transport),
             Some(Incoming::Opened) => self.pump.handle_opened(transport, now),
             Some(Incoming::Frame(wire)) => self.pump.handle_frame(transport, &wire, now),
             Some(Incoming::Activity) => self.pump.handle_activity(transport, now),

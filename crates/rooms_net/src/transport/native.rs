@@ -1,15 +1,17 @@
 //! WebSockets on tokio, with TLS by rustls.
 
+mod failure;
+mod opening;
+mod overheard;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::sync::mpsc;
-use tokio_tungstenite::{
-    Connector as Tls, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
-    tungstenite::{Error, Message, protocol::WebSocketConfig},
-};
+use tokio_tungstenite::tungstenite::{Error, Message, protocol::WebSocketConfig};
 
+use self::opening::{Socket, open};
 use super::{Connector, Incoming, Link, LinkEnd};
 use rooms_protocol::{DEFAULT_MAX_FRAME_SIZE, ErrorCode, ErrorInfo, WireFrame};
 
@@ -18,8 +20,6 @@ const MAX_INCOMING: usize = 2 * DEFAULT_MAX_FRAME_SIZE;
 
 /// Longest time for the last frames and the closing handshake of a socket that is given up.
 const LINGER: Duration = Duration::from_millis(500);
-
-type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Opens WebSockets. Needs a tokio runtime with I/O and time.
 #[derive(Clone, Debug)]
@@ -54,12 +54,11 @@ impl Connector for NativeConnector {
 /// Opens the socket, then carries frames until either side ends it.
 async fn run(url: String, tls: Arc<ClientConfig>, end: LinkEnd) {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_INCOMING)).max_frame_size(Some(MAX_INCOMING));
-    let connecting = connect_async_tls_with_config(&url, Some(config), true, Some(Tls::Rustls(tls)));
     let socket = tokio::select! {
-        connected = connecting => match connected {
-            Ok((socket, _)) => socket,
-            Err(error) => {
-                let _ = end.incoming.send(Incoming::Closed(Some(describe(&error)))).await;
+        opened = open(&url, tls, config, &end.incoming) => match opened {
+            Ok(socket) => socket,
+            Err(reason) => {
+                let _ = end.incoming.send(Incoming::Closed(Some(reason))).await;
                 return;
             }
         },

@@ -10,6 +10,7 @@
 //! A socket owns its closures. They are removed and dropped with it, when it has closed or its link was dropped.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
@@ -20,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-use super::{Connector, Incoming, LINK_CAPACITY, Link, LinkEnd};
+use super::{Connector, Incoming, LINK_CAPACITY, Link, LinkEnd, place::place_of};
 use crate::web::Timeout;
 use rooms_protocol::{DEFAULT_MAX_FRAME_SIZE, ErrorCode, ErrorInfo, WireFrame};
 
@@ -91,14 +92,20 @@ struct Callbacks {
     /// Takes the first message only, which is the reason.
     over: mpsc::Sender<Option<ErrorInfo>>,
     opened: Notify,
+    /// Whether it was ever open.
+    was_open: Cell<bool>,
+    /// Where it goes, for people.
+    place: String,
 }
 
 impl Socket {
     fn open(url: &str, incoming: &mpsc::Sender<Incoming>) -> Result<Self, ErrorInfo> {
-        let socket = WebSocket::new(url).map_err(|thrown| not_opened(&thrown))?;
+        let place = place_of(url);
+        let socket = WebSocket::new(url).map_err(|thrown| not_opened(&place, &thrown))?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let (over_sender, over) = mpsc::channel(1);
-        let callbacks = Rc::new(Callbacks { incoming: incoming.clone(), over: over_sender, opened: Notify::new() });
+        let (incoming, opened, was_open) = (incoming.clone(), Notify::new(), Cell::new(false));
+        let callbacks = Rc::new(Callbacks { incoming, over: over_sender, opened, was_open, place });
         let on_open = Closure::<dyn FnMut()>::new({
             let callbacks = Rc::clone(&callbacks);
             move || callbacks.open()
@@ -109,7 +116,7 @@ impl Socket {
         });
         let on_close = Closure::<dyn FnMut(CloseEvent)>::new({
             let callbacks = Rc::clone(&callbacks);
-            move |event: CloseEvent| callbacks.end(reason_of(&event))
+            move |event: CloseEvent| callbacks.end(callbacks.reason_of(&event))
         });
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -154,6 +161,7 @@ impl Drop for Socket {
 
 impl Callbacks {
     fn open(&self) {
+        self.was_open.set(true);
         self.emit(Incoming::Opened);
         self.opened.notify_one();
     }
@@ -184,6 +192,16 @@ impl Callbacks {
     fn end(&self, reason: Option<ErrorInfo>) {
         let _ = self.over.try_send(reason);
     }
+
+    /// Why a socket has closed; `None` where both sides agreed to it. A browser does not tell a page why none could be opened.
+    fn reason_of(&self, event: &CloseEvent) -> Option<ErrorInfo> {
+        let code = event.code();
+        match (self.was_open.get(), event.was_clean()) {
+            (true, true) => None,
+            (true, false) => Some(failed(format!("it broke with code {code}; the browser's console may tell more"))),
+            (false, _) => Some(unreached(&self.place, &format!(" (code {code})"))),
+        }
+    }
 }
 
 /// Gives frames to the browser until there will be no more.
@@ -210,19 +228,22 @@ fn send(socket: &WebSocket, frame: &WireFrame) {
     }
 }
 
-/// Why a socket has closed; `None` where both sides agreed to it.
-fn reason_of(event: &CloseEvent) -> Option<ErrorInfo> {
-    let why = || format!("it broke with code {}; the browser's console may tell more", event.code());
-    (!event.was_clean()).then(|| failed(why()))
-}
-
 /// Why there is no socket. What the browser says is not repeated: it may hold the URL, and that the credentials.
-fn not_opened(thrown: &JsValue) -> ErrorInfo {
+fn not_opened(place: &str, thrown: &JsValue) -> ErrorInfo {
     let name = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.name())).unwrap_or_default();
     match name.as_str() {
         "SecurityError" => failed("a page that came over https:// may only connect to wss://".to_owned()),
-        _ => failed(format!("the browser refuses this address ({name})")),
+        _ => failed(format!("the browser refuses to connect to {place} ({name}); check the address")),
     }
+}
+
+/// The browser opened no socket, and does not tell why.
+fn unreached(place: &str, code: &str) -> ErrorInfo {
+    let message = format!(
+        "the browser got no WebSocket from {place}{code}, and does not tell a page why; check the address, whether the server \
+         runs, and whether the network asks for a login. The browser's console may tell more"
+    );
+    ErrorInfo::new(ErrorCode::DISCONNECTED, 400, message)
 }
 
 fn failed(why: String) -> ErrorInfo {

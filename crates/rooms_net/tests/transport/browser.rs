@@ -17,6 +17,9 @@ use wasm_bindgen_futures::JsFuture;
 /// Whether pings are told of. The browser answers them by itself.
 pub const TELLS_OF_PINGS: bool = false;
 
+/// Whether it is told that the machine is reached, before the socket is open.
+pub const TELLS_OF_REACHING: bool = false;
+
 pub fn connector() -> WebConnector {
     // Counts from here on what the page holds.
     held();

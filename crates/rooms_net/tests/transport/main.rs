@@ -7,6 +7,8 @@
 #[macro_use]
 extern crate browser_test;
 
+#[cfg(not(target_arch = "wasm32"))]
+mod none;
 #[cfg_attr(not(target_arch = "wasm32"), path = "native.rs")]
 #[cfg_attr(target_arch = "wasm32", path = "browser.rs")]
 mod platform;
@@ -45,12 +47,22 @@ async fn open(address: &str) -> Link {
 /// Opens a socket.
 async fn opened(address: &str) -> Link {
     let mut link = open(address).await;
-    assert_eq!(next(&mut link).await, Some(Incoming::Opened));
+    opens(&mut link).await;
     link
 }
 
 async fn next(link: &mut Link) -> Option<Incoming> {
     within(link.incoming.recv()).await
+}
+
+/// Waits until the socket is open. Before, it may tell that the machine is reached.
+async fn opens(link: &mut Link) {
+    let mut first = next(link).await;
+    if platform::TELLS_OF_REACHING {
+        assert_eq!(first, Some(Incoming::Reached));
+        first = next(link).await;
+    }
+    assert_eq!(first, Some(Incoming::Opened));
 }
 
 async fn next_frame(link: &mut Link) -> WireFrame {
@@ -135,7 +147,7 @@ async fn what_cannot_be_opened_is_told_with_a_reason_that_holds_no_secret() {
     for url in [refused.as_str(), "ws://127.0.0.1:9/?key=s3cret", "ws://127.0.0.1:notaport/?key=s3cret"] {
         let mut link = connector().open(url);
         let reason = end(&mut link).await.unwrap();
-        assert!(reason.message.starts_with("the socket failed: ") && !reason.message.contains("s3cret"), "{reason}");
+        assert!(reason.message.contains("address") && !reason.message.contains("s3cret"), "{reason}");
     }
 }
 
@@ -176,7 +188,7 @@ async fn a_link_that_is_dropped_while_it_opens_gives_its_socket_up() {
     let port = next_number(&mut opened("/aside").await).await;
     let hears_that_somebody = async |did: &str| {
         let mut link = connector().open(&format!("ws://127.0.0.1:{port}/{did}?name={name}"));
-        assert_eq!(next(&mut link).await, Some(Incoming::Opened));
+        opens(&mut link).await;
         next_frame(&mut link).await;
     };
     let link = open(&format!("/silent?name={name}")).await;
@@ -215,7 +227,7 @@ async fn a_link_that_is_read_late_has_every_frame_up_to_its_end() {
     const FRAMES: usize = 10 * LINK_CAPACITY;
     let mut link = open(&format!("/send?frames={FRAMES}&bytes=100&kind=text")).await;
     platform::nobody_reads().await;
-    assert_eq!(next(&mut link).await, Some(Incoming::Opened));
+    opens(&mut link).await;
     for number in 0..platform::frames_kept_for_a_late_reader(FRAMES) {
         assert_eq!(next_number(&mut link).await, number);
     }

@@ -14,6 +14,9 @@ use crate::server::start;
 /// Whether pings are told of, which no frame is needed for.
 pub const TELLS_OF_PINGS: bool = true;
 
+/// Whether it is told that the machine is reached, before the socket is open.
+pub const TELLS_OF_REACHING: bool = true;
+
 pub fn connector() -> NativeConnector {
     NativeConnector::new().unwrap()
 }

@@ -133,6 +133,7 @@ mod tests {
             client_id: Some(client.into()),
             resumed,
             max_inbound_rate: None,
+            attempt: 0,
         }
     }
 

@@ -545,6 +545,7 @@ mod tests {
                 client_id: None,
                 resumed: false,
                 max_inbound_rate: None,
+                attempt: 0,
             })
         };
         directory.handle_event(&connection(ConnectionState::Failed));

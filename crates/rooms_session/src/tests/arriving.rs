@@ -325,6 +325,7 @@ fn connected(early: Event) -> Vec<Event> {
         client_id: Some("bob".into()),
         resumed: false,
         max_inbound_rate: None,
+        attempt: 0,
     });
     let attached = |channel: &str| {
         Event::Channel(ChannelChange {

@@ -252,6 +252,7 @@ impl Bus {
             client_id: connected.then_some(client),
             resumed,
             max_inbound_rate: None,
+            attempt: 0,
         };
         self.nodes[node].arriving.push_back((self.now, Event::Connection(change)));
     }

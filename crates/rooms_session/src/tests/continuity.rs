@@ -21,6 +21,7 @@ fn failed(reason: &ErrorInfo) -> Event {
         client_id: None,
         resumed: false,
         max_inbound_rate: None,
+        attempt: 0,
     })
 }
 
@@ -34,6 +35,7 @@ fn connected_as(client: &str) -> Event {
         client_id: Some(client.into()),
         resumed: false,
         max_inbound_rate: None,
+        attempt: 0,
     })
 }
 
