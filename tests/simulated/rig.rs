@@ -214,7 +214,10 @@ fn who_is_partitioned_is_told_by_nobody_and_notices_the_silence() {
     rig.run_for(3 * SECOND);
     assert_eq!((heard(&rig, ben), connection(&rig, ben)), (vec![], ConnectionState::Connected));
     let silent = rig.run_until(LONG, |rig| connection(rig, ben) != ConnectionState::Connected).unwrap();
-    assert!(silent > 10 * SECOND, "15 s of silence are promised at most: {silent:?}");
+    assert!(
+        silent < 3 * SECOND,
+        "who hears nothing of a room doubts the line long before the server's promise ends: {silent:?}"
+    );
     rig.run_for(30 * SECOND);
     assert!(connection(&rig, ben) != ConnectionState::Connected, "new sockets do not get through either");
     rig.heal();

@@ -181,6 +181,7 @@ impl Session {
             Timer::Behind => self.check_behind(now),
             Timer::Requests => self.send_requests(now),
             Timer::Presence => self.base.show_presence(PresenceCommand::Update),
+            Timer::Doubt => self.doubt_socket(now),
             Timer::Lease | Timer::Fence | Timer::Seats => {
                 let Role::Host(host) = &mut self.role else { return };
                 match timer {

@@ -4,6 +4,7 @@ mod arriving;
 pub(crate) mod bus;
 mod continuity;
 mod control;
+mod doubts;
 mod election;
 mod hostile;
 mod requests;

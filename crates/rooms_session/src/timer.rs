@@ -30,10 +30,12 @@ pub(crate) enum Timer {
     Seats,
     /// When to show the own presence again after the server refused it.
     Presence,
+    /// When to doubt the socket, because nothing came over it for too long.
+    Doubt,
 }
 
 impl Timer {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Hello,
         Self::Silence,
         Self::Election,
@@ -46,6 +48,7 @@ impl Timer {
         Self::Requests,
         Self::Seats,
         Self::Presence,
+        Self::Doubt,
     ];
 }
 

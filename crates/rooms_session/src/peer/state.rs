@@ -62,6 +62,11 @@ impl PeerState {
         self.host_silent
     }
 
+    /// How long the host has not been heard, or less if the clock of its lease was restarted.
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.lease_from)
+    }
+
     /// Why another player is to take the host's place, if one is.
     pub(crate) fn gone(&self) -> Option<Gone> {
         self.gone

@@ -1,9 +1,9 @@
-//! What the connection's changes lead to: interruptions, lost continuity, frozen frames, and the end.
+//! What the connection's changes lead to: interruptions, lost continuity, frozen frames, doubts about the socket, and the end.
 
 use std::time::Duration;
 
 use rooms_client::{ChannelChange, ConnectionChange, OperationId};
-use rooms_protocol::{ErrorCode, ErrorInfo};
+use rooms_protocol::{ErrorCode, ErrorInfo, Message};
 use web_time::Instant;
 
 use super::{Role, Session};
@@ -17,6 +17,10 @@ use crate::{
 
 /// How long after a server in trouble refused the player's presence it is shown again.
 const PRESENCE_RETRY: Duration = Duration::from_secs(5);
+
+/// How many signs of life may be missing before the socket is doubted. A room is never silent for longer than the host's lease
+/// interval.
+const MISSED_SIGNS: u32 = 2;
 
 impl Session {
     pub(super) fn on_connection(&mut self, change: ConnectionChange, now: Instant) {
@@ -56,6 +60,7 @@ impl Session {
         if !self.base.facts.is_up() {
             return;
         }
+        self.trust_socket(now);
         match &mut self.role {
             Role::Arriving { silent_since } => {
                 if silent_since.is_none() {
@@ -89,6 +94,7 @@ impl Session {
         self.election.drop_own(&mut self.base.timers);
         self.base.timers.stop(Timer::Election);
         self.base.timers.stop(Timer::Counter);
+        self.base.timers.stop(Timer::Doubt);
         match &mut self.role {
             Role::Arriving { silent_since } => {
                 *silent_since = None;
@@ -101,6 +107,33 @@ impl Session {
             true => InterruptReason::Detached(reason),
             false => InterruptReason::Disconnected(reason),
         });
+    }
+
+    /// Takes in what came from the room: it shows that the socket works. To a host only its own messages do, since it may hear
+    /// others for a while over a socket on which nothing goes out any more.
+    pub(super) fn note_sign_of_life(&mut self, messages: &[Message], now: Instant) {
+        let is_host = matches!(self.role, Role::Host(_));
+        let is_own =
+            |message: &Message| message.connection_id.as_ref().is_some_and(|from| self.base.facts.is_own(from));
+        if messages.iter().any(|message| !is_host || is_own(message)) {
+            self.trust_socket(now);
+        }
+    }
+
+    /// Expects the next sign of life in time.
+    fn trust_socket(&mut self, now: Instant) {
+        if self.base.facts.is_up() {
+            self.base.timers.set(Timer::Doubt, now + MISSED_SIGNS * self.base.config.timing.lease_interval);
+        }
+    }
+
+    /// The room is silent though the connection seems to be up, as after a change of the machine's address: the client finds
+    /// out soon whether its socket is dead. To ask about one that works costs two short frames.
+    pub(super) fn doubt_socket(&mut self, now: Instant) {
+        if self.base.facts.is_up() {
+            self.base.outbound.check_socket();
+            self.trust_socket(now);
+        }
     }
 
     /// Takes in the outcome of a publish or a presence command.
@@ -133,6 +166,7 @@ impl Session {
             return;
         }
         self.base.last_step = now;
+        self.trust_socket(now);
         match &mut self.role {
             Role::Arriving { silent_since } => *silent_since = silent_since.map(|_| now),
             Role::Peer(peer) => {

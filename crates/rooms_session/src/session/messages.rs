@@ -26,6 +26,7 @@ const MAX_NONCE: usize = 64;
 impl Session {
     /// Takes in the messages of one publish, on the room's channel or in the inbox.
     pub(super) fn on_messages(&mut self, inbox: bool, messages: Vec<Message>, now: Instant) {
+        self.note_sign_of_life(&messages, now);
         let mut publish = Publish::default();
         if !inbox {
             let is_own =

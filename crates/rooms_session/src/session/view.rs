@@ -1,12 +1,14 @@
 //! What the game can ask a session. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 use smol_str::SmolStr;
+use web_time::Instant;
 
 use super::{Role, Session};
 use crate::{
+    config::Migration,
     event::{SessionError, SessionStatus},
     host::state::HostState,
     id::{PlayerId, RoomName, Stamp, Term},
@@ -34,6 +36,20 @@ impl Session {
     /// Who hosts the room. `None` outside a room.
     pub fn host(&self) -> Option<&PlayerId> {
         self.base.feed.host().filter(|_| self.base.feed.is_joined())
+    }
+
+    /// How long a peer has waited for a word of the host. `None` for the host itself, outside a room, and while nothing can
+    /// come in.
+    pub fn host_silence(&self, now: Instant) -> Option<Duration> {
+        match &self.role {
+            Role::Peer(peer) if self.base.facts.is_up() && self.base.feed.is_joined() => Some(peer.silence(now)),
+            _ => None,
+        }
+    }
+
+    /// What becomes of the room without its host. The default outside a room.
+    pub fn migration(&self) -> Migration {
+        self.document().migration
     }
 
     /// The term of the state that is followed. 0 outside a room.

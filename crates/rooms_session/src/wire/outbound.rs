@@ -184,6 +184,11 @@ impl Outbound {
         self.commands.push_back(Command::Release { channel });
     }
 
+    /// Asks whether the socket still works.
+    pub(crate) fn check_socket(&mut self) {
+        self.commands.push_back(Command::CheckSocket);
+    }
+
     /// Enters, updates or leaves the presence of the room's channel.
     pub(crate) fn send_presence(&mut self, action: PresenceCommand, data: MemberData) {
         let data = serde_json::to_value(data).ok().map(Data::Json);
