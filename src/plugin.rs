@@ -12,6 +12,7 @@ mod error;
 mod frame_log;
 mod identity;
 mod local_relay;
+pub(crate) mod notice;
 mod registry;
 mod room;
 mod schedule;

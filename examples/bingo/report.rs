@@ -86,8 +86,44 @@ impl Plugin for ReportPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.0.clone()).add_systems(
             PostUpdate,
-            (tell_line, tell_room, tell_roster, tell_round, tell_refusals).chain().before(RoomsSystems::Collect),
+            (tell_connection, tell_notice, tell_line, tell_room, tell_roster, tell_round, tell_refusals)
+                .chain()
+                .before(RoomsSystems::Collect),
         );
+    }
+}
+
+/// Tells of each attempt to connect at once: how often it was tried, why the last try failed, and when the next one comes.
+fn tell_connection(reporter: Res<Reporter>, mut changes: MessageReader<ConnectionChanged>) {
+    for change in changes.read() {
+        let state = format!("{:?}", change.current);
+        let mut fields = json!({ "state": state, "attempt": change.attempt, "resumed": change.resumed });
+        if let Some(wait) = change.retry_in {
+            fields["retry_in_ms"] = json!(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        }
+        if let Some(reason) = &change.reason {
+            fields["reason"] = json!(reason.to_string());
+        }
+        reporter.tell("connection", fields, || None);
+    }
+}
+
+/// Tells in words what is wrong and what happens next, when that becomes something else than before.
+fn tell_notice(
+    reporter: Res<Reporter>,
+    (connection, room): (Res<Connection>, Res<Room>),
+    mut told: Local<Option<(ConnectionState, u32, bool)>>,
+) {
+    // Of each try, it is told once that it failed.
+    if told.is_some() && connection.state == ConnectionState::Connecting && connection.trouble.is_some() {
+        return;
+    }
+    let notice = if connection.is_connected() { room.notice() } else { connection.notice() };
+    let now = notice.is_some().then_some((connection.state, connection.attempt, room.interrupted));
+    if *told != now {
+        *told = now;
+        // What a room is told when it is interrupted follows from its own event.
+        reporter.tell("notice", json!({ "text": notice }), || notice.clone().map(|notice| format!("({notice})")));
     }
 }
 
@@ -106,7 +142,7 @@ fn tell_line(
         reporter.tell("connected", json!({ "connection_id": id }), || None);
     }
     for RoomInterrupted { reason } in interrupted.read() {
-        reporter.tell("interrupted", json!({ "reason": reason.to_string() }), || Some(format!("({reason})")));
+        reporter.tell("interrupted", json!({ "reason": reason.to_string() }), || None);
     }
     for RoomResumed { continuity } in resumed.read() {
         let word = match continuity {

@@ -188,7 +188,7 @@ fn draw(
     let mut ui = Ui::new(ctx.clone(), "window".into(), whole);
     let mut wished = Vec::new();
     if *scene.state.get() == RoomState::Joined {
-        let foot = table::show(&mut ui, &scene, &news, copied, &mut wished);
+        let foot = table::show(&mut ui, &scene, copied, &mut wished);
         news.show(ctx, scene.now(), foot);
     } else {
         CentralPanel::default().frame(Frame::new().fill(theme::PAPER).inner_margin(theme::GAP)).show(&mut ui, |ui| {

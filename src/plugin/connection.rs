@@ -26,6 +26,9 @@ pub struct Connection {
     pub last_trouble: Option<ErrorInfo>,
     /// The time to the next attempt, while the client waits for one. It counts down.
     pub retry_in: Option<Duration>,
+    /// The number of the present attempt to connect, or of the last one, counted since the app was last connected: the first is
+    /// 1. 0 while connected, and when a connection just broke.
+    pub attempt: u32,
     /// The time that a ping to the server and back took, measured every few seconds.
     pub round_trip: Option<Duration>,
     /// How often it was restored.
@@ -49,6 +52,7 @@ impl Connection {
         self.state = change.current;
         self.id.clone_from(&change.connection_id);
         self.client_id.clone_from(&change.client_id);
+        self.attempt = if change.current == ConnectionState::Connected { 0 } else { change.attempt };
         self.retry_in = change.retry_in;
         self.retry_at = change.retry_in.map(|wait| now + wait);
         if change.reason.is_some() {
@@ -63,8 +67,9 @@ impl Connection {
     }
 }
 
-/// The connection's state changed. Dereferences to the change: the state before and now, the reason, the time to the
-/// next attempt, our ids, and whether the old connection was resumed.
+/// The connection's state changed: an attempt began, failed or succeeded, or the connection broke. Dereferences to the change:
+/// the state before and now, the reason, the number of the attempt, the time to the next one, our ids, and whether the old
+/// connection was resumed.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct ConnectionChanged {
     /// What changed.

@@ -1,7 +1,5 @@
 //! The connection: a lamp and words, and the figures behind them.
 
-use std::time::Duration;
-
 use bevy_egui::egui::{Grid, Label, Response, Ui};
 
 use super::style::{Lamp, muted, sentence};
@@ -41,7 +39,8 @@ pub fn connection_line(ui: &mut Ui, connection: &Connection) -> Response {
     })
 }
 
-/// The connection's state, the round trip, the number of reconnects, and the last trouble.
+/// The connection's state, the round trip, the number of reconnects, and [what is wrong](Connection::notice), or what was wrong
+/// last.
 pub fn connection(ui: &mut Ui, connection: &Connection) -> Response {
     let (lamp, word) = connection_lamp(connection);
     let grid = Grid::new("connection").num_columns(2).show(ui, |ui| {
@@ -51,11 +50,6 @@ pub fn connection(ui: &mut Ui, connection: &Connection) -> Response {
             ui.label(word);
         });
         ui.end_row();
-        if let Some(wait) = next_attempt(connection) {
-            ui.label("");
-            ui.label(wait);
-            ui.end_row();
-        }
         ui.label(muted(ui, "Round trip"));
         ui.label(round_trip(connection).unwrap_or_else(|| "–".to_owned()))
             .on_hover_text("The time that a ping to the server and back takes. It is measured every few seconds.");
@@ -64,11 +58,12 @@ pub fn connection(ui: &mut Ui, connection: &Connection) -> Response {
         ui.label(connection.reconnects.to_string());
         ui.end_row();
     });
-    let reason = connection.trouble.as_ref().or(connection.last_trouble.as_ref());
-    if let Some(reason) = reason {
-        let when = if connection.trouble.is_some() { "What is wrong: " } else { "Last trouble: " };
-        ui.add(Label::new(muted(ui, format!("{when}{}", sentence(&reason.message)))).wrap())
-            .on_hover_text(reason.to_string());
+    let last = || connection.last_trouble.as_ref().map(|reason| format!("Last trouble: {}", sentence(&reason.message)));
+    if let Some(text) = connection.notice().or_else(last) {
+        let label = ui.add(Label::new(muted(ui, text)).wrap());
+        if let Some(reason) = connection.trouble.as_ref().or(connection.last_trouble.as_ref()) {
+            label.on_hover_text(reason.to_string());
+        }
     }
     grid.response
 }
@@ -83,8 +78,9 @@ fn round_trip(connection: &Connection) -> Option<String> {
 
 fn next_attempt(connection: &Connection) -> Option<String> {
     let wait = connection.retry_in?;
-    Some(match wait {
-        Duration::ZERO => "trying again now".to_owned(),
-        wait => format!("trying again in {:.1} s", wait.as_secs_f32()),
+    Some(if wait.is_zero() {
+        "trying again now".to_owned()
+    } else {
+        format!("trying again in {:.1} s", wait.as_secs_f32())
     })
 }

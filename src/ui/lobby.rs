@@ -13,7 +13,6 @@ pub use self::trouble::{LobbyTrouble, LobbyWish};
 use self::widgets::{GAP, column, field, notice, show_flaw, wide};
 use super::style::{muted, sentence};
 use crate::{
-    client::ConnectionState,
     plugin::{Connection, Room, RoomClosed, RoomError, RoomState, page_address, random_code, random_name},
     session::{Invite, Profile, RoomName},
 };
@@ -200,19 +199,16 @@ impl LobbyForm {
         let waited = now - ui.data_mut(|data| *data.get_temp_mut_or(since(), now));
         let name = room.name.as_ref().map(|room| room.shown()).unwrap_or_default();
         ui.heading(format!("Entering {name}"));
-        let words = match connection.state {
-            _ if room.waiting => "A round is running. You can play in the next one.",
-            ConnectionState::Connected => "Looking for the players of the room …",
-            ConnectionState::Disconnected | ConnectionState::Suspended => {
-                "The server cannot be reached. Trying again …"
-            }
-            _ => "Connecting …",
+        let words = match connection.notice() {
+            _ if room.waiting => "A round is running. You can play in the next one.".to_owned(),
+            Some(notice) => notice,
+            None => "Looking for the players of the room …".to_owned(),
         };
         ui.horizontal(|ui| {
             ui.spinner();
-            ui.label(words);
             ui.label(muted(ui, format!("{waited:.0} s")));
         });
+        ui.add(Label::new(words).wrap());
         ui.add_space(GAP);
         wide(ui, "Cancel", false).clicked().then_some(LobbyWish::Leave)
     }

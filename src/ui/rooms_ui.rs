@@ -1,7 +1,7 @@
 //! All parts, for a system that draws.
 
 use bevy::{ecs::system::SystemParam, prelude::*};
-use bevy_egui::egui::{RichText, Ui};
+use bevy_egui::egui::{Label, RichText, Ui};
 
 use super::{
     connection,
@@ -67,13 +67,13 @@ impl RoomsUi<'_, '_> {
         players::roster(ui, &self.players, &self.us.id);
     }
 
-    /// The connection's state with its figures, as [`connection`](super::connection) shows them, a note if the room is
-    /// interrupted, and a button for the inspector's window.
+    /// The connection's state with its figures, as [`connection`](super::connection) shows them, a note if [the room is not
+    /// well](Room::notice), and a button for the inspector's window.
     pub fn connection(&mut self, ui: &mut Ui) {
         connection::connection(ui, &self.connection);
-        if self.room.interrupted && self.connection.is_connected() {
+        if let Some(notice) = self.room.notice().filter(|_| self.connection.is_connected()) {
             let color = ui.visuals().warn_fg_color;
-            ui.label(RichText::new("Waiting for the host …").color(color));
+            ui.add(Label::new(RichText::new(notice).color(color)).wrap());
         }
         let text = if self.windows.inspector { "Hide frames" } else { "Show frames" };
         if ui.button(text).on_hover_text("What is sent and received").clicked() {

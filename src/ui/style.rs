@@ -2,6 +2,8 @@
 
 use bevy_egui::egui::{Color32, Response, RichText, Sense, TextStyle, Ui, Vec2, Widget, WidgetInfo, WidgetType, vec2};
 
+pub(super) use crate::plugin::notice::sentence;
+
 /// The diameter of a lamp.
 const LAMP: f32 = 10.0;
 /// The space around the text in a tag.
@@ -63,22 +65,9 @@ pub(super) fn muted(ui: &Ui, text: impl Into<RichText>) -> RichText {
     text.into().color(ui.visuals().text_color().gamma_multiply(PALE))
 }
 
-/// Text as a sentence.
-pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reasons_read_as_sentences() {
-        assert_eq!(sentence("the host is gone"), "The host is gone.");
-        assert_eq!(sentence("é."), "É.");
-    }
 
     #[test]
     fn lamps_differ() {

@@ -38,9 +38,15 @@ fn a_cut_shows_the_wait_for_the_next_attempt_and_afterwards_what_it_was() {
     assert_eq!(beside(&rig, ben, "Reconnects"), Some("0"));
     rig.cut(ben, Duration::from_secs(6));
     wait_to_see(&mut rig, ben, "reconnecting");
-    let tries_again = |rig: &Rig| seen(rig, ben).iter().any(|text| text.starts_with("trying again in "));
+    let gone = "The connection to the server is gone. Trying again in ";
+    let tries_again = |rig: &Rig| seen(rig, ben).iter().any(|text| text.starts_with(gone));
     rig.run_until(Duration::from_secs(10), tries_again).unwrap();
-    assert!(seen(&rig, ben).iter().any(|text| text.starts_with("What is wrong: ")), "{:?}", seen(&rig, ben));
+    let told = seen(&rig, ben).into_iter().find(|text| text.starts_with(gone)).unwrap();
+    let (next, cause) = told.split_once(" (2nd try). ").unwrap_or_else(|| panic!("{told}"));
+    assert!(
+        next.ends_with(" s") && cause.len() > 10 && cause.ends_with('.'),
+        "which try it is, and why the last one failed: {told}"
+    );
     wait_to_see(&mut rig, ben, "connected");
     rig.run_for(Duration::from_secs(1));
     assert_eq!(beside(&rig, ben, "Reconnects"), Some("1"));
@@ -63,10 +69,16 @@ fn the_round_trip_is_that_of_the_line() {
 #[test]
 fn a_host_that_is_silent_is_told() {
     let (mut rig, [ada, ben]) = two(4);
-    let waiting = "Waiting for the host …";
-    assert!(!sees(&rig, ben, waiting));
+    let told =
+        |rig: &Rig| seen(rig, ben).into_iter().find(|text| text.starts_with("The host has not")).map(str::to_owned);
+    assert_eq!(told(&rig), None);
     rig.freeze(ada);
-    rig.run_until(Duration::from_secs(20), |rig| sees(rig, ben, waiting)).unwrap();
+    rig.run_until(Duration::from_secs(20), |rig| told(rig).is_some()).unwrap();
+    let first = "The host has not been heard for 3 s. If it stays silent, another player takes over.";
+    assert_eq!(told(&rig).as_deref(), Some(first), "before anybody takes over");
+    wait_to_see(&mut rig, ben, "The host has not been heard for 5 s. Another player is about to take over.");
+    rig.run_until(Duration::from_secs(20), |rig| told(rig).is_none()).unwrap();
+    assert!(rig.is_host(ben));
 }
 
 #[test]

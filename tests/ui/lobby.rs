@@ -19,6 +19,20 @@ fn player(rig: &mut Rig, ui: RoomsUiPlugin) -> AppIndex {
     rig.add(&name, move |app| with_screen(app, ui.clone()))
 }
 
+#[test]
+fn whoever_waits_for_a_server_is_told_why_and_when_the_next_try_comes() {
+    let mut rig = Rig::new(13);
+    let ada = player(&mut rig, windows("Ada", "den"));
+    rig.restart_relay(Duration::from_secs(15));
+    click(&mut rig, ada, "Host");
+    let told = |rig: &Rig, words: &str| seen(rig, ada).iter().any(|text| text.starts_with(words));
+    rig.run_until(ARRIVAL, |rig| told(rig, "The server cannot be reached. Trying again in ")).unwrap();
+    assert!(seen(&rig, ada).iter().any(|text| text.contains(" s (2nd try). ")), "{:?}", seen(&rig, ada));
+    rig.run_until(2 * ARRIVAL, |rig| seen(rig, ada).iter().any(|text| text.contains(" s (4th try). "))).unwrap();
+    rig.run_until(4 * ARRIVAL, |rig| rig.is_host(ada)).unwrap();
+    assert!(!told(&rig, "The server cannot"));
+}
+
 /// A rig with a host of the room "den".
 fn rig_with_host(seed: u64) -> (Rig, AppIndex) {
     let mut rig = Rig::new(seed);

@@ -139,12 +139,8 @@ fn field(ui: &mut Ui, label: &str, value: &mut String, hint: &str) -> bool {
 fn show_arrival(ui: &mut Ui, scene: &Scene, since: Duration, wishes: &mut Vec<Wish>) {
     let waited = scene.now().saturating_sub(since);
     theme::heading(ui, 22.0, INK, &format!("Entering {} …", scene.room_name()));
-    let words = match scene.line.state {
-        ConnectionState::Connected => "Looking for the players of the room.",
-        ConnectionState::Disconnected | ConnectionState::Suspended => "The server cannot be reached. Trying again.",
-        _ => "Connecting.",
-    };
-    ui.label(words);
+    let notice = scene.line.notice();
+    ui.label(notice.unwrap_or_else(|| "Looking for the players of the room.".to_owned()));
     ui.horizontal(|ui| {
         let share = waited.as_secs_f32() / WAIT_FOR_HOST.as_secs_f32();
         ui.add(ProgressBar::new(share.min(1.0)).fill(theme::TEAL).desired_width(ui.available_width() - 56.0));

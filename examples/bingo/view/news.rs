@@ -1,5 +1,4 @@
-//! What has just happened, told for a moment at the foot of the window; and what is wrong with the line, told as long
-//! as it is.
+//! What has just happened, told for a moment at the foot of the window.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -8,7 +7,7 @@ use std::{
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Area, Id, Margin, Order, RichText, vec2};
-use bevy_rooms::{prelude::*, session::InterruptReason};
+use bevy_rooms::prelude::*;
 
 use super::theme::{self, CORAL, SUN, TEAL};
 use crate::{
@@ -27,8 +26,6 @@ const MOST: usize = 3;
 #[derive(Resource, Debug, Default)]
 pub struct News {
     lines: VecDeque<Line>,
-    /// Why nothing comes in for the moment.
-    pub interruption: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +106,7 @@ pub fn hear_room(
     (time, roster): (Res<Time<Real>>, Res<Roster>),
     (mut lost, mut returned): (MessageReader<PlayerLost>, MessageReader<PlayerReturned>),
     mut hosts: MessageReader<HostChanged>,
-    (mut interrupted, mut resumed): (MessageReader<RoomInterrupted>, MessageReader<RoomResumed>),
+    mut resumed: MessageReader<RoomResumed>,
     mut news: ResMut<News>,
 ) {
     let now = time.elapsed();
@@ -122,15 +119,7 @@ pub fn hear_room(
     for HostChanged { to, .. } in hosts.read().filter(|change| change.from.is_some()) {
         news.tell(now, TEAL, format!("{} hosts now.", roster.name(to)));
     }
-    for RoomInterrupted { reason } in interrupted.read() {
-        news.interruption = Some(match reason {
-            InterruptReason::NoEcho => "Nobody hears this host. Waiting for the line …".to_owned(),
-            InterruptReason::HostSilent => "The host is silent. Waiting for a word of it …".to_owned(),
-            _ => "The connection dropped. Trying to get it back …".to_owned(),
-        });
-    }
     for RoomResumed { continuity } in resumed.read() {
-        news.interruption = None;
         news.tell(
             now,
             TEAL,

@@ -73,6 +73,11 @@ impl Scene<'_> {
         self.table.plays(&rules::PlayerId::from(player.as_str()))
     }
 
+    /// What is wrong with the connection or the room, and what happens next.
+    pub fn notice(&self) -> Option<String> {
+        if self.line.is_connected() { self.room.notice() } else { self.line.notice() }
+    }
+
     /// The name that the host shows.
     pub fn host_name(&self) -> &str {
         self.host.player.as_ref().map_or("the host", |host| self.roster.name(host))

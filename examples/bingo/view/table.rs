@@ -3,9 +3,7 @@
 use bevy_egui::egui::{Align, CentralPanel, Frame, Layout, Margin, Panel, ScrollArea, Ui, vec2};
 
 use super::{
-    between, call, claim, header,
-    news::News,
-    roster,
+    between, call, claim, header, roster,
     scene::{Scene, Wish},
     theme::{self, CARD, CORAL, GAP, INK, PAPER, SUN, TEAL},
     ticket::{self, Plan},
@@ -23,17 +21,11 @@ const READABLE: f32 = 620.0;
 const CALL: [f32; 2] = [128.0, 84.0];
 
 /// Shows it. Returns how much of the foot of the window is taken.
-pub fn show(
-    ui: &mut Ui,
-    scene: &Scene,
-    news: &News,
-    copied: &mut Option<std::time::Duration>,
-    wishes: &mut Vec<Wish>,
-) -> f32 {
+pub fn show(ui: &mut Ui, scene: &Scene, copied: &mut Option<std::time::Duration>, wishes: &mut Vec<Wish>) -> f32 {
     let top = Frame::new().fill(INK).inner_margin(Margin::symmetric(14, 6));
     Panel::top("header").frame(top).show_separator_line(false).show(ui, |ui| header::show(ui, scene, copied, wishes));
-    if let Some(why) = news.interruption.as_deref().filter(|_| scene.room.interrupted) {
-        page("interruption", ui, |ui| theme::banner(ui, CORAL, why));
+    if let Some(notice) = scene.notice() {
+        page("notice", ui, |ui| theme::banner(ui, CORAL, &notice));
     }
     if ui.available_width() >= WIDE_FROM {
         wide(ui, scene, wishes);

@@ -8,7 +8,7 @@ use bevy_rooms::ui::LobbyTrouble;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{news::News, scene::Scene, *};
+use super::{scene::Scene, *};
 use crate::{
     card::{Number, Strip, deal},
     net::BingoPlugin,
@@ -95,8 +95,7 @@ fn at_the_table(world: &mut World, size: (f32, f32), click: Option<&str>) -> (Ve
     let mut state = SystemState::<Scene>::new(world);
     let scene = state.get(world).unwrap();
     let (screen, mut wishes, mut copied) = (Screen::new(size), Vec::new(), None);
-    let news = News::default();
-    let mut draw = |ui: &mut Ui| _ = table::show(ui, &scene, &news, &mut copied, &mut wishes);
+    let mut draw = |ui: &mut Ui| _ = table::show(ui, &scene, &mut copied, &mut wishes);
     if let Some(text) = click {
         screen.click(text, &mut draw);
     }
@@ -208,6 +207,23 @@ fn a_click_at_the_line_wants_to_see_what_goes_over_it() {
 }
 
 #[test]
+fn what_is_wrong_is_told_under_the_header_as_long_as_it_is() {
+    let mut world = world(&["us"]);
+    let told = |world: &mut World, size, words: &str| {
+        at_the_table(world, size, None).1.iter().any(|text| text.starts_with(words))
+    };
+    world.resource_mut::<Connection>().state = ConnectionState::Connected;
+    world.resource_mut::<Room>().host_silence = Some(Duration::from_secs(4));
+    for size in [PHONE, DESKTOP] {
+        assert!(told(&mut world, size, "The host has not been heard for 4 s. If it stays silent"));
+    }
+    let mut line = world.resource_mut::<Connection>();
+    (line.state, line.retry_in, line.attempt) = (ConnectionState::Disconnected, Some(Duration::from_secs(3)), 3);
+    assert!(told(&mut world, PHONE, "The server cannot be reached. Trying again in 3 s (4th try)."));
+    assert!(!told(&mut world, PHONE, "The host has not been heard"));
+}
+
+#[test]
 fn the_present_call_is_shown_with_its_nickname() {
     let mut world = world(&["us"]);
     world.resource_mut::<Table>().call(Number::MIN).unwrap();
@@ -223,8 +239,8 @@ fn nothing_reaches_over_the_edge_of_a_phone() {
     hold(&mut world, strip());
     let mut state = SystemState::<Scene>::new(&mut world);
     let scene = state.get(&world).unwrap();
-    let (screen, news) = (Screen::new(PHONE), News::default());
-    let mut draw = |ui: &mut Ui| _ = table::show(ui, &scene, &news, &mut None, &mut Vec::new());
+    let screen = Screen::new(PHONE);
+    let mut draw = |ui: &mut Ui| _ = table::show(ui, &scene, &mut None, &mut Vec::new());
     screen.draw(Vec::new(), &mut draw);
     let over = |(text, at): &(String, Pos2)| !text.is_empty() && (at.x < 0.0 || at.x > pos2(PHONE.0, 0.0).x);
     let over: Vec<_> = texts(&screen.draw(Vec::new(), &mut draw)).into_iter().filter(over).collect();

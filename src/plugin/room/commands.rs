@@ -98,7 +98,7 @@ pub(super) fn enter(world: &mut World, room: &str, profile: Profile, wish: Wish)
             world.resource_mut::<LocalPlayer>().profile = profile;
             let mut resource = world.resource_mut::<Room>();
             resource.name = Some(room);
-            resource.interrupted = false;
+            (resource.interrupted, resource.interruption) = (false, None);
             resource.waiting = false;
             set_state(world, RoomState::Arriving);
         }

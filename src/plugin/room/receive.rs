@@ -1,5 +1,7 @@
 //! Receiving: what arrived becomes messages, resources and entities, before the game's own systems run.
 
+use std::time::Duration;
+
 use bevy::prelude::*;
 use smol_str::SmolStr;
 
@@ -23,6 +25,9 @@ use crate::{
     session::{PlayerId, RoomRules, Session, SessionEvent, SessionStatus},
 };
 
+/// A silence of the host that is worth telling: twice the time in which a host says something by default.
+const NOTICED_SILENCE: Duration = Duration::from_secs(3);
+
 /// Receives the events of the background task, and steps the session.
 pub(in crate::plugin) fn take_in(mut engine: ResMut<RoomsEngine>, mut room: ResMut<Room>) {
     engine.receive();
@@ -32,6 +37,22 @@ pub(in crate::plugin) fn take_in(mut engine: ResMut<RoomsEngine>, mut room: ResM
         && room.term != term
     {
         room.term = term;
+    }
+    watch_host(&engine, &mut room);
+}
+
+/// Notes how long the host has been silent. It changes once a second at most, so that change detection means something.
+fn watch_host(engine: &RoomsEngine, room: &mut ResMut<Room>) {
+    let now = engine.clock().now();
+    let silence = engine.session.as_ref().and_then(|session| session.host_silence(now));
+    let silence =
+        silence.filter(|silence| *silence >= NOTICED_SILENCE).map(|silence| Duration::from_secs(silence.as_secs()));
+    if room.host_silence != silence {
+        room.host_silence = silence;
+    }
+    let migration = engine.session.as_ref().map(Session::migration).unwrap_or_default();
+    if room.migration != migration {
+        room.migration = migration;
     }
 }
 
@@ -136,11 +157,13 @@ fn apply_event(world: &mut World, event: SessionEvent) {
         }
         SessionEvent::Message { sender, kind, data } => deliver(world, &sender, &kind, data),
         SessionEvent::Interrupted { reason } => {
-            world.resource_mut::<Room>().interrupted = true;
+            let mut room = world.resource_mut::<Room>();
+            (room.interrupted, room.interruption) = (true, Some(reason.clone()));
             world.write_message(RoomInterrupted { reason });
         }
         SessionEvent::Resumed { continuity } => {
-            world.resource_mut::<Room>().interrupted = false;
+            let mut room = world.resource_mut::<Room>();
+            (room.interrupted, room.interruption) = (false, None);
             world.write_message(RoomResumed { continuity });
         }
         SessionEvent::SendFailed { kind, reason } => {
@@ -150,7 +173,7 @@ fn apply_event(world: &mut World, event: SessionEvent) {
             log::info!("out of the room: {reason}");
             let next = world.resource_mut::<RoomsEngine>().end_session();
             let mut room = world.resource_mut::<Room>();
-            (room.interrupted, room.waiting) = (false, false);
+            (room.interrupted, room.interruption, room.waiting) = (false, None, false);
             room.rules = RoomRules::default();
             set_state(world, RoomState::Outside);
             world.write_message(RoomClosed { reason });

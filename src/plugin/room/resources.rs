@@ -1,8 +1,10 @@
 //! The resources and components that a game reads about its room.
 
+use std::time::Duration;
+
 use bevy::prelude::*;
 
-use crate::session::{PlayerId, Profile, RoomName, RoomRules, Term};
+use crate::session::{InterruptReason, Migration, PlayerId, Profile, RoomName, RoomRules, Term};
 
 /// Whether we are in a room, as a Bevy state: use `OnEnter`, `OnExit` and `in_state`.
 #[derive(States, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,6 +33,13 @@ pub struct Room {
     pub waiting: bool,
     /// Whether nothing arrives for the moment, though we are in the room.
     pub interrupted: bool,
+    /// Why nothing arrives, while it is interrupted. [`notice`](Self::notice) puts it into words.
+    pub interruption: Option<InterruptReason>,
+    /// How long the host has not been heard, in whole seconds, once it is longer than a host is ever silent; `None` while all is
+    /// well, for the host itself, and without a connection.
+    pub host_silence: Option<Duration>,
+    /// What becomes of the room without its host.
+    pub migration: Migration,
     /// Whether this app runs the relay of this machine; see [`Connect::Local`](crate::plugin::Connect::Local).
     pub runs_relay: bool,
 }
