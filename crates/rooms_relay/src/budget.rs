@@ -21,6 +21,8 @@ const RESERVE_PART: usize = 16;
 pub(crate) enum Purpose {
     /// What came in and waits for the hub.
     Inbound,
+    /// Heads of requests that are not complete.
+    Heads,
     /// Messages, in histories and on their way to sockets.
     Messages,
     /// Members, and what presence histories keep of them.
@@ -37,13 +39,22 @@ pub(crate) enum Purpose {
 
 impl Purpose {
     /// All purposes, in the order of the account.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Inbound, Self::Messages, Self::Presence, Self::Queues, Self::Bodies, Self::Answers, Self::Tables];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Inbound,
+        Self::Heads,
+        Self::Messages,
+        Self::Presence,
+        Self::Queues,
+        Self::Bodies,
+        Self::Answers,
+        Self::Tables,
+    ];
 
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Inbound => "inbound",
+            Self::Heads => "heads",
             Self::Messages => "messages",
             Self::Presence => "presence",
             Self::Queues => "queues",

@@ -286,6 +286,12 @@ impl Hub {
         }
     }
 
+    /// Whose the connection of a link is. `None` where the link carries none.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn owner(&self, link: LinkId) -> Option<&crate::auth::owner::Owner> {
+        self.shares.owner(self.links.connection(link)?)
+    }
+
     /// The account of the bytes that are held for clients. The server charges what waits in its queues to it.
     #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
     pub(crate) fn budget(&self) -> &MemoryBudget {

@@ -32,6 +32,7 @@ mod size;
 mod socket;
 mod tls;
 mod vitals;
+mod waiting;
 mod watched;
 
 pub use self::{

@@ -29,7 +29,7 @@ pub(crate) enum Holder {
 }
 
 /// An address as shares count it: IPv6 by its first half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Address(IpAddr);
 
 impl From<IpAddr> for Address {

@@ -38,6 +38,8 @@ enum Form {
 
 struct Replay {
     frames: vec::IntoIter<Arc<KeptFrame>>,
+    /// How many messages of the first frame its receiver gets, the last ones. `None`: all of them.
+    of_first: Option<usize>,
     name: Option<ChannelName>,
     /// The bytes of the frames that are left.
     bytes: usize,
@@ -68,11 +70,17 @@ impl Batch {
         Self(Form::Kept(frame, name))
     }
 
-    /// Frames that a channel kept.
-    pub(crate) fn replay(frames: KeptFrames, name: Option<ChannelName>, budget: &MemoryBudget) -> Self {
+    /// Frames that a channel kept. Of the first one, `of_first` messages count, the last ones; `None`: all of them. A frame is cut
+    /// when its turn comes: it takes as long as to read it.
+    pub(crate) fn replay(
+        frames: KeptFrames,
+        of_first: Option<usize>,
+        name: Option<ChannelName>,
+        budget: &MemoryBudget,
+    ) -> Self {
         let bytes = frames.iter().map(|frame| frame.held_bytes()).sum();
         let charge = budget.charge(Purpose::Queues, ROW + frames.capacity() * size_of::<Arc<KeptFrame>>());
-        Self(Form::Replay(Box::new(Replay { frames: frames.into_iter(), name, bytes, charge })))
+        Self(Form::Replay(Box::new(Replay { frames: frames.into_iter(), of_first, name, bytes, charge })))
     }
 
     /// All members of a channel that its receiver calls `name`, in SYNC frames, of which there is at least one. `sequence` names
@@ -96,10 +104,7 @@ impl Batch {
     pub(crate) fn next_bytes(&mut self, format: Format) -> Option<Bytes> {
         match &mut self.0 {
             Form::Empty => None,
-            Form::Replay(replay) => {
-                let frame = replay.next()?;
-                Some(frame.bytes(format, replay.name.as_ref()))
-            }
+            Form::Replay(replay) => replay.next(format),
             Form::Sync(sync) => sync.next(format),
             Form::Own(..) | Form::Kept(..) => match std::mem::replace(&mut self.0, Form::Empty) {
                 Form::Own(frame, _) => Some(encode(format, *frame)),
@@ -155,10 +160,15 @@ impl Batch {
 }
 
 impl Replay {
-    fn next(&mut self) -> Option<Arc<KeptFrame>> {
+    fn next(&mut self, format: Format) -> Option<Bytes> {
         let frame = self.frames.next()?;
         self.bytes = self.bytes.saturating_sub(frame.held_bytes());
-        Some(frame)
+        let Some(count) = self.of_first.take() else { return Some(frame.bytes(format, self.name.as_ref())) };
+        let mut cut = frame.last_messages(count);
+        if let Some(name) = &self.name {
+            cut.channel = Some(name.clone());
+        }
+        Some(encode(format, cut))
     }
 }
 

@@ -134,7 +134,7 @@ impl Channels {
             Some(_) => channel.start_again(),
             None => {
                 let wish = StartWish { serial, rewind: options.rewind, early };
-                channel.start(wish, &attachment, node, &self.budget, moment.now)
+                channel.start(wish, &attachment, node, moment.now)
             }
         };
         channel.touch(moment.now);
@@ -157,7 +157,7 @@ impl Channels {
         }
         if !start.frames.is_empty() {
             let name = (name != key.name).then(|| name.clone());
-            effects.out.send_batch(link, Batch::replay(start.frames, name, &self.budget));
+            effects.out.send_batch(link, Batch::replay(start.frames, start.of_first, name, &self.budget));
         }
         self.tell_newcomer(link, &name, &key, moment, &mut effects.out);
         self.note_use(&key, moment.now, &mut effects.timers);

@@ -84,6 +84,14 @@ impl KeptFrame {
         frame
     }
 
+    /// The frame with its last `count` messages alone. They keep the ids that they had by their index.
+    pub(crate) fn last_messages(&self, count: usize) -> Frame {
+        let mut frame = self.frame();
+        frame.inherit();
+        frame.messages.drain(..frame.messages.len().saturating_sub(count));
+        frame
+    }
+
     /// The frame as it is sent in `format`, to somebody who calls its channel `name`: the channel's own name unless there is
     /// another.
     pub(crate) fn bytes(&self, format: Format, name: Option<&ChannelName>) -> Bytes {

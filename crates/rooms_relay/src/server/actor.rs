@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    task::coop::consume_budget,
     time::{MissedTickBehavior, Sleep, interval, sleep_until, timeout},
 };
 use web_time::Instant;
@@ -22,15 +23,19 @@ use super::{
     relay::wall_clock,
     relief::Relief,
     vitals::{BEAT, Vitals},
+    waiting::{LaneId, Waiting, Whose},
 };
-use crate::{ConnectRequest, Hub, LinkId, Output, budget::Charge};
+use crate::{ConnectRequest, Hub, LinkId, Output, auth::owner::Address, budget::Charge};
 use rooms_protocol::{ErrorInfo, Frame, Outline, Unreadable};
 
 /// How long clients have at shutdown to read the last frames. A little more than a socket needs to close.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
-/// Events of sockets that are handled one after the other before the actor looks at anything else.
+/// Events of sockets that are handled one after the other before the actor looks at its timers and commands.
 const IN_A_ROW: usize = 32;
+
+/// Events of sockets that are taken in at most before the next is handled.
+const MOST_AT_ONCE: usize = 256;
 
 /// An event of a socket.
 #[derive(Debug)]
@@ -69,6 +74,8 @@ pub(super) struct Opened {
 pub(super) struct Socket {
     outgoing: Outgoing,
     intake: Arc<Intake>,
+    /// Whose turn it is when its events are handled.
+    lane: LaneId,
 }
 
 impl Socket {
@@ -82,6 +89,8 @@ impl Socket {
 pub(super) struct Actor {
     hub: Hub,
     inputs: mpsc::Receiver<Input>,
+    /// What came in and waits for its turn. Each socket bounds how much of it there is.
+    waiting: Waiting<Input>,
     /// Where to send, for each link that the hub knows. Dropping one closes its socket when all is sent.
     sockets: HashMap<LinkId, Socket>,
     /// Sockets that have not sent `Closed`.
@@ -101,7 +110,8 @@ impl Actor {
         vitals: Arc<Vitals>,
     ) -> Self {
         let turns = Histogram::default();
-        Self { hub, inputs, sockets: HashMap::new(), alive: 0, commands, vitals, turns, relief: Relief::default() }
+        let (waiting, sockets, relief) = (Waiting::default(), HashMap::new(), Relief::default());
+        Self { hub, inputs, waiting, sockets, alive: 0, commands, vitals, turns, relief }
     }
 
     /// Runs until the other end of `stop` is gone, or the hub was emptied. Then it shuts the hub down.
@@ -113,20 +123,28 @@ impl Actor {
             timer.set(self.hub.poll_timeout());
             let begun = tokio::select! {
                 _ = &mut stop => break,
-                Some(command) = self.commands.recv() => self.obey(command),
-                Some(input) = self.inputs.recv() => self.handle(input),
-                () = timer.sleep.as_mut(), if timer.deadline.is_some() => self.expire(),
-                _ = beats.tick() => self.tell_wall(),
+                Some(command) = self.commands.recv() => Some(self.obey(command)),
+                Some(input) = self.inputs.recv() => self.take_in(input),
+                // What waits has its turn below.
+                () = consume_budget(), if !self.waiting.is_empty() => None,
+                () = timer.sleep.as_mut(), if timer.deadline.is_some() => Some(self.expire()),
+                _ = beats.tick() => Some(self.tell_wall()),
             };
-            self.finish_turn(begun);
-            for _ in 1..IN_A_ROW {
-                let Ok(input) = self.inputs.try_recv() else { break };
-                let begun = self.handle(input);
+            if let Some(begun) = begun {
                 self.finish_turn(begun);
+            }
+            for _ in 1..IN_A_ROW {
+                if !self.next_turn() {
+                    break;
+                }
             }
         }
         self.hub.shut_down(Instant::now());
         self.deliver();
+        while let Some(input) = self.waiting.pop() {
+            self.handle(input);
+            self.deliver();
+        }
         let closing = async {
             while self.alive > 0
                 && let Some(input) = self.inputs.recv().await
@@ -140,13 +158,56 @@ impl Actor {
         }
     }
 
-    /// Hands out what a turn that began then brought about.
-    fn finish_turn(&mut self, begun: Instant) {
+    /// Handles an event at once where it is alone, and returns when it began. Otherwise it waits for its turn.
+    fn take_in(&mut self, input: Input) -> Option<Instant> {
+        if self.waiting.is_empty() && self.inputs.is_empty() {
+            return Some(self.handle(input));
+        }
+        self.queue(input);
+        None
+    }
+
+    /// Has an event wait for its client's turn.
+    fn queue(&mut self, input: Input) {
+        let link = match &input {
+            Input::Open { request, .. } => {
+                return self.waiting.push_for(Whose::stranger(request.address.map(Address::from)), input);
+            }
+            Input::Rest(rest) => return self.waiting.push_for(rest.whose(), input),
+            Input::Frame { link, .. }
+            | Input::Refused { link, .. }
+            | Input::Malformed { link, .. }
+            | Input::Closed { link } => *link,
+        };
+        match self.sockets.get(&link) {
+            Some(socket) => self.waiting.push(socket.lane, input),
+            // The hub has closed it, so that this is little work.
+            None => self.waiting.push_for(Whose::default(), input),
+        }
+    }
+
+    /// Takes in all that came, and handles what is next. Returns false where there is nothing.
+    fn next_turn(&mut self) -> bool {
+        for _ in 0..MOST_AT_ONCE {
+            let Ok(input) = self.inputs.try_recv() else { break };
+            self.queue(input);
+        }
+        let Some(input) = self.waiting.pop() else { return false };
+        let begun = self.handle(input);
+        let took = self.finish_turn(begun);
+        self.waiting.done(took);
+        true
+    }
+
+    /// Hands out what a turn that began then brought about. Returns how long it took.
+    fn finish_turn(&mut self, begun: Instant) -> Duration {
         self.deliver();
         self.relieve(begun);
         let ended = Instant::now();
-        self.turns.count(ended.saturating_duration_since(begun));
+        let took = ended.saturating_duration_since(begun);
+        self.turns.count(took);
         self.vitals.beat(ended);
+        took
     }
 
     /// Tells the hub the wall clock, so that it notices when the clock was set, or the machine slept.
@@ -190,7 +251,8 @@ impl Actor {
         match input {
             Input::Open { request, outgoing, intake, opened } => {
                 let link = self.hub.open(&request, now);
-                self.sockets.insert(link, Socket { outgoing, intake });
+                let lane = self.waiting.enter(self.whose(link, &request));
+                self.sockets.insert(link, Socket { outgoing, intake, lane });
                 self.alive += 1;
                 // A socket that is gone does not learn its link, so it cannot report that the link is closed.
                 let is_let_in = self.hub.is_open(link);
@@ -213,8 +275,21 @@ impl Actor {
 
     fn forget(&mut self, link: LinkId, now: Instant) {
         self.alive = self.alive.saturating_sub(1);
-        self.sockets.remove(&link);
+        self.take_socket(link);
         self.hub.handle_closed(link, now);
+    }
+
+    /// Whose a socket is that opened.
+    fn whose(&self, link: LinkId, request: &ConnectRequest) -> Whose {
+        let stranger = || Whose::stranger(request.address.map(Address::from));
+        self.hub.owner(link).map_or_else(stranger, Whose::from)
+    }
+
+    /// Takes a socket out. When the result is dropped, the socket writes what is left and closes.
+    fn take_socket(&mut self, link: LinkId) -> Option<Socket> {
+        let socket = self.sockets.remove(&link)?;
+        self.waiting.leave(socket.lane);
+        Some(socket)
     }
 
     /// Hands out everything that the hub sends. Never waits: a client that cannot keep up is cut off.
@@ -224,7 +299,7 @@ impl Actor {
                 Output::Send { link, batch } => (link, Item::Batch(batch)),
                 Output::Ping { link } => (link, Item::Ping),
                 Output::Close { link } => {
-                    self.sockets.remove(&link);
+                    self.take_socket(link);
                     continue;
                 }
             };
@@ -237,7 +312,7 @@ impl Actor {
 
     /// Ends a socket at once. Its client may resume.
     fn cut_off(&mut self, link: LinkId) {
-        if let Some(socket) = self.sockets.remove(&link) {
+        if let Some(socket) = self.take_socket(link) {
             socket.outgoing.cut();
             self.hub.handle_cut_off(link, Instant::now());
         }

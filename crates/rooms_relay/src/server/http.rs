@@ -12,9 +12,10 @@ use axum::{
 use tokio::sync::{Semaphore, oneshot};
 use web_time::Instant;
 
-use super::{accept::Peer, actor::Input, routes::AppState};
+use super::{accept::Peer, actor::Input, routes::AppState, waiting::Whose};
 use crate::{
     Hub, RestRequest, RestResponse,
+    auth::owner::Address,
     http::{Call, Reply, RoomTaken, respond},
     hub::rest::{Asked, Done, Job, Work},
 };
@@ -36,16 +37,24 @@ pub(super) enum RestInput {
     /// The head of a request.
     Ask { call: Arc<Call>, answer: oneshot::Sender<Asked> },
     /// What its body asks for.
-    Finish { job: Box<Job>, answer: oneshot::Sender<Reply> },
+    Finish { job: Box<Job>, whose: Whose, answer: oneshot::Sender<Reply> },
 }
 
 impl RestInput {
+    /// Whose turn it is when it is handled. Who asks is not known before the hub has looked at the head.
+    pub(super) fn whose(&self) -> Whose {
+        match self {
+            Self::Ask { call, .. } => Whose::stranger(call.address.map(Address::from)),
+            Self::Finish { whose, .. } => whose.clone(),
+        }
+    }
+
     /// Gives it to the hub.
     pub(super) fn handle(self, hub: &mut Hub, now: Instant) {
         // An error means that the client no longer waits for the answer.
         match self {
             Self::Ask { call, answer } => drop(answer.send(hub.ask(&call, now))),
-            Self::Finish { job, answer } => drop(answer.send(hub.finish(*job, now))),
+            Self::Finish { job, answer, .. } => drop(answer.send(hub.finish(*job, now))),
         }
     }
 }
@@ -124,6 +133,8 @@ async fn reply(state: &AppState, peer: &Peer, call: Arc<Call>, body: Body) -> Op
         Asked::Work(work) => work,
     };
     // Held until the hub has done what the body asks for.
+    let stranger = || Whose::stranger(call.address.map(Address::from));
+    let whose = work.owner().map_or_else(stranger, Whose::from);
     let (done, _room) = match run(state, peer, call, *work, body).await? {
         Ok(done) => done,
         Err(error) => {
@@ -136,7 +147,7 @@ async fn reply(state: &AppState, peer: &Peer, call: Arc<Call>, body: Body) -> Op
         Done::Job(job) => job,
     };
     let (answer, finished) = oneshot::channel();
-    inbox.send(Input::Rest(RestInput::Finish { job, answer })).await.ok()?;
+    inbox.send(Input::Rest(RestInput::Finish { job, whose, answer })).await.ok()?;
     finished.await.ok()
 }
 

@@ -1,5 +1,5 @@
-//! What a socket has sent of a message that is not complete yet. It waits in the socket's buffer, and is charged like everything
-//! else.
+//! What a socket has sent of a message, or of the head of a request, that is not complete yet. It waits in the socket's buffer, and
+//! is charged like everything else.
 
 use std::{
     future::Future,
@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -23,27 +23,57 @@ use crate::budget::{Charge, MemoryBudget, Purpose};
 /// Bytes of an incomplete message with which a socket has to wait while memory is short. Most messages are smaller.
 const SMALL: usize = 16 * 1024;
 
+/// The heads of requests that are not complete may take this part of the memory budget. Nobody knows yet who sends them.
+const HEADS_PART: usize = 16;
+
+/// Bytes of an incomplete head with which a socket has to wait while the heads of all take more. Most heads are smaller, and come at
+/// once.
+const SMALL_HEAD: usize = 4 * 1024;
+
 /// How long it waits before it looks again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The bytes that came over one socket and are not a message yet.
+/// The head of a request is to come.
+const HEAD: u8 = 0;
+
+/// A request is under way. Who reads its body counts it.
+const REQUEST: u8 = 1;
+
+/// The socket is a WebSocket, so that somebody takes its messages.
+const MESSAGES: u8 = 2;
+
+/// The bytes that came over one socket and are not a message, or the head of a request, yet.
 #[derive(Debug)]
 pub(super) struct Intake {
     budget: MemoryBudget,
+    /// What came of a message.
     charge: Charge,
-    /// Whether the socket is a WebSocket, so that somebody takes its messages.
-    is_counting: AtomicBool,
+    /// What came of a head.
+    head: Charge,
+    /// What is to come.
+    phase: AtomicU8,
 }
 
 impl Intake {
     pub(super) fn new(budget: &MemoryBudget) -> Arc<Self> {
-        let charge = budget.charge(Purpose::Inbound, 0);
-        Arc::new(Self { budget: budget.clone(), charge, is_counting: AtomicBool::new(false) })
+        let (charge, head) = (budget.charge(Purpose::Inbound, 0), budget.charge(Purpose::Heads, 0));
+        Arc::new(Self { budget: budget.clone(), charge, head, phase: AtomicU8::new(HEAD) })
     }
 
-    /// Counts from now on: the socket became a WebSocket.
+    /// The head of a request is complete.
+    pub(super) fn end_head(&self) {
+        self.phase.store(REQUEST, Ordering::Relaxed);
+        self.head.set(0);
+    }
+
+    /// The request is answered. Another may come.
+    pub(super) fn next_head(&self) {
+        self.phase.store(HEAD, Ordering::Relaxed);
+    }
+
+    /// Counts messages from now on: the socket became a WebSocket.
     pub(super) fn begin(&self) {
-        self.is_counting.store(true, Ordering::Relaxed);
+        self.phase.store(MESSAGES, Ordering::Relaxed);
     }
 
     /// Notes that a message is complete. What came after it, less than one read, begins the next.
@@ -57,13 +87,22 @@ impl Intake {
     }
 
     fn note(&self, bytes: usize) {
-        if bytes > 0 && self.is_counting.load(Ordering::Relaxed) {
-            self.charge.grow(bytes);
+        match self.phase.load(Ordering::Relaxed) {
+            _ if bytes == 0 => {}
+            HEAD => self.head.grow(bytes),
+            MESSAGES => self.charge.grow(bytes),
+            _ => {}
         }
     }
 
     fn must_wait(&self) -> bool {
-        self.bytes() > SMALL && self.budget.is_nearly_full()
+        match self.phase.load(Ordering::Relaxed) {
+            HEAD => {
+                let heads = self.budget.total() / HEADS_PART;
+                self.head.bytes() > SMALL_HEAD && self.budget.used_for(Purpose::Heads) > heads
+            }
+            _ => self.bytes() > SMALL && self.budget.is_nearly_full(),
+        }
     }
 }
 
@@ -140,6 +179,7 @@ mod tests {
         let mut stream = MeteredStream::new(server, Arc::clone(&intake));
         let mut buffer = vec![0; 20_000];
         client.write_all(&[1; 100]).await.unwrap();
+        intake.end_head();
         stream.read_exact(&mut buffer[..100]).await.unwrap();
         assert_eq!(budget.used(), 0, "it is no WebSocket yet");
         intake.begin();
@@ -155,5 +195,31 @@ mod tests {
         assert_eq!(timeout(PAUSE * 2, read).await.unwrap().unwrap(), 10);
         intake.reset();
         assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_incomplete_head_is_charged_and_waits_while_those_of_all_take_their_part() {
+        let budget = MemoryBudget::new(1_000_000);
+        let mut sockets: Vec<_> = (0..20)
+            .map(|_| {
+                let (client, server) = tokio::io::duplex(64 * 1024);
+                let intake = Intake::new(&budget);
+                (client, Arc::clone(&intake), MeteredStream::new(server, intake))
+            })
+            .collect();
+        let mut buffer = vec![0; 10_000];
+        let mut read = 0;
+        for (client, _, stream) in &mut sockets {
+            client.write_all(&[1; 10_000]).await.unwrap();
+            while let Ok(Ok(bytes)) = timeout(PAUSE, stream.read(&mut buffer[..2_000])).await {
+                read += bytes;
+            }
+        }
+        assert!(budget.used_for(Purpose::Heads) == read && read > 1_000_000 / HEADS_PART, "{read}");
+        assert!(read <= 1_000_000 / HEADS_PART + 20 * (SMALL_HEAD + 2_000), "small ones go on: {read}");
+        let (_, first, _) = &sockets[0];
+        first.end_head();
+        sockets.truncate(1);
+        assert_eq!(budget.used(), 0, "what is complete, and what is gone, is free again");
     }
 }

@@ -21,6 +21,7 @@ use super::{
     events,
     files::StaticFiles,
     http::{self, HeavyWork},
+    intake::Intake,
     places::{Place, Places},
     proxy::AddressRange,
     socket::{self, SocketContext},
@@ -76,6 +77,7 @@ pub(super) struct AppState {
 pub(super) async fn handle(state: Arc<AppState>, peer: Peer, request: Request) -> Response {
     let limits = state.context.limits.now();
     let time = limits.handshake_timeout;
+    peer.intake.end_head();
     let length = |value: &HeaderValue| value.to_str().ok()?.parse::<u64>().ok();
     let body = request.headers().get(header::CONTENT_LENGTH).and_then(length).unwrap_or(0);
     let most = u64::try_from(limits.max_frame_size).unwrap_or(u64::MAX);
@@ -86,7 +88,7 @@ pub(super) async fn handle(state: Arc<AppState>, peer: Peer, request: Request) -
     } else {
         peer.place.own(allowed)
     }
-    let place = Arc::clone(&peer.place);
+    let (place, intake) = (Arc::clone(&peer.place), Arc::clone(&peer.intake));
     let response = dispatch(&state, peer, request).await;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
@@ -95,7 +97,7 @@ pub(super) async fn handle(state: Arc<AppState>, peer: Peer, request: Request) -
     let size = size.or(response.body().size_hint().exact()).unwrap_or(0);
     place.work(time + time_for(size));
     let rest = REST.min(time) + time_for(size.min(LAST_PART));
-    response.map(|inner| Body::new(AnswerBody { inner, place, rest }))
+    response.map(|inner| Body::new(AnswerBody { inner, place, intake, rest }))
 }
 
 fn time_for(bytes: u64) -> Duration {
@@ -156,6 +158,7 @@ fn open(state: &AppState, peer: Peer, request: Box<ConnectRequest>, upgrade: Web
 struct AnswerBody {
     inner: Body,
     place: Arc<Place>,
+    intake: Arc<Intake>,
     /// How long the socket may be idle then.
     rest: Duration,
 }
@@ -179,6 +182,7 @@ impl HttpBody for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
+        self.intake.next_head();
         self.place.rest(self.rest);
     }
 }

@@ -87,6 +87,8 @@ struct Entry {
 pub(crate) struct Backlog {
     pub(crate) start: Position,
     pub(crate) frames: KeptFrames,
+    /// How many messages of the first frame belong to it, its last ones. `None`: all of them.
+    pub(crate) of_first: Option<usize>,
 }
 
 impl ReplayLog {
@@ -163,16 +165,16 @@ impl ReplayLog {
         if self.entries.get(first).is_some_and(|missed| now.saturating_duration_since(missed.at) > window) {
             return None;
         }
-        Some(Backlog { start, frames: self.frames_from(first) })
+        Some(Backlog { start, frames: self.frames_from(first), of_first: None })
     }
 
     /// The latest messages, as a new attachment asks for.
-    pub(crate) fn rewind(&self, rewind: Rewind, budget: &MemoryBudget, now: Instant) -> Backlog {
+    pub(crate) fn rewind(&self, rewind: Rewind, now: Instant) -> Backlog {
         let (most, span) = match rewind {
             Rewind::Messages(count) => (count, Duration::MAX),
             Rewind::Span(span) => (MAX_REWIND, span),
         };
-        let mut left = most;
+        let (mut left, mut of_first) = (most, None);
         let mut first = self.entries.len();
         for (index, entry) in self.entries.iter().enumerate().rev() {
             if left == 0 || now.saturating_duration_since(entry.at) > span {
@@ -181,13 +183,12 @@ impl ReplayLog {
             first = index;
             let count = entry.frame.messages();
             if count > left {
-                let mut frames = self.frames_from(index);
-                frames[0] = Arc::new(last_messages(&entry.frame, left, budget));
-                return Backlog { start: self.position_before(index), frames };
+                of_first = Some(left);
+                break;
             }
             left -= count;
         }
-        Backlog { start: self.position_before(first), frames: self.frames_from(first) }
+        Backlog { start: self.position_before(first), frames: self.frames_from(first), of_first }
     }
 
     /// All frames at `place` and after it, as far as they are not older than `window` and not too many. `None` where there are
@@ -203,7 +204,7 @@ impl ReplayLog {
             (first, left) = (index, rest);
         }
         let frames = self.frames_from(first);
-        (!frames.is_empty()).then(|| Backlog { start: self.position_before(first), frames })
+        (!frames.is_empty()).then(|| Backlog { start: self.position_before(first), frames, of_first: None })
     }
 
     /// The kept frames with their positions, oldest first.
@@ -234,14 +235,6 @@ impl ReplayLog {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
-}
-
-/// The frame with its last `count` messages alone. They keep the ids that they had by their index.
-fn last_messages(frame: &KeptFrame, count: usize, budget: &MemoryBudget) -> KeptFrame {
-    let mut frame = frame.frame();
-    frame.inherit();
-    frame.messages.drain(..frame.messages.len().saturating_sub(count));
-    KeptFrame::new(frame, budget)
 }
 
 #[cfg(test)]
@@ -278,9 +271,16 @@ mod tests {
         }
     }
 
+    fn frames(backlog: &Backlog) -> Vec<Frame> {
+        let mut frames: Vec<_> = backlog.frames.iter().map(|frame| frame.frame()).collect();
+        if let Some(count) = backlog.of_first {
+            frames[0] = backlog.frames[0].last_messages(count);
+        }
+        frames
+    }
+
     fn names(backlog: &Backlog) -> Vec<String> {
-        let messages = backlog.frames.iter().flat_map(|frame| frame.frame().messages);
-        messages.filter_map(|message| message.name).collect()
+        frames(backlog).into_iter().flat_map(|frame| frame.messages).filter_map(|message| message.name).collect()
     }
 
     #[test]
@@ -354,10 +354,12 @@ mod tests {
         let first = fixture.publish(&["a"]);
         fixture.publish(&["b", "c", "d"]);
         fixture.publish(&["e"]);
-        let rewind = |count| fixture.log.rewind(Rewind::Messages(count), &fixture.budget, fixture.now);
+        let rewind = |count| fixture.log.rewind(Rewind::Messages(count), fixture.now);
+        let held = fixture.budget.used();
         let backlog = rewind(3);
         assert_eq!(names(&backlog), ["c", "d", "e"]);
-        assert_eq!(backlog.frames[0].frame().messages[0].id.as_deref(), Some("conn:0:1"));
+        assert_eq!(frames(&backlog)[0].messages[0].id.as_deref(), Some("conn:0:1"));
+        assert_eq!(fixture.budget.used(), held, "the frame that is cut is not made here");
         assert_eq!(backlog.start, first);
         assert!(rewind(0).frames.is_empty());
         assert_eq!(rewind(99).frames.len(), 3);
@@ -370,6 +372,6 @@ mod tests {
             fixture.publish(&[name]);
         }
         let rewind = Rewind::Span(Duration::from_secs(2));
-        assert_eq!(names(&fixture.log.rewind(rewind, &fixture.budget, fixture.now)), ["b", "c"]);
+        assert_eq!(names(&fixture.log.rewind(rewind, fixture.now)), ["b", "c"]);
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct AttachStart {
     pub(crate) flags: Flags,
     /// Frames from before, which are sent after ATTACHED.
     pub(crate) frames: KeptFrames,
+    /// How many messages of the first frame it gets, the last ones. `None`: all of them.
+    pub(crate) of_first: Option<usize>,
     /// Whether messages are missing since the position that the client named.
     pub(crate) continuity_lost: bool,
 }
@@ -132,7 +134,6 @@ impl HubChannel {
         wish: StartWish<'_>,
         attachment: &Attachment,
         node: &str,
-        budget: &MemoryBudget,
         now: Instant,
     ) -> AttachStart {
         let StartWish { serial: named, rewind, early } = wish;
@@ -140,27 +141,35 @@ impl HubChannel {
             (Some(serial), _) => Position::parse(serial, node)
                 .filter(|named| *named <= self.head)
                 .and_then(|named| self.log.after(named, self.resume, now)),
-            (None, Some(rewind)) => Some(self.log.rewind(rewind, budget, now)),
+            (None, Some(rewind)) => Some(self.log.rewind(rewind, now)),
             (None, None) => None,
         };
         let continuity_lost = named.is_some() && backlog.is_none();
         let mut flags = Flags::empty();
         flags.set(Flags::RESUMED, named.is_some() && !continuity_lost);
-        let backlog = backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new() });
+        let backlog = backlog.unwrap_or(Backlog { start: self.head, frames: Vec::new(), of_first: None });
         // Whoever resumes gets all that it missed anyway.
         let early = early.filter(|_| !flags.contains(Flags::RESUMED) && attachment.modes.contains(Flags::SUBSCRIBE));
         let early = early.and_then(|early| self.log.since(early, self.resume, now));
         // Where both begin with the same frame, `rewind` may have cut it.
         let backlog = early.filter(|early| early.start <= backlog.start).unwrap_or(backlog);
-        let Backlog { start: position, mut frames } = backlog;
-        frames.retain(|frame| attachment.wants_messages_of(frame.publisher()));
+        let Backlog { start: position, mut frames, of_first } = backlog;
+        let is_wanted = |frame: &Arc<KeptFrame>| attachment.wants_messages_of(frame.publisher());
+        let of_first = of_first.filter(|_| frames.first().is_some_and(is_wanted));
+        frames.retain(is_wanted);
         flags.set(Flags::HAS_BACKLOG, !frames.is_empty());
-        AttachStart { position, flags, frames, continuity_lost }
+        AttachStart { position, flags, frames, of_first, continuity_lost }
     }
 
     /// Where a link goes on that is attached already: it was sent everything up to here.
     pub(crate) fn start_again(&self) -> AttachStart {
-        AttachStart { position: self.head, flags: Flags::RESUMED, frames: Vec::new(), continuity_lost: false }
+        AttachStart {
+            position: self.head,
+            flags: Flags::RESUMED,
+            frames: Vec::new(),
+            of_first: None,
+            continuity_lost: false,
+        }
     }
 
     /// Moves the stream one position on.
