@@ -455,3 +455,40 @@ async fn who_resumes_after_missing_more_than_may_wait_gets_all_of_it_and_so_does
     }
     program.stays_within_the_budget();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_of_requests_that_never_end_have_a_small_part_of_the_budget() {
+    let program = Program::start().await;
+    let witness = Witness::begin(&program).await;
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{}", format!("X: {}\r\n", "h".repeat(700)).repeat(85));
+    let mut sockets = Vec::new();
+    for _ in 0..1_500 {
+        let mut socket = TcpStream::connect(&program.address).await.unwrap();
+        // The system takes what the relay does not, or the relay has closed a socket for a newer one.
+        let _ = timeout(Duration::from_millis(50), socket.write_all(head.as_bytes())).await;
+        sockets.push(socket);
+    }
+    let most = program.most_taken();
+    assert!(most <= BUDGET * 5 / 8, "strangers took {} MiB of {}", most / MIB, BUDGET / MIB);
+    witness.was_served();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_buffer_of_a_socket_keeps_after_a_large_message_counts() {
+    let program = Program::start().await;
+    let witness = Witness::begin(&program).await;
+    let mut clients = Vec::new();
+    for index in 0..250 {
+        let url = format!("ws://{}/?v=6&key={DEVELOPMENT_KEY}&clientId=a{index}", program.address);
+        // Where memory is short, some are refused or cut off.
+        let Ok((mut socket, _)) = in_time("connecting", connect_async(url)).await else { continue };
+        let messages = vec![Message::new("m", "x".repeat(500_000))];
+        let msg_serial = Some(MsgSerial(0));
+        let frame = Frame { messages, msg_serial, ..Frame::for_channel(Action::Message, "c".into()) };
+        let WireFrame::Text(text) = Format::Json.encode(frame) else { panic!("it is text") };
+        let _ = timeout(Duration::from_millis(500), socket.send(tungstenite::Message::text(text))).await;
+        clients.push(socket);
+    }
+    program.stays_within_the_budget();
+    witness.was_served();
+}

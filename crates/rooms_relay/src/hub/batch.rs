@@ -114,6 +114,21 @@ impl Batch {
         }
     }
 
+    /// How much is to be made for the next frame in `format`, about, in bytes. Most often it was made before.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn work(&self, format: Format) -> usize {
+        let of_kept = |frame: &Arc<KeptFrame>| if frame.is_made(format) { 0 } else { frame.len() };
+        match &self.0 {
+            Form::Own(_, charge) => charge.bytes(),
+            Form::Kept(frame, _) => of_kept(frame),
+            Form::Replay(replay) => match replay.frames.as_slice().first() {
+                Some(frame) if replay.of_first.is_some() => frame.len(),
+                next => next.map_or(0, of_kept),
+            },
+            Form::Empty | Form::Sync(_) => 0,
+        }
+    }
+
     /// The next frame; `None` when all are taken.
     pub fn next_frame(&mut self) -> Option<Frame> {
         if let Form::Own(..) = self.0

@@ -70,6 +70,12 @@ impl KeptFrame {
         self.json.len()
     }
 
+    /// Whether it is there in `format` already.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn is_made(&self, format: Format) -> bool {
+        format == Format::Json || self.msgpack.get().is_some()
+    }
+
     /// The bytes that it holds in memory, about.
     pub(crate) fn held_bytes(&self) -> usize {
         self.charge.bytes()

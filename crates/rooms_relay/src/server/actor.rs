@@ -356,3 +356,88 @@ impl Timer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        HubConfig, Limits,
+        server::queue::{Queue, queue},
+    };
+    use rooms_protocol::{Action, Message, MsgSerial};
+    use tokio::sync::Semaphore;
+
+    /// An actor with sockets that nobody reads, and what opens them and sends to it.
+    struct Fixture {
+        inbox: mpsc::Sender<Input>,
+        budget: crate::budget::MemoryBudget,
+        _stop: oneshot::Sender<()>,
+        _commands: mpsc::Sender<Command>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let (inbox, inputs) = mpsc::channel(1_000);
+            let (stop, stopped) = oneshot::channel();
+            let (commands, obeyed) = mpsc::channel(1);
+            let hub = Hub::new(HubConfig::default(), [7; 32], Instant::now(), wall_clock());
+            let budget = hub.budget().clone();
+            tokio::spawn(Actor::new(hub, inputs, obeyed, Arc::new(Vitals::new(Instant::now()))).run(stopped));
+            Self { inbox, budget, _stop: stop, _commands: commands }
+        }
+
+        async fn open(&self, client: &str) -> (LinkId, Queue) {
+            let query = format!("v=6&key={}&clientId={client}&echo=false", rooms_protocol::DEVELOPMENT_KEY);
+            let request = Box::new(ConnectRequest::from_query(&query));
+            let (outgoing, queue, _) = queue(&Limits::default(), &self.budget);
+            let (opened, link) = oneshot::channel();
+            let open = Input::Open { request, outgoing, intake: Intake::new(&self.budget), opened };
+            self.inbox.send(open).await.unwrap();
+            (link.await.unwrap().link, queue)
+        }
+
+        /// Puts a frame into the inbox without letting the actor go on.
+        fn send(&self, link: LinkId, frame: Frame) {
+            let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let charge = self.budget.charge(crate::budget::Purpose::Inbound, 0);
+            let handling = Handling { _turn: permit, _charge: charge };
+            self.inbox.try_send(Input::Frame { link, frame: Box::new(frame), handling }).unwrap();
+        }
+
+        fn publish(&self, link: LinkId, serial: i64, name: &str) {
+            let messages = vec![Message::new(name, "x")];
+            let msg_serial = Some(MsgSerial(serial));
+            self.send(link, Frame { messages, msg_serial, ..Frame::for_channel(Action::Message, "c".into()) });
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_little_does_not_wait_for_all_that_somebody_else_sent_before() {
+        const FLOOD: usize = 600;
+        let fixture = Fixture::new();
+        let (reader, queue) = fixture.open("reader").await;
+        fixture.send(reader, Frame::for_channel(Action::Attach, "c".into()));
+        let mut mallory = Vec::new();
+        for _ in 0..10 {
+            mallory.push(fixture.open("mallory").await);
+        }
+        let (ada, _queue) = fixture.open("ada").await;
+        for index in 0..FLOOD {
+            let (link, _) = mallory[index % mallory.len()];
+            fixture.publish(link, (index / mallory.len()).try_into().unwrap(), "flood");
+        }
+        fixture.publish(ada, 0, "hello");
+        let (mut names, mut taken) = (Vec::new(), Vec::new());
+        while names.len() <= FLOOD {
+            queue.take(1, &mut taken).await;
+            for (item, _) in taken.drain(..) {
+                let Item::Batch(mut batch) = item else { continue };
+                let frame = batch.next_frame().unwrap();
+                names.extend(frame.messages.into_iter().filter_map(|message| message.name));
+            }
+        }
+        let place = names.iter().position(|name| name == "hello").unwrap();
+        // The actor has a few turns while it takes in what came before.
+        assert!(place <= 16, "it came after {place} of {FLOOD}");
+    }
+}

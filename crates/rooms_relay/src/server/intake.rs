@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -33,6 +33,9 @@ const SMALL_HEAD: usize = 4 * 1024;
 /// How long it waits before it looks again.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A message up to this size leaves nothing in the library's buffer that counts.
+const LEAVES_NOTHING: usize = 8 * 1024;
+
 /// The head of a request is to come.
 const HEAD: u8 = 0;
 
@@ -46,8 +49,10 @@ const MESSAGES: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Intake {
     budget: MemoryBudget,
-    /// What came of a message.
+    /// What came of a message, and what is kept.
     charge: Charge,
+    /// What the library's buffer keeps for the next message: as much as the largest one took.
+    kept: AtomicUsize,
     /// What came of a head.
     head: Charge,
     /// What is to come.
@@ -57,7 +62,7 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(budget: &MemoryBudget) -> Arc<Self> {
         let (charge, head) = (budget.charge(Purpose::Inbound, 0), budget.charge(Purpose::Heads, 0));
-        Arc::new(Self { budget: budget.clone(), charge, head, phase: AtomicU8::new(HEAD) })
+        Arc::new(Self { budget: budget.clone(), charge, head, kept: AtomicUsize::new(0), phase: AtomicU8::new(HEAD) })
     }
 
     /// The head of a request is complete.
@@ -78,10 +83,18 @@ impl Intake {
 
     /// Notes that a message is complete. What came after it, less than one read, begins the next.
     pub(super) fn reset(&self) {
-        self.charge.set(0);
+        let (kept, message) = (self.kept.load(Ordering::Relaxed), self.pending());
+        let kept = if message > LEAVES_NOTHING { kept.max(message) } else { kept };
+        self.kept.store(kept, Ordering::Relaxed);
+        self.charge.set(kept);
     }
 
-    /// The bytes that wait.
+    /// The bytes that came of a message.
+    fn pending(&self) -> usize {
+        self.bytes().saturating_sub(self.kept.load(Ordering::Relaxed))
+    }
+
+    /// The bytes that wait, and those that are kept.
     pub(super) fn bytes(&self) -> usize {
         self.charge.bytes()
     }
@@ -101,7 +114,7 @@ impl Intake {
                 let heads = self.budget.total() / HEADS_PART;
                 self.head.bytes() > SMALL_HEAD && self.budget.used_for(Purpose::Heads) > heads
             }
-            _ => self.bytes() > SMALL && self.budget.is_nearly_full(),
+            _ => self.pending() > SMALL && self.budget.is_nearly_full(),
         }
     }
 }
@@ -194,6 +207,15 @@ mod tests {
         drop(others);
         assert_eq!(timeout(PAUSE * 2, read).await.unwrap().unwrap(), 10);
         intake.reset();
+        assert_eq!((budget.used(), intake.pending()), (20_010, 0), "the buffer is there for the next");
+        client.write_all(&[1; 10]).await.unwrap();
+        let others = budget.charge(Purpose::Messages, 900_000);
+        assert_eq!(
+            timeout(PAUSE, stream.read_exact(&mut buffer[..10])).await.unwrap().unwrap(),
+            10,
+            "a small one goes on"
+        );
+        drop((stream, intake, others));
         assert_eq!(budget.used(), 0);
     }
 

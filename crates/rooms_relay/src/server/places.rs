@@ -20,13 +20,17 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{Limits, auth::owner::Address, budget::MemoryBudget};
+use crate::{
+    Limits,
+    auth::owner::Address,
+    budget::{Charge, MemoryBudget, Purpose},
+};
 
 /// How long nothing may go through a socket whose client is to send a request or to read an answer.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What a socket takes before its first request is there, about, in bytes.
-const SOCKET_BYTES: usize = 10 * 1024;
+/// What a socket takes beside what comes over it, about, in bytes: its task, its buffers and its place.
+const SOCKET_BYTES: usize = 16 * 1024;
 
 /// New sockets may take this part of the memory budget.
 const NEW_PART: usize = 8;
@@ -44,6 +48,7 @@ struct Inner {
     most: usize,
     /// How many there may be in all.
     total: usize,
+    budget: MemoryBudget,
     sockets: Mutex<Sockets>,
 }
 
@@ -110,6 +115,8 @@ pub(super) struct Place {
     touched: AtomicU64,
     /// Whether it became a WebSocket.
     has_left: AtomicBool,
+    /// What the socket takes, also when it is a WebSocket.
+    _charge: Charge,
 }
 
 impl Places {
@@ -119,7 +126,12 @@ impl Places {
     pub(super) fn new(limits: &Limits, budget: &MemoryBudget) -> Self {
         let most = limits.http_sockets.max(1);
         let new = limits.connections.min(budget.total() / NEW_PART / SOCKET_BYTES);
-        Self(Arc::new(Inner { most, total: most.saturating_add(new), sockets: Mutex::default() }))
+        Self(Arc::new(Inner {
+            most,
+            total: most.saturating_add(new),
+            budget: budget.clone(),
+            sockets: Mutex::default(),
+        }))
     }
 
     /// A place for a newcomer, whose first request has to be there in `time`.
@@ -141,6 +153,7 @@ impl Places {
             born: now,
             touched: AtomicU64::new(0),
             has_left: AtomicBool::new(false),
+            _charge: self.0.budget.charge(Purpose::Tables, SOCKET_BYTES),
         })
     }
 

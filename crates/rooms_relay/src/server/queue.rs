@@ -79,6 +79,8 @@ struct Shared {
     wake: Notify,
     waiting: AtomicUsize,
     held: AtomicUsize,
+    /// What the socket's buffer for writing holds.
+    buffered: Charge,
 }
 
 impl Shared {
@@ -145,7 +147,7 @@ impl Outgoing {
 
     /// The bytes that may become free when the socket is cut off.
     pub(super) fn held_bytes(&self) -> usize {
-        self.shared.held.load(Ordering::Relaxed)
+        self.shared.held.load(Ordering::Relaxed) + self.shared.buffered.bytes()
     }
 
     /// Ends the socket at once, and drops what is still queued.
@@ -195,6 +197,16 @@ impl Queue {
         }
     }
 
+    /// The bytes that the socket's buffer holds.
+    pub(super) fn buffered(&self) -> usize {
+        self.shared.buffered.bytes()
+    }
+
+    /// Notes that the socket's buffer holds `bytes` more. It keeps what it once needed until the socket ends.
+    pub(super) fn buffer(&self, bytes: usize) {
+        self.shared.buffered.grow(bytes);
+    }
+
     /// Notes that an item was written.
     pub(super) fn written(&self, size: Size) {
         release(&self.shared.waiting, size.waiting);
@@ -225,6 +237,7 @@ pub(super) fn queue(limits: &Limits, budget: &MemoryBudget) -> (Outgoing, Queue,
         wake: Notify::new(),
         waiting: AtomicUsize::new(0),
         held: AtomicUsize::new(0),
+        buffered: budget.charge(Purpose::Queues, 0),
     });
     let outgoing = Outgoing {
         shared: Arc::clone(&shared),

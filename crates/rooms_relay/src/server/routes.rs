@@ -38,7 +38,7 @@ use crate::{
 const READ_BUFFER: usize = 2 * 1024;
 
 /// Bytes that a socket collects before it writes them. The default of 128 KiB would be held for each that does not read.
-const WRITE_BUFFER: usize = 8 * 1024;
+pub(super) const WRITE_BUFFER: usize = 8 * 1024;
 
 /// Bytes a second that a client must read or send at least. A phone on a bad network does.
 const SLOWEST: u64 = 16 * 1024;

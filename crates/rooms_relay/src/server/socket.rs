@@ -23,9 +23,10 @@ use super::{
     live_limits::LiveLimits,
     places::Place,
     queue::{Item, Queue, queue},
+    routes::WRITE_BUFFER,
 };
 use crate::{
-    ConnectRequest, LinkId,
+    Batch, ConnectRequest, LinkId,
     budget::{Charge, MemoryBudget, Purpose},
     counters::Counters,
 };
@@ -90,7 +91,7 @@ pub(super) async fn serve(
         place.work(2 * CLOSE_GRACE)
     }
     let (sink, stream) = socket.split();
-    let writer = Writer(tokio::spawn(write(sink, queue, format, Arc::clone(&context.counters))));
+    let writer = Writer(tokio::spawn(write(sink, queue, format, context.clone())));
     let reader = Reader { stream, link, timeout_after, intake, context: &context };
     tokio::select! {
         () = exchange(reader, writer, cut) => {}
@@ -185,8 +186,9 @@ impl Reader<'_> {
             Err(error) => return Some(Input::Refused { link, outline: Box::new(outline), error: Box::new(error) }),
         };
         let most = self.context.limits.now().messages_per_frame;
-        // Large frames are read on a thread of their own, a few at a time.
-        let decoded = self.context.heavy.run(wire.len(), move || wire.decode(outline, most)).await?;
+        // Large frames, and those of many messages, are read on a thread of their own, a few at a time.
+        let decoded =
+            self.context.heavy.run(outline.most_bytes(wire.len()), move || wire.decode(outline, most)).await?;
         Some(match decoded {
             Ok(frame) => {
                 charge.set(frame.held_bytes());
@@ -260,7 +262,7 @@ impl Wire {
 }
 
 /// Writes what the hub sends until the hub closes the queue or the socket fails. Frames are encoded here, not by the hub.
-async fn write(mut sink: SplitSink<WebSocket, Message>, queue: Queue, format: Format, counters: Arc<Counters>) {
+async fn write(mut sink: SplitSink<WebSocket, Message>, queue: Queue, format: Format, context: SocketContext) {
     let mut taken = Vec::new();
     loop {
         queue.take(BATCH, &mut taken).await;
@@ -269,14 +271,23 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, queue: Queue, format: Fo
         }
         for (item, size) in taken.drain(..) {
             match item {
-                Item::Batch(mut batch) => {
-                    while let Some(bytes) = batch.next_bytes(format) {
-                        counters.bytes_out.add(bytes.len());
-                        if sink.feed(message(bytes, format)).await.is_err() {
-                            return;
-                        }
+                Item::Batch(mut batch) => loop {
+                    let is_made = batch.work(format) > 0;
+                    let bytes;
+                    let Some(next) = next_bytes(batch, format, &context.heavy).await else { return };
+                    (batch, bytes) = next;
+                    let Some(bytes) = bytes else { break };
+                    context.counters.bytes_out.add(bytes.len());
+                    // It waits here for room in the socket. What many receive is charged where it is kept.
+                    let _made = (is_made && bytes.len() > WRITE_BUFFER)
+                        .then(|| context.budget.charge(Purpose::Queues, bytes.len()));
+                    if !make_room(bytes.len(), &queue, &context.budget).await {
+                        return;
                     }
-                }
+                    if sink.feed(message(bytes, format)).await.is_err() {
+                        return;
+                    }
+                },
                 Item::Ping => {
                     if sink.feed(Message::Ping(Bytes::new())).await.is_err() {
                         return;
@@ -291,6 +302,36 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, queue: Queue, format: Fo
     }
     // An error means that the client closed first.
     let _ = sink.close().await;
+}
+
+/// The bytes of a batch's next frame. What takes long to make is made on a thread of its own, a few at a time: the tasks of all
+/// sockets share few threads. `None` where the relay stops.
+async fn next_bytes(mut batch: Batch, format: Format, heavy: &HeavyWork) -> Option<(Batch, Option<Bytes>)> {
+    heavy
+        .run(batch.work(format), move || {
+            let bytes = batch.next_bytes(format);
+            (batch, bytes)
+        })
+        .await
+}
+
+/// Charges what the library's buffer needs for a frame of `bytes` bytes, beside the little that is there for every socket. The
+/// buffer keeps it. Returns false if there is no room for too long: then the socket ends, and its client may resume.
+async fn make_room(bytes: usize, queue: &Queue, budget: &MemoryBudget) -> bool {
+    let needed = bytes.saturating_sub(WRITE_BUFFER).saturating_sub(queue.buffered());
+    if needed == 0 {
+        return true;
+    }
+    let mut waited = Duration::ZERO;
+    while budget.check(needed).is_err() {
+        if waited >= ROOM_PATIENCE {
+            return false;
+        }
+        sleep(ROOM_INTERVAL).await;
+        waited += ROOM_INTERVAL;
+    }
+    queue.buffer(needed);
+    true
 }
 
 fn message(bytes: Bytes, format: Format) -> Message {

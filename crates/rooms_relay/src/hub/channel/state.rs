@@ -129,13 +129,7 @@ impl HubChannel {
     }
 
     /// Where a new attachment starts.
-    pub(crate) fn start(
-        &self,
-        wish: StartWish<'_>,
-        attachment: &Attachment,
-        node: &str,
-        now: Instant,
-    ) -> AttachStart {
+    pub(crate) fn start(&self, wish: StartWish<'_>, attachment: &Attachment, node: &str, now: Instant) -> AttachStart {
         let StartWish { serial: named, rewind, early } = wish;
         let backlog = match (named, rewind) {
             (Some(serial), _) => Position::parse(serial, node)
