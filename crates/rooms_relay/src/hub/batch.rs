@@ -114,6 +114,23 @@ impl Batch {
         }
     }
 
+    /// No frame.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn empty() -> Self {
+        Self(Form::Empty)
+    }
+
+    /// The length of the next frame's text, where it would have to be read.
+    #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
+    pub(crate) fn next_length(&self) -> usize {
+        match &self.0 {
+            Form::Kept(frame, _) => frame.len(),
+            Form::Replay(replay) => replay.frames.as_slice().first().map_or(0, |frame| frame.len()),
+            Form::Sync(_) => PAGE_BYTES,
+            Form::Empty | Form::Own(..) => 0,
+        }
+    }
+
     /// How much is to be made for the next frame in `format`, about, in bytes. Most often it was made before.
     #[cfg(all(feature = "server", not(target_arch = "wasm32")))]
     pub(crate) fn work(&self, format: Format) -> usize {

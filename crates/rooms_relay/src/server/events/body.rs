@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 
 use super::{BATCH, Progress, writer::EventWriter};
 use crate::{
+    Batch,
     budget::{Charge, MemoryBudget, Purpose},
     counters::Counters,
     error::shutting_down,
     server::{
+        http::HeavyWork,
         queue::{Item, Queue, Size},
         socket::SocketContext,
     },
@@ -20,6 +22,9 @@ use rooms_protocol::{Action, ErrorInfo, Frame};
 
 /// Bytes with which a part is handed over before more is written.
 const PART: usize = 16 * 1024;
+
+/// What it takes to read a frame, for each byte of its text: as much as four bytes of what is only to be written.
+const READING: usize = 4;
 
 /// The events of one stream, to be sent.
 pub(super) struct EventBody {
@@ -31,6 +36,7 @@ pub(super) struct EventBody {
     budget: MemoryBudget,
     counters: Arc<Counters>,
     progress: Arc<Progress>,
+    heavy: Arc<HeavyWork>,
     /// Tells whoever looks after the stream when this is dropped.
     _alive: oneshot::Sender<()>,
 }
@@ -51,6 +57,7 @@ impl EventBody {
             budget: context.budget.clone(),
             counters: Arc::clone(&context.counters),
             progress,
+            heavy: Arc::clone(&context.heavy),
             _alive: alive,
         }
     }
@@ -120,13 +127,23 @@ impl EventBody {
                     self.writer.write_liveness(&mut bytes);
                     true
                 }
-                Item::Batch(batch) => match batch.next_frame() {
-                    Some(frame) => {
+                Item::Batch(batch) => {
+                    // Large frames are read on a thread of their own, a few at a time, as those that come in.
+                    let work = READING.saturating_mul(batch.next_length());
+                    let mut own = std::mem::replace(batch, Batch::empty());
+                    let read = move || {
+                        let frame = own.next_frame();
+                        (own, frame)
+                    };
+                    let (rest, frame) = self.heavy.run(work, read).await?;
+                    *batch = rest;
+                    if let Some(frame) = frame {
                         self.is_over = self.writer.write(frame, &mut bytes);
                         false
+                    } else {
+                        true
                     }
-                    None => true,
-                },
+                }
             };
             if is_written {
                 self.queue.written(*size);
