@@ -48,7 +48,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// Messages that found no place in the queue, by kind. A game that sends too much does so in every frame, and need not hear of
 /// each message.
 #[derive(Debug, Default, Resource)]
-pub(super) struct LeftOut(BTreeMap<String, LeftOutKind>);
+pub(in crate::plugin) struct LeftOut(BTreeMap<String, LeftOutKind>);
 
 #[derive(Debug, Default)]
 struct LeftOutKind {

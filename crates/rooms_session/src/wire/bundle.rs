@@ -85,7 +85,7 @@ pub(crate) fn unpack(message: Message) -> Result<Vec<Message>, String> {
         connection_id: connection_id.clone(),
         serial: serial.clone(),
         timestamp,
-        action: action.clone(),
+        action,
         ..Message::default()
     };
     Ok(items.into_iter().map(whole).collect())

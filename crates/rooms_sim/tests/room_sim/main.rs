@@ -191,7 +191,7 @@ fn strike_before_every_message(seed: u64, deed: Deed, messages: usize) {
 #[test]
 fn a_host_that_is_cut_off_in_one_direction_loses_no_request() {
     let plan = |seed: u64| {
-        let direction = if seed % 2 == 0 { Direction::Up } else { Direction::Down };
+        let direction = if seed.is_multiple_of(2) { Direction::Up } else { Direction::Down };
         let cut = Deed::Line(0, Fault::OneWay(direction, Duration::from_secs(32)));
         let steps = vec![(Duration::from_secs(2), cut)];
         Plan { seed, players: 3, order: Order::Total, steps, twists: Twists::default(), boundary: None }
