@@ -108,7 +108,7 @@ mod tests {
         let start = Instant::now();
         let mut left_out = LeftOut::default();
         let mut told = Vec::new();
-        for frame in 0..150 {
+        for frame in 0..160 {
             let now = start + Duration::from_millis(20) * frame;
             if frame < 75 {
                 left_out.note("move", 1000);
