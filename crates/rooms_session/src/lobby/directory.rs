@@ -39,8 +39,8 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Most rooms of the list that are kept.
 ///
 /// Each room on the list is a member of one channel. A server that lets fewer be present lists fewer: 200 by default with a
-/// relay (`--members-per-channel`) and with Ably's cloud, which raises that for an account on request. A room that finds no place
-/// tries again, and [`RoomDirectory::trouble`] says why it is not listed.
+/// relay (`--limit members_per_channel=N`) and with Ably's cloud, which raises that for an account on request. A room that finds
+/// no place tries again, and [`RoomDirectory::trouble`] says why it is not listed.
 pub const MAX_LISTED: usize = 1000;
 
 /// Most bytes of JSON text in one entry: twice what a listing may have.

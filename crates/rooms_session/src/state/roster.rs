@@ -15,9 +15,9 @@ use rooms_protocol::ConnectionId;
 /// Most players in a room. The state names every seat, and a newcomer must read them all at once.
 ///
 /// A server may allow fewer, since each player is a member of the room's channel: a relay lets 200 be present by default
-/// (`--members-per-channel`), and so does Ably's cloud, which raises that for an account on request. What else a large room
-/// takes is that the server carries its messages: each of them is received by all. With the free plan of the cloud, 500 messages a
-/// second are counted in and out, so that a room of 200 carries 2 a second.
+/// (`--limit members_per_channel=N`), and so does Ably's cloud, which raises that for an account on request. A large room also
+/// needs a server that carries its messages, since all receive each of them: the free plan of the cloud counts 500 messages a
+/// second in and out, so that a room of 200 carries 2 a second.
 pub const MAX_PLAYERS: usize = 1000;
 
 /// Whether a seat's player is there.
