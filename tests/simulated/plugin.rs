@@ -233,7 +233,7 @@ fn messages_of_one_sender_come_in_order() {
         send(&mut table.apps[1], ToRoom::everyone(wave(&number.to_string())));
         table.frame();
     }
-    assert!(table.until(LONG, |apps| seen(&apps[0]).waves.len() >= 50));
+    assert!(table.until(LONG, |apps| apps.iter().all(|app| seen(app).waves.len() >= 50)));
     let expected: Vec<String> = (0..50).map(|number| number.to_string()).collect();
     for app in &table.apps {
         let texts: Vec<String> = seen(app).waves.iter().map(|(_, text)| text.clone()).collect();
