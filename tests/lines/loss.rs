@@ -36,7 +36,7 @@ fn on_lines_that_lose_15_percent_a_round_completes_under_its_first_host() {
 }
 
 #[test]
-#[ignore = "a host that is only slow still counts as gone on a line as bad as this"]
+#[ignore = "on a line as bad as this a host tells of calls that have not come back, and tells of them again later"]
 fn on_lines_that_lose_30_percent_a_round_completes_under_its_first_host() {
     round(7, 0.3);
 }

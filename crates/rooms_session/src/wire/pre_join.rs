@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use super::payload::GameMessage;
 use crate::id::Stamp;
 
-/// Most messages that are kept. The oldest are dropped for new ones. A welcome follows its state within one publish interval.
+/// Most messages that are kept. The oldest are dropped for new ones. A welcome follows its state
+/// soon, and a server with limits lets few messages come in between.
 const MAX_EARLY: usize = 64;
 
 /// The messages of the game that came before the welcome.
