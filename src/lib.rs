@@ -138,9 +138,9 @@ pub mod prelude {
         },
         plugin::{
             Channel, ChannelCaughtUp, ChannelChanged, ChannelEntityExt, ChannelError, ChannelHistory, ChannelMembers,
-            ChannelMessage, ChannelStatus, ChannelTrouble, ChannelsAppExt, ChannelsCommandsExt, Connect, Connection,
-            ConnectionChanged, FromChannel, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer, Member,
-            MemberChanged, Newcomer, OwnPlayer, Player, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
+            ChannelMessage, ChannelStatus, ChannelTrouble, ChannelsAppExt, ChannelsCommandsExt, Confirmed, Connect,
+            Connection, ConnectionChanged, FromChannel, FromRoom, Host, HostChanged, HostPlayer, Identity, LocalPlayer,
+            Member, MemberChanged, Newcomer, OwnPlayer, Player, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned,
             PlayerStatus, Published, Room, RoomClosed, RoomControlExt, RoomError, RoomInterrupted, RoomList,
             RoomResumed, RoomState, RoomsAppExt, RoomsCommandsExt, RoomsPlugin, RoomsSystems, Roster, RosterEntry,
             ServerTime, Spectator, TerminalInput, TerminalPlugin, ToChannel, ToRoom, WhileHidden, arguments, end_page,

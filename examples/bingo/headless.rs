@@ -179,7 +179,7 @@ fn say_joined(state: Res<State<RoomState>>, mut ending: ResMut<Ending>) {
 /// Leaves when the rounds are over; the host, and who runs the relay, when the others had time to see it.
 fn end_with_the_rounds(
     mut ending: ResMut<Ending>,
-    table: Res<Table>,
+    table: Res<Confirmed<Table>>,
     (room, roster, host): (Res<Room>, Res<Roster>, Res<Host>),
     time: Res<Time<Real>>,
     mut commands: Commands,

@@ -16,7 +16,8 @@ use crate::{
     seal::{Held, Seals},
 };
 
-/// What everyone shares: the round.
+/// What everyone shares: the round. The host works on it; what is shown, marked and shouted goes by [`Confirmed<Table>`], so that
+/// no screen shows a number that the round does not keep.
 #[derive(Resource, Clone, Debug, Default, Deref, DerefMut, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Table(pub Game);
@@ -145,6 +146,7 @@ pub struct BingoPlugin {
 impl Plugin for BingoPlugin {
     fn build(&self, app: &mut App) {
         app.share_resource::<Table>()
+            .confirm_resource::<Table>()
             .share_resource::<Seals>()
             .add_room_message::<Deal>()
             .add_room_message::<Marked>()
@@ -189,7 +191,7 @@ fn take_notice(mut notices: MessageReader<FromRoom<NoPrize>>, mut hand: ResMut<H
     }
 }
 
-fn mark_by_itself(table: Res<Table>, style: Res<Style>, mut hand: ResMut<Hand>) {
+fn mark_by_itself(table: Res<Confirmed<Table>>, style: Res<Style>, mut hand: ResMut<Hand>) {
     let marks_itself = style.plays_itself || (style.automark && table.settings().automark);
     if !marks_itself || hand.held.is_none() || hand.round != table.round() {
         return;
@@ -202,7 +204,12 @@ fn mark_by_itself(table: Res<Table>, style: Res<Style>, mut hand: ResMut<Hand>) 
     }
 }
 
-fn play_by_itself(table: Res<Table>, style: Res<Style>, hand: Res<Hand>, mut wants: MessageWriter<WantsToShout>) {
+fn play_by_itself(
+    table: Res<Confirmed<Table>>,
+    style: Res<Style>,
+    hand: Res<Hand>,
+    mut wants: MessageWriter<WantsToShout>,
+) {
     let Some(strip) = hand.strip().filter(|_| style.plays_itself && hand.round == table.round()) else { return };
     let wins = best_claim(strip, hand.marks, table.called_set(), table.free_prizes()).is_some();
     if wins && hand.since_shout.is_none_or(|since| since >= SHOUT_INTERVAL) {
@@ -213,7 +220,7 @@ fn play_by_itself(table: Res<Table>, style: Res<Style>, hand: Res<Hand>, mut wan
 fn shout(
     mut wants: MessageReader<WantsToShout>,
     mut send: MessageWriter<ToRoom<Shout>>,
-    (table, us): (Res<Table>, Res<LocalPlayer>),
+    (table, us): (Res<Confirmed<Table>>, Res<LocalPlayer>),
     time: Res<Time<Real>>,
     mut hand: ResMut<Hand>,
 ) {
@@ -238,7 +245,7 @@ fn shout(
 fn save_marks(
     time: Res<Time<Real>>,
     mut since: Local<Duration>,
-    table: Res<Table>,
+    table: Res<Confirmed<Table>>,
     mut hand: ResMut<Hand>,
     mut send: MessageWriter<ToRoom<Marked>>,
 ) {

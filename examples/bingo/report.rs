@@ -215,7 +215,7 @@ fn tell_roster(reporter: Res<Reporter>, roster: Res<Roster>) {
 
 fn tell_round(
     reporter: Res<Reporter>,
-    (table, hand, roster): (Res<Table>, Res<Hand>, Res<Roster>),
+    (table, hand, roster): (Res<Confirmed<Table>>, Res<Hand>, Res<Roster>),
     mut told: Local<Told>,
     mut shouts: MessageReader<FromRoom<Shouted>>,
 ) {

@@ -294,7 +294,7 @@ fn remember_room(scene: Scene) {
 }
 
 fn leave_after_the_rounds(
-    table: Res<Table>,
+    table: Res<Confirmed<Table>>,
     mut left: ResMut<RoundsLeft>,
     time: Res<Time<Real>>,
     mut commands: Commands,

@@ -3,9 +3,10 @@
 //! Owns the bridge, the session, the public list and the requests to channels. Starts and steps them, and hands their
 //! commands to the bridge. What arrives waits in [`Received`] for the systems that apply it to the world.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bevy::prelude::*;
+use smol_str::SmolStr;
 use web_time::Instant;
 
 use super::{
@@ -77,6 +78,8 @@ pub(super) struct Received {
     pub(super) channels: Vec<Event>,
     pub(super) round_trip: Option<std::time::Duration>,
     pub(super) errors: Vec<RoomError>,
+    /// The keys of shared values that came back from the room.
+    pub(super) confirmed: BTreeSet<SmolStr>,
     /// Whether the list of rooms changed.
     pub(super) list: bool,
 }
@@ -88,6 +91,7 @@ impl Received {
             && self.channels.is_empty()
             && self.round_trip.is_none()
             && self.errors.is_empty()
+            && self.confirmed.is_empty()
             && !self.list
     }
 }
@@ -303,6 +307,7 @@ impl RoomsEngine {
         if let Some(session) = session {
             session.step(now);
             received.events.extend(std::iter::from_fn(|| session.poll_event()));
+            received.confirmed.append(&mut session.take_confirmed());
         }
     }
 

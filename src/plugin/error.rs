@@ -49,6 +49,12 @@ pub enum RoomError {
         /// Why.
         why: String,
     },
+    /// The game asked for something about a type that it did not share before.
+    #[error("{name} is not shared: call share_resource::<{name}>() first")]
+    NotRegistered {
+        /// The type's name, without its module.
+        name: String,
+    },
     /// The game asked for something that only the host may do, or that is not possible.
     #[error("could not {action}: {error}")]
     NotControlled {

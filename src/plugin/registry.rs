@@ -1,6 +1,9 @@
 //! What the game registered for its rooms, by its names on the wire.
 
-use std::collections::BTreeMap;
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, HashMap},
+};
 
 use bevy::{ecs::system::SystemId, prelude::*};
 use serde_json::Value;
@@ -14,12 +17,23 @@ pub(super) type Deliver = fn(&mut World, &PlayerId, Value) -> Result<(), serde_j
 /// Sets the shared resource to a value.
 pub(super) type Apply = fn(&mut World, &Value) -> Result<(), serde_json::Error>;
 
+/// How the confirmed view of a shared resource is kept.
+#[derive(Clone, Copy)]
+pub(super) struct ConfirmedView {
+    /// Sets it to what the session has under this key.
+    pub(super) follow: fn(&mut World, &str) -> Result<(), serde_json::Error>,
+    /// Sets it to what it is outside a room.
+    pub(super) reset: fn(&mut World),
+}
+
 /// What the game registered, by its names on the wire.
 #[derive(Resource, Default)]
 pub(super) struct Registry {
     pub(super) messages: BTreeMap<String, Deliver>,
     pub(super) shared: BTreeMap<String, Apply>,
-    pub(super) shared_types: Vec<std::any::TypeId>,
+    /// The keys of the shared resources, by their types.
+    pub(super) shared_types: HashMap<TypeId, String>,
+    pub(super) confirmed: BTreeMap<String, ConfirmedView>,
     /// The systems that decide who is admitted.
     pub(super) admission_rules: Vec<SystemId<In<Newcomer>, Admission>>,
     /// The errors before the first frame.

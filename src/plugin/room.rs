@@ -6,6 +6,7 @@
 mod app_ext;
 mod commands;
 mod conditions;
+mod confirmed;
 mod control;
 mod list;
 mod messages;
@@ -23,6 +24,7 @@ pub use self::{
     app_ext::RoomsAppExt,
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
+    confirmed::Confirmed,
     control::RoomControlExt,
     list::RoomList,
     messages::{

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     net::Net,
+    report::{is_notice, longest_pause, row, seconds},
     table::{finish, play_a_while, sit_down, told},
 };
 
@@ -22,10 +23,12 @@ fn a_peer_with_another_address_is_back_within_eight_seconds_and_misses_nothing()
     play_a_while(&mut players);
     net.change_address(2);
     let changed = Instant::now();
+    players[1].wait_for("notice", is_notice);
+    let noticed = changed.elapsed();
     players[1].wait_for("connection", is_back);
     let took = changed.elapsed();
-    println!("back after {took:?}");
     assert!(took < BACK, "it took {took:?}");
+    row("a peer's machine gets another address", &seconds(noticed), &seconds(took), "nothing");
     let (_, transcripts) = finish(players);
     assert!(transcripts.iter().all(|transcript| told(transcript, "host_changed").is_empty()), "the host leads on");
     assert!(told(&transcripts[1], "resumed").iter().all(|resumed| resumed["continuity"] == "kept"));
@@ -38,9 +41,12 @@ fn a_host_with_another_address_is_back_within_eight_seconds_and_the_round_goes_o
     play_a_while(&mut players);
     net.change_address(1);
     let changed = Instant::now();
+    players[0].wait_for("notice", is_notice);
+    let noticed = changed.elapsed();
     players[0].wait_for("connection", is_back);
     let took = changed.elapsed();
-    println!("back after {took:?}");
     assert!(took < BACK, "it took {took:?}");
-    finish(players);
+    let (_, transcripts) = finish(players);
+    let pause = longest_pause(&transcripts);
+    row("the host's machine gets another address", &seconds(noticed), &seconds(pause), "nothing");
 }

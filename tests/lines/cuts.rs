@@ -11,10 +11,14 @@ use serde_json::Value;
 use crate::{
     ledger::{Ledger, start},
     net::{Net, Rule, Way},
+    report::{row, seconds},
 };
 
 /// How long one way is cut: that is what happens, not what is waited for.
 const CUT: Duration = Duration::from_secs(32);
+
+/// The time within which another player leads.
+const REPLACED: Duration = Duration::from_secs(10);
 
 /// Longest wait for the last requests. They are sent again every 3 s.
 const WHOLE: Duration = Duration::from_secs(30);
@@ -29,7 +33,10 @@ fn each_request_counts_once(seed: u64, way: Way) {
         player.wait_for("the first requests", |event| Ledger::read(event).is_some_and(|ledger| ledger.have(REQUESTS)));
     }
     net.rule(1, &[way], Rule::CUT);
-    thread::sleep(CUT);
+    let cut = Instant::now();
+    let led = players[1].wait_for("another host", |event| event["event"] == "host");
+    let took = cut.elapsed();
+    thread::sleep(CUT.saturating_sub(took));
     net.rule(1, &[way], Rule::default());
     let sent = players.each_mut().map(|player| {
         let sent = player.wait_for("more requests", |event| event["event"] == "sent");
@@ -47,6 +54,13 @@ fn each_request_counts_once(seed: u64, way: Way) {
         let ledger = last(&player.told).expect("a ledger");
         assert_eq!(ledger.flaws(&sent), Vec::<String>::new(), "{}", player.label);
     }
+    assert!(took < REPLACED, "it took {took:?}: {led}");
+    let what = match way {
+        Way::Down => "the host can send and not receive, for 32 s",
+        Way::Up => "the host can receive and not send, for 32 s",
+    };
+    let requests = format!("none of {} requests", sent.iter().sum::<u64>());
+    row(what, &"as above", &seconds(took), &requests);
 }
 
 #[test]

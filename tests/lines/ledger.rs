@@ -90,6 +90,7 @@ fn player() {
             if hosts { commands.host_room("den", profile) } else { commands.join_room("den", profile) }
         })
         .add_systems(OnEnter(RoomState::Joined), || println!("{}", json!({ "event": "joined" })))
+        .add_systems(Update, tell_host)
         .add_systems(
             Update,
             (write.run_if(is_host), (send, tell).run_if(in_room.and_then(on_timer(EVERY))), obey).chain(),
@@ -113,6 +114,12 @@ fn send(mut sent: ResMut<Sent>, mut send: MessageWriter<ToRoom<Entry>>) {
 
 fn tell(ledger: Res<Ledger>) {
     println!("{}", json!({ "event": "ledger", "ledger": &*ledger }));
+}
+
+fn tell_host(mut changes: MessageReader<HostChanged>) {
+    for change in changes.read().filter(|change| change.from.is_some()) {
+        println!("{}", json!({ "event": "host", "to": change.to }));
+    }
 }
 
 fn obey(mut input: MessageReader<TerminalInput>, mut sent: ResMut<Sent>, mut exit: MessageWriter<AppExit>) {

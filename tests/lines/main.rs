@@ -5,6 +5,7 @@
 //!
 //! ```sh
 //! cargo test --test lines
+//! cargo test --test lines -- --nocapture | grep '^| '    # the table in docs/reliability.md
 //! ```
 
 #![cfg(target_os = "linux")]
@@ -17,6 +18,7 @@ mod loss;
 mod net;
 mod none;
 mod outage;
+mod report;
 mod table;
 
 /// What the tests of the examples use too.

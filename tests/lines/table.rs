@@ -48,11 +48,7 @@ pub fn play_a_while(players: &mut [Player]) {
 
 /// The rest of the one round, which has to be fair; and what was told of it.
 pub fn finish(players: impl IntoIterator<Item = Player>) -> (Summary, Vec<Transcript>) {
-    fair(players.into_iter().flat_map(Player::finish).collect())
-}
-
-/// What was told of one round, which has to be fair.
-pub fn fair(transcripts: Vec<Transcript>) -> (Summary, Vec<Transcript>) {
+    let transcripts: Vec<Transcript> = players.into_iter().flat_map(Player::finish).collect();
     let summary = judge(&transcripts).unwrap_or_else(|findings| panic!("the referee found: {findings:#?}"));
     assert_eq!((summary.players.len(), summary.rounds.len()), (NAMES.len(), 1));
     assert!(summary.rounds[0].called.len() as u64 > CALLED_BEFORE, "it went on");

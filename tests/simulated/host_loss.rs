@@ -78,3 +78,79 @@ fn a_host_that_was_frozen_comes_back_as_a_peer_and_takes_nothing_back() {
     assert!(!rig.is_host(ada));
     rig.run_until(Duration::from_secs(5), |rig| rig.resource::<Score>(ada).0 == 1).unwrap();
 }
+
+/// Every value that a player was shown, by [`Confirmed`] and by the resource itself.
+#[derive(Resource, Default)]
+struct Shown {
+    confirmed: Vec<u32>,
+    working: Vec<u32>,
+}
+
+fn show(confirmed: Res<Confirmed<Score>>, working: Res<Score>, mut shown: ResMut<Shown>) {
+    if confirmed.is_changed() && shown.confirmed.last() != Some(&confirmed.0) {
+        shown.confirmed.push(confirmed.0);
+    }
+    if shown.working.last() != Some(&working.0) {
+        shown.working.push(working.0);
+    }
+}
+
+fn game_that_shows_what_is_confirmed(app: &mut App) {
+    game(app);
+    app.confirm_resource::<Score>().init_resource::<Shown>().add_systems(Update, show);
+}
+
+#[test]
+fn nobody_shows_what_a_host_did_alone_before_it_was_replaced() {
+    for seed in 0..5 {
+        let (mut rig, [ada, ben, cy]) = Rig::room(seed, ["ada", "ben", "cy"], game_that_shows_what_is_confirmed);
+        rig.world_mut(ada).resource_mut::<Score>().0 = 40;
+        rig.run_for(Duration::from_secs(1));
+        let confirmed = |rig: &Rig, app| rig.resource::<Confirmed<Score>>(app).0;
+        assert_eq!([ada, ben, cy].map(|app| confirmed(&rig, app)), [40; 3]);
+
+        rig.partition(&[ada]);
+        for _ in 0..20 {
+            rig.world_mut(ada).resource_mut::<Score>().0 += 1;
+            rig.run_for(Duration::from_millis(100));
+        }
+        assert_eq!((rig.resource::<Score>(ada).0, confirmed(&rig, ada)), (60, 40), "what it did is not confirmed");
+        rig.run_until(Duration::from_secs(10), |rig| agree_on_a_host(rig, &[ben, cy])).unwrap();
+        rig.world_mut(cy).write_message(ToRoom::host(Point));
+        rig.run_for(Duration::from_secs(5));
+        rig.heal();
+        rig.run_until(Duration::from_secs(60), |rig| confirmed(rig, ada) == 41).unwrap();
+        for app in [ada, ben, cy] {
+            assert_eq!(rig.resource::<Shown>(app).confirmed, [0, 40, 41], "seed {seed}");
+        }
+        assert!(
+            rig.resource::<Shown>(ada).working.contains(&60),
+            "it was undone: {:?}",
+            rig.resource::<Shown>(ada).working
+        );
+        assert_eq!(rig.resource::<Score>(ada).0, 41);
+    }
+}
+
+#[test]
+fn outside_a_room_the_confirmed_value_is_the_default() {
+    let (mut rig, [ada, ben]) = Rig::room(7, ["ada", "ben"], game_that_shows_what_is_confirmed);
+    rig.world_mut(ada).resource_mut::<Score>().0 = 40;
+    rig.run_for(Duration::from_secs(1));
+    rig.command(ben, |commands| commands.leave_room());
+    rig.run_until(Duration::from_secs(5), |rig| rig.state(ben) == RoomState::Outside).unwrap();
+    let seen = (rig.resource::<Confirmed<Score>>(ben).0, rig.resource::<Score>(ben).0);
+    assert_eq!(seen, (0, 40), "the plugin keeps the one, the game the other");
+}
+
+#[test]
+fn what_is_not_shared_cannot_be_confirmed() {
+    #[derive(Resource, Default, Serialize, Deserialize)]
+    struct Own;
+    let mut rig = Rig::new(7);
+    let ada = rig.add("ada", |app| {
+        app.confirm_resource::<Own>();
+    });
+    rig.frame();
+    assert_eq!(rig.recorded::<RoomError>(ada), [RoomError::NotRegistered { name: "Own".to_owned() }]);
+}

@@ -77,7 +77,7 @@ pub struct Told {
 /// Takes in what happened in the round.
 pub fn hear_round(
     (time, us): (Res<Time<Real>>, Res<LocalPlayer>),
-    (table, roster): (Res<Table>, Res<Roster>),
+    (table, roster): (Res<Confirmed<Table>>, Res<Roster>),
     mut shouts: MessageReader<FromRoom<Shouted>>,
     mut told: Local<Told>,
     mut news: ResMut<News>,

@@ -33,8 +33,8 @@ pub struct Scene<'w> {
     pub us: Res<'w, LocalPlayer>,
     /// Who is here.
     pub roster: Res<'w, Roster>,
-    /// The round.
-    pub table: Res<'w, Table>,
+    /// The round, as it came back from the room.
+    pub table: Res<'w, Confirmed<Table>>,
     /// What we hold.
     pub hand: Res<'w, Hand>,
     /// How we play.

@@ -82,8 +82,17 @@ fn world(players: &[&str]) -> World {
     app.insert_resource(Inviting(clap::Parser::parse_from(["bingo"])));
     let us = app.world().resource::<LocalPlayer>().id.clone();
     let seats = players.iter().map(|player| Seat::from(if *player == "us" { us.as_str() } else { player }));
-    app.world_mut().resource_mut::<Table>().start(seats).unwrap();
+    let mut table = Table::default();
+    table.start(seats).unwrap();
+    app.insert_resource(Confirmed::new(table));
     std::mem::take(app.world_mut())
+}
+
+/// Lets a changed round come back from the room.
+fn change(world: &mut World, change: impl FnOnce(&mut Table)) {
+    let mut table = Table::clone(world.resource::<Confirmed<Table>>());
+    change(&mut table);
+    world.insert_resource(Confirmed::new(table));
 }
 
 fn strip() -> Strip {
@@ -117,7 +126,7 @@ fn filled_in() -> LobbyForm {
 }
 
 fn hold(world: &mut World, strip: Strip) {
-    let round = world.resource::<Table>().round();
+    let round = world.resource::<Confirmed<Table>>().round();
     let mut hand = world.resource_mut::<Hand>();
     hand.round = round;
     hand.held = Some(Held::new(strip, &mut ChaCha8Rng::seed_from_u64(1)));
@@ -176,7 +185,7 @@ fn the_button_shouts_only_when_the_shout_would_be_let_through() {
     assert_eq!(at_the_table(&mut world, PHONE, Some("Bingo!")).0, []);
     let numbers: Vec<Number> = Number::all().take(5).collect();
     for number in &numbers {
-        world.resource_mut::<Table>().call(*number).unwrap();
+        change(&mut world, |table| table.call(*number).unwrap());
     }
     world.resource_mut::<Hand>().marks = numbers.into_iter().collect();
     assert_eq!(at_the_table(&mut world, PHONE, Some("Bingo!")).0, [Wish::Shout]);
@@ -194,7 +203,7 @@ fn a_spectator_is_told_so_and_has_no_button() {
 #[test]
 fn only_the_host_can_start_the_next_round() {
     let mut world = world(&["us"]);
-    world.resource_mut::<Table>().complete(crate::rules::Reason::Stopped).unwrap();
+    change(&mut world, |table| table.complete(crate::rules::Reason::Stopped).unwrap());
     let (_, seen) = at_the_table(&mut world, DESKTOP, None);
     assert!(seen.iter().any(|text| text.starts_with("Waiting for")), "{seen:?}");
     world.resource_mut::<Host>().is_us = true;
@@ -226,7 +235,7 @@ fn what_is_wrong_is_told_under_the_header_as_long_as_it_is() {
 #[test]
 fn the_present_call_is_shown_with_its_nickname() {
     let mut world = world(&["us"]);
-    world.resource_mut::<Table>().call(Number::MIN).unwrap();
+    change(&mut world, |table| table.call(Number::MIN).unwrap());
     for size in [PHONE, DESKTOP] {
         let (_, seen) = at_the_table(&mut world, size, None);
         assert!(seen.iter().any(|text| text == "Kelly's Eye"), "{seen:?}");

@@ -1,10 +1,13 @@
 //! Registering a game's messages, shared resources and admission rules.
 
+use std::any::TypeId;
+
 use bevy::{prelude::*, utils::prelude::ShortName};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    confirmed::Confirmed,
     messages::{FromRoom, ToRoom},
     newcomer::Newcomer,
     send, shared_resources,
@@ -61,6 +64,12 @@ pub trait RoomsAppExt {
         &mut self,
         key: &str,
     ) -> Result<&mut Self, RoomError>;
+
+    /// Keeps [`Confirmed<R>`] beside a resource that is already shared: its value as it last came back from the room. A host
+    /// works on `R` and shows `Confirmed<R>`, so that no screen shows what another host undoes.
+    ///
+    /// If `R` is not shared, a [`RoomError::NotRegistered`] says so in the first frame.
+    fn confirm_resource<R: Resource + DeserializeOwned + FromWorld>(&mut self) -> &mut Self;
 
     /// Adds a rule of the game that decides who is admitted while we host. The rule is a system: it takes the
     /// [`Newcomer`] and returns an [`Admission`]. It runs for newcomers that the room's own rules admit, and not for
@@ -130,16 +139,26 @@ impl RoomsAppExt for App {
         key: &str,
     ) -> Result<&mut Self, RoomError> {
         let mut registry = self.world_mut().get_resource_or_init::<Registry>();
-        let type_id = std::any::TypeId::of::<R>();
-        if registry.shared.contains_key(key) || registry.shared_types.contains(&type_id) {
+        let type_id = TypeId::of::<R>();
+        if registry.shared.contains_key(key) || registry.shared_types.contains_key(&type_id) {
             return Err(RoomError::RegisteredTwice { name: key.to_owned() });
         }
         registry.shared.insert(key.to_owned(), shared_resources::apply::<R>);
-        registry.shared_types.push(type_id);
+        registry.shared_types.insert(type_id, key.to_owned());
         let key = key.to_owned();
         self.init_resource::<R>()
             .add_systems(PostUpdate, shared_resources::publish::<R>(key).in_set(RoomsSystems::Collect));
         Ok(self)
+    }
+
+    fn confirm_resource<R: Resource + DeserializeOwned + FromWorld>(&mut self) -> &mut Self {
+        let mut registry = self.world_mut().get_resource_or_init::<Registry>();
+        let Some(key) = registry.shared_types.get(&TypeId::of::<R>()).cloned() else {
+            let error = RoomError::NotRegistered { name: ShortName::of::<R>().to_string() };
+            return report_later(self, Err(error));
+        };
+        registry.confirmed.insert(key, Confirmed::<R>::view());
+        self.init_resource::<Confirmed<R>>()
     }
 
     fn add_admission_rule<M>(&mut self, rule: impl IntoSystem<In<Newcomer>, Admission, M> + 'static) -> &mut Self {

@@ -20,7 +20,7 @@ use crate::{
         connection::{Connection, ConnectionChanged},
         engine::{NextRoom, Received, RoomsEngine},
         error::{RoomError, report},
-        registry::Registry,
+        registry::{ConfirmedView, Registry},
     },
     session::{PlayerId, RoomRules, Session, SessionEvent, SessionStatus},
 };
@@ -80,6 +80,9 @@ pub(in crate::plugin) fn apply(world: &mut World) {
     }
     for event in received.events.drain(..) {
         apply_event(world, event);
+    }
+    for key in std::mem::take(&mut received.confirmed) {
+        follow_confirmed(world, &key);
     }
     players::sync(world);
     if std::mem::take(&mut received.list) {
@@ -175,6 +178,8 @@ fn apply_event(world: &mut World, event: SessionEvent) {
             let mut room = world.resource_mut::<Room>();
             (room.interrupted, room.interruption, room.waiting) = (false, None, false);
             room.rules = RoomRules::default();
+            let views: Vec<ConfirmedView> = world.resource::<Registry>().confirmed.values().copied().collect();
+            views.into_iter().for_each(|view| (view.reset)(world));
             set_state(world, RoomState::Outside);
             world.write_message(RoomClosed { reason });
             if let Some(NextRoom { room, profile, wish }) = next {
@@ -191,6 +196,14 @@ fn apply_shared(world: &mut World, key: &SmolStr, value: Option<&serde_json::Val
     };
     let Some(value) = value else { return };
     if let Err(error) = apply(world, value) {
+        report(world, RoomError::Undecodable { kind: key.to_string(), sender: None, why: error.to_string() });
+    }
+}
+
+/// Shows what came back from the room, where the game asked for it.
+fn follow_confirmed(world: &mut World, key: &SmolStr) {
+    let view = world.resource::<Registry>().confirmed.get(key.as_str()).copied();
+    if let Some(Err(error)) = view.map(|view| (view.follow)(world, key)) {
         report(world, RoomError::Undecodable { kind: key.to_string(), sender: None, why: error.to_string() });
     }
 }

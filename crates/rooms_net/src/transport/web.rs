@@ -140,6 +140,7 @@ impl Socket {
 
     /// Sends what still waits. The browser sends it before it closes.
     fn send_rest(&self, outgoing: &mut mpsc::Receiver<WireFrame>) {
+        // Not before it is open: the browser would throw.
         if self.socket.ready_state() == WebSocket::OPEN {
             while let Ok(frame) = outgoing.try_recv() {
                 send(&self.socket, &frame);
@@ -217,8 +218,13 @@ async fn write(socket: &WebSocket, callbacks: &Callbacks, outgoing: &mut mpsc::R
     }
 }
 
-/// Gives a frame to the browser, which drops it if the socket has closed meanwhile.
+/// Gives a frame to the browser. Drops it if the socket has closed meanwhile, as the browser would: what has closed is told
+/// by an event, which a page that stood still gets later. A browser that is asked to send then writes an error on its console.
 fn send(socket: &WebSocket, frame: &WireFrame) {
+    if socket.ready_state() != WebSocket::OPEN {
+        log::debug!("a frame is dropped: the socket has closed");
+        return;
+    }
     let sent = match frame {
         WireFrame::Text(text) => socket.send_with_str(text),
         WireFrame::Binary(bytes) => socket.send_with_u8_array(bytes),

@@ -1,6 +1,9 @@
 //! What the game can ask a session. Changes nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 use smol_str::SmolStr;
@@ -75,6 +78,18 @@ impl Session {
     /// One value of the shared state. `None` outside a room.
     pub fn shared(&self, key: &str) -> Option<&Value> {
         self.shared_values().get(key)
+    }
+
+    /// One value of the shared state as it last came back from the room: what every player has, or is about to have. On a peer it
+    /// is [`shared`](Self::shared). A host is ahead of it by what it changed within a round trip, and goes on from it, not from its
+    /// own value, when somebody else took over meanwhile. `None` outside a room.
+    pub fn confirmed(&self, key: &str) -> Option<&Value> {
+        self.replica.document().shared.get(key).filter(|_| self.base.feed.is_joined())
+    }
+
+    /// Takes the keys whose [`confirmed`](Self::confirmed) values changed since the last call, in order. Empty while nothing came.
+    pub fn take_confirmed(&mut self) -> BTreeSet<SmolStr> {
+        if self.base.feed.is_joined() { self.replica.take_confirmed() } else { BTreeSet::new() }
     }
 
     /// The keys of the shared state, in order.

@@ -2,13 +2,17 @@
 //!
 //! Every player keeps one. The host's holds what its own echo confirmed. A copy never goes back to a worse stamp.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use json_patch::Patch;
+use smol_str::SmolStr;
 
 use crate::{
     id::Stamp,
-    state::document::{Changes, Document, MAX_SHARED_SIZE},
+    state::document::{Changes, Document, MAX_SHARED_KEYS, MAX_SHARED_SIZE},
     state::json::json_size,
 };
 
@@ -32,6 +36,8 @@ pub(crate) struct Replica {
     kept: VecDeque<Kept>,
     /// An upper bound of the document's size. It is measured again when patches could have led over the limit.
     size: usize,
+    /// The keys of shared values that changed since somebody asked. Those that are gone may be left out.
+    confirmed: BTreeSet<SmolStr>,
 }
 
 #[derive(Debug)]
@@ -92,6 +98,7 @@ impl Replica {
         let mut changes = Changes::between(&self.document, &document);
         (self.document, self.stamp, self.size) = (document, Some(stamp), size);
         self.apply_kept(&mut changes);
+        self.note_confirmed(&changes);
         Offer::Applied(changes)
     }
 
@@ -109,7 +116,23 @@ impl Replica {
         }
         let Some(mut changes) = self.apply(stamp, &patch) else { return Offer::Broken };
         self.apply_kept(&mut changes);
+        self.note_confirmed(&changes);
         Offer::Applied(changes)
+    }
+
+    /// Takes the keys of the shared values that changed since the last call.
+    pub(crate) fn take_confirmed(&mut self) -> BTreeSet<SmolStr> {
+        std::mem::take(&mut self.confirmed)
+    }
+
+    /// Notes which shared values changed. Nobody has to ask for them, so a host that names ever new keys must not fill the
+    /// memory: they are no more than a document may have, and those of one change.
+    fn note_confirmed(&mut self, changes: &Changes) {
+        self.confirmed.extend(changes.shared.keys().cloned());
+        if self.confirmed.len() > MAX_SHARED_KEYS {
+            let shared = &self.document.shared;
+            self.confirmed.retain(|key| shared.contains_key(key));
+        }
     }
 
     fn keep(&mut self, base: Stamp, stamp: Stamp, patch: Patch) {
@@ -179,6 +202,26 @@ mod tests {
         let Offer::Applied(changes) = replica.offer_patch(stamp(1, 3), stamp(1, 4), patch(4)) else { panic!() };
         assert_eq!(changes.shared.keys().collect::<Vec<_>>(), ["v4", "v5"]);
         assert_eq!(replica.stamp(), Some(&stamp(1, 5)));
+    }
+
+    #[test]
+    fn the_keys_that_changed_are_told_once_and_do_not_pile_up() {
+        let mut replica = replica(3);
+        assert_eq!(replica.offer_patch(stamp(1, 4), stamp(1, 5), patch(5)), Offer::Kept);
+        assert!(replica.take_confirmed().is_empty(), "what waits is not confirmed");
+        replica.offer_patch(stamp(1, 3), stamp(1, 4), patch(4));
+        assert_eq!(replica.take_confirmed().into_iter().collect::<Vec<_>>(), ["v4", "v5"]);
+        assert!(replica.take_confirmed().is_empty());
+        for version in 5..5000 {
+            let renamed = json!([{ "op": "remove", "path": format!("/shared/v{version}") },
+                { "op": "add", "path": format!("/shared/v{}", version + 1), "value": 1 }]);
+            let renamed = serde_json::from_value(renamed).unwrap();
+            assert!(matches!(
+                replica.offer_patch(stamp(1, version), stamp(1, version + 1), renamed),
+                Offer::Applied(_)
+            ));
+        }
+        assert!(replica.take_confirmed().len() <= MAX_SHARED_KEYS);
     }
 
     #[test]
