@@ -86,8 +86,16 @@ fn prepare(stream: &TcpStream, address: SocketAddr) {
         log::debug!("cannot turn off Nagle's algorithm for {address}: {error}");
     }
     #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED)) {
-        log::debug!("the system's own time to give {address} up holds: {error}");
+    {
+        let socket = socket2::SockRef::from(stream);
+        if let Err(error) = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)) {
+            log::debug!("the system's own time to give {address} up holds: {error}");
+        }
+        // On a line that loses packets, the pauses between two tries do not double: with few packets on the way, as in a game,
+        // it is the doubling that makes a frame come seconds late.
+        if let Err(error) = socket.set_tcp_thin_linear_timeouts(true) {
+            log::debug!("what is lost on the way to {address} is sent again at longer and longer intervals: {error}");
+        }
     }
 }
 
@@ -219,7 +227,12 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
         prepare(&stream, address);
-        assert_eq!(socket2::SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+        let socket = socket2::SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+        assert!(
+            socket.tcp_thin_linear_timeouts().unwrap(),
+            "what is lost is sent again without longer and longer pauses"
+        );
     }
 
     #[tokio::test(start_paused = true)]

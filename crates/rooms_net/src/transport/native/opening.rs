@@ -46,6 +46,20 @@ pub(super) async fn open(
     opened.map(|(socket, _)| socket).map_err(failed)
 }
 
+/// Sets what a line of a game needs. It works without it too, only later.
+fn prepare(stream: &TcpStream) {
+    // A frame goes out when it is there, not when more follow.
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("a small frame may wait for the next one: {error}");
+    }
+    // On a line that loses packets, the pauses between two tries do not double: with few packets on the way, as in a game, it is the
+    // doubling that makes a frame come seconds late. Other systems have no such option.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_thin_linear_timeouts(true) {
+        log::debug!("what is lost is sent again at longer and longer intervals: {error}");
+    }
+}
+
 /// Reaches the machine, at the first of its addresses that takes the connection.
 async fn reach(url: &Url) -> Result<TcpStream, Failure<'static>> {
     let port = url.port_or_known_default().unwrap_or_default();
@@ -59,8 +73,7 @@ async fn reach(url: &Url) -> Result<TcpStream, Failure<'static>> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {
-                // A frame goes out when it is there, not when more follow. Without that, it only goes out later.
-                let _ = stream.set_nodelay(true);
+                prepare(&stream);
                 return Ok(stream);
             }
             Err(error) => last = error,
