@@ -112,14 +112,14 @@ fn tell_connection(reporter: Res<Reporter>, mut changes: MessageReader<Connectio
 fn tell_notice(
     reporter: Res<Reporter>,
     (connection, room): (Res<Connection>, Res<Room>),
-    mut told: Local<Option<(ConnectionState, u32, bool)>>,
+    mut told: Local<Option<(ConnectionState, u32, Option<InterruptReason>)>>,
 ) {
     // Of each try, it is told once that it failed.
     if told.is_some() && connection.state == ConnectionState::Connecting && connection.trouble.is_some() {
         return;
     }
     let notice = if connection.is_connected() { room.notice() } else { connection.notice() };
-    let now = notice.is_some().then_some((connection.state, connection.attempt, room.interrupted));
+    let now = notice.is_some().then(|| (connection.state, connection.attempt, room.interruption.clone()));
     if *told != now {
         *told = now;
         // What a room is told when it is interrupted follows from its own event.

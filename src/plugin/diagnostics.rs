@@ -8,7 +8,7 @@ use bevy::{
 };
 use web_time::Instant;
 
-use super::{connection::Connection, engine::RoomsEngine};
+use super::{connection::Connection, engine::RoomsEngine, room::LeftOut};
 use crate::{bridge::TrafficSnapshot, client::Command};
 
 /// The time that a ping to the server and back took, in milliseconds.
@@ -32,6 +32,12 @@ pub const BUDGET: DiagnosticPath = DiagnosticPath::const_new("rooms/budget");
 /// Messages that went out together with others because of the server's limits, per second. Only on servers with limits.
 pub const MERGED: DiagnosticPath = DiagnosticPath::const_new("rooms/merged");
 
+/// Publishes that the server refused because they were one too many in that second, per second. They go out again.
+pub const REFUSED: DiagnosticPath = DiagnosticPath::const_new("rooms/refused");
+/// Messages of the game that were not sent because too many waited already, per second; see
+/// [`RoomError::LeftOut`](crate::plugin::RoomError).
+pub const LEFT_OUT: DiagnosticPath = DiagnosticPath::const_new("rooms/left_out");
+
 /// The time between two measurements.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -50,6 +56,8 @@ pub(super) fn build(app: &mut App) {
         (DROPPED, ""),
         (BUDGET, " %"),
         (MERGED, "/s"),
+        (REFUSED, "/s"),
+        (LEFT_OUT, "/s"),
     ] {
         app.register_diagnostic(Diagnostic::new(path).with_suffix(suffix));
     }
@@ -62,6 +70,8 @@ pub(super) struct Taken {
     count: u32,
     traffic: TrafficSnapshot,
     merged: u64,
+    refused: u64,
+    left_out: u64,
 }
 
 /// Whether it is time to measure. This is a run condition, since a skipped system costs a frame next to nothing.
@@ -77,6 +87,7 @@ pub(super) fn is_due(engine: Res<RoomsEngine>, mut next: Local<Option<Instant>>)
 pub(super) fn measure(
     engine: Res<RoomsEngine>,
     connection: Res<Connection>,
+    left_out: Res<LeftOut>,
     mut taken: Local<Taken>,
     mut figures: Diagnostics,
 ) {
@@ -102,7 +113,9 @@ pub(super) fn measure(
     if let Some(pace) = pace {
         figures.add_measurement(&BUDGET, || f64::from(pace.used) * 100.0);
         figures.add_measurement(&MERGED, || rate(pace.merged, taken.merged));
+        figures.add_measurement(&REFUSED, || rate(pace.refused, taken.refused));
     }
+    figures.add_measurement(&LEFT_OUT, || rate(left_out.total(), taken.left_out));
     if let Some(round_trip) = connection.round_trip {
         figures.add_measurement(&ROUND_TRIP, || round_trip.as_secs_f64() * 1000.0);
     }
@@ -114,5 +127,7 @@ pub(super) fn measure(
         count: taken.count.wrapping_add(1),
         traffic,
         merged: pace.map_or(0, |pace| pace.merged),
+        refused: pace.map_or(0, |pace| pace.refused),
+        left_out: left_out.total(),
     };
 }

@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     bridge::{Bridge, SendRefused, TappedFrame, TrafficSnapshot},
-    client::{ChannelOptions, ClientOptions, Command, ConnectionChange, ConnectionState, Event},
+    client::{Asker, ChannelOptions, ClientOptions, Command, ConnectionChange, ConnectionState, Event},
     protocol::ChannelName,
     session::{
-        Fingerprint, Generation, Profile, RoomDirectory, RoomName, Session, SessionConfig, SessionEvent, SessionStatus,
-        Wish,
+        Fingerprint, Generation, Profile, RoomDirectory, RoomName, ServerClock, Session, SessionConfig, SessionEvent,
+        SessionStatus, Wish,
     },
 };
 
@@ -46,6 +46,7 @@ pub(super) struct RoomsEngine {
     pub(super) next: Option<NextRoom>,
     /// The public list of rooms.
     pub(super) directory: RoomDirectory,
+    pub(super) server_clock: ServerClock,
     /// What the app asks of its own channels.
     pub(super) channels: ChannelRequests,
     /// The connection's last change, for sessions that start after it.
@@ -99,6 +100,7 @@ impl Received {
 impl RoomsEngine {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
+            server_clock: ServerClock::new(settings.clock.now()),
             settings,
             bridge: None,
             session: None,
@@ -274,7 +276,7 @@ impl RoomsEngine {
     /// Receives the events of the background task, and steps the session.
     pub(super) fn receive(&mut self) {
         let now = self.settings.clock.now();
-        let Self { bridge, session, directory, connection, received, .. } = self;
+        let Self { bridge, session, directory, server_clock, connection, received, .. } = self;
         if let Some(bridge) = bridge {
             bridge.receive(|event| {
                 if is_of_app_channels(&event) {
@@ -290,6 +292,7 @@ impl RoomsEngine {
                     _ => {}
                 }
                 directory.handle_event(&event);
+                server_clock.handle_event(&event, now);
                 if let Some(session) = session {
                     session.handle_event(event, now);
                 }
@@ -303,7 +306,8 @@ impl RoomsEngine {
     }
 
     fn step(&mut self, now: Instant) {
-        let Self { session, received, .. } = self;
+        let Self { session, received, server_clock, .. } = self;
+        server_clock.step(session.is_some(), now);
         if let Some(session) = session {
             session.step(now);
             received.events.extend(std::iter::from_fn(|| session.poll_event()));
@@ -327,13 +331,18 @@ impl RoomsEngine {
     /// Hands commands to the background task as far as its queue has places. The rest waits.
     fn hand_over_commands(&mut self) {
         self.send_offline();
-        let Self { bridge: Some(bridge), parting, session, directory, channels, .. } = self else { return };
+        let Self { bridge: Some(bridge), parting, session, directory, server_clock, channels, .. } = self else {
+            return;
+        };
         let mut next = || {
             let of_room = parting.pop_front().or_else(|| session.as_mut().and_then(Session::poll_command));
-            of_room.or_else(|| directory.poll_command()).or_else(|| channels.poll_command())
+            let of_others = of_room.or_else(|| directory.poll_command()).or_else(|| channels.poll_command());
+            of_others.or_else(|| server_clock.poll_command())
         };
+        let mut elsewhere = 0;
         while bridge.capacity() > 0 {
             let Some(command) = next() else { break };
+            elsewhere += messages_elsewhere(&command);
             if let Err(SendRefused::Ended(_)) = bridge.send(command) {
                 let why = "it ended by itself";
                 self.received.errors.push(RoomError::NoBackgroundTask { why: why.to_owned() });
@@ -343,6 +352,11 @@ impl RoomsEngine {
                 self.directory = RoomDirectory::default();
                 return;
             }
+        }
+        if elsewhere > 0
+            && let Some(session) = session
+        {
+            session.note_sent_elsewhere(elsewhere, self.settings.clock.now());
         }
     }
 
@@ -356,6 +370,19 @@ impl RoomsEngine {
     /// Whether this app runs the relay of this machine.
     pub(super) fn runs_relay(&self) -> bool {
         self.local_relay.is_running()
+    }
+}
+
+/// How many messages a command sends over the connection that are not those of a room.
+fn messages_elsewhere(command: &Command) -> usize {
+    match command {
+        Command::Publish { operation, messages, .. } if !operation.is_of(Asker::Room) => messages.len(),
+        Command::Presence { operation, .. } | Command::PresenceFor { operation, .. }
+            if !operation.is_of(Asker::Room) =>
+        {
+            1
+        }
+        _ => 0,
     }
 }
 

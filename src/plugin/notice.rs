@@ -25,7 +25,7 @@ impl Connection {
             | ConnectionState::Connected
             | ConnectionState::Closing
             | ConnectionState::Closed => return None,
-            ConnectionState::Failed => "The connection failed.",
+            ConnectionState::Failed => "The connection failed. The game does not try again by itself.",
             ConnectionState::Connecting if !was_connected && self.trouble.is_none() => {
                 return Some("Connecting to the server …".to_owned());
             }
@@ -68,12 +68,14 @@ impl Room {
         match &self.interruption {
             Some(InterruptReason::NoEcho) => {
                 let next =
-                    if may_move { "another player takes over" } else { "the others see nothing of what happens here" };
-                Some(format!("What this host says does not come back from the server. If that lasts, {next}."))
+                    if may_move { "another player becomes the host" } else { "the others see nothing of what you do" };
+                Some(format!(
+                    "You are the host, but the server does not return your messages. If this goes on, {next}."
+                ))
             }
             Some(InterruptReason::Detached(reason)) => {
                 let why = reason.as_ref().map(|reason| format!(" {}", sentence(&reason.message))).unwrap_or_default();
-                Some(format!("The server has closed the room's channel. Asking for it again.{why}"))
+                Some(format!("The server has put you out of the room. Trying to get back in …{why}"))
             }
             Some(InterruptReason::Disconnected(_)) => {
                 Some("The connection is back. Catching up with the room …".to_owned())
@@ -165,6 +167,6 @@ mod tests {
         let text = "The host has not been heard for 4 s. If it stays silent, the room closes.";
         assert_eq!(room.notice().as_deref(), Some(text));
         room.interruption = Some(InterruptReason::NoEcho);
-        assert!(room.notice().is_some_and(|text| text.contains("does not come back from the server")));
+        assert!(room.notice().is_some_and(|text| text.contains("the server does not return your messages")));
     }
 }

@@ -4,6 +4,7 @@
 //! [`RoomsEngine`](super::engine::RoomsEngine) decides what they show. Driven by Bevy's schedules.
 
 mod app_ext;
+mod clock;
 mod commands;
 mod conditions;
 mod confirmed;
@@ -22,6 +23,7 @@ use bevy::prelude::*;
 
 pub use self::{
     app_ext::RoomsAppExt,
+    clock::{Deadline, RoomClock, deadline_is_over},
     commands::RoomsCommandsExt,
     conditions::{host_changed, in_room, is_host, is_peer},
     confirmed::Confirmed,
@@ -39,17 +41,19 @@ pub use self::{
 };
 pub(super) use self::{
     receive::{apply, something_came, take_in},
-    send::flush,
+    send::{LeftOut, flush},
 };
 use super::error::RoomError;
 
 pub(super) fn build(app: &mut App) {
     app.init_state::<RoomState>()
         .init_resource::<Room>()
+        .init_resource::<RoomClock>()
         .init_resource::<send::LeftOut>()
         .init_resource::<Host>()
         .init_resource::<Roster>()
         .init_resource::<RoomList>()
+        .register_type::<Deadline>()
         .register_type::<Player>()
         .register_type::<PlayerStatus>()
         .register_type::<HostPlayer>()

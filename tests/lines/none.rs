@@ -70,9 +70,9 @@ fn a_server_that_answers_something_else_is_named_at_once() {
         ),
         (
             b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\nContent-Length: 0\r\n\r\n",
-            &["sends on to http://login.example:80 (HTTP 302)", "log in"],
+            &["redirects to http://login.example:80 (HTTP 302)", "log in"],
         ),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", &["lets nobody in without a login (HTTP 403)"]),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", &["asks for a login (HTTP 403)"]),
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", &["in trouble (HTTP 503)"]),
         (b"SSH-2.0-OpenSSH_9.2\r\n", &["no WebSocket server (it says \"SSH-2.0-OpenSSH_9.2\")"]),
         (b"\x00\xff\x00\xff", &["no WebSocket server"]),
@@ -97,7 +97,7 @@ fn the_wrong_one_of_ws_and_wss_is_told_with_the_right_one() {
     // A fatal alert, as a TLS server answers to plain text.
     let secure = answering(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x32]);
     let reason = told(&format!("ws://127.0.0.1:{secure}"), TOLD);
-    assert!(reason.contains("speaks TLS alone; write wss://"), "{reason}");
+    assert!(reason.contains("accepts only encrypted connections (TLS); write wss://"), "{reason}");
 }
 
 #[test]

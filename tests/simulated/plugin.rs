@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::table::{LONG, Table, command, messages, state};
 use bevy::prelude::*;
 use bevy_rooms::{
+    plugin::{FrameDirection, FrameLog, FrameLogPlugin},
     prelude::*,
-    protocol::ErrorCode,
+    protocol::{Action, ErrorCode},
     relay::HubConfig,
     session::{InvalidName, SessionError},
     testing::{AppIndex, Rig},
@@ -243,14 +244,19 @@ fn messages_of_one_sender_come_in_order() {
 
 #[test]
 fn what_is_said_in_one_frame_leaves_as_one_publish() {
-    let (mut rig, [ada, ben]) = Rig::room(7, ["ada", "ben"], game);
+    let (mut rig, [ada, ben]) = Rig::room(7, ["ada", "ben"], |app| {
+        game(app);
+        app.add_plugins(FrameLogPlugin);
+    });
+    rig.world_mut(ben).resource_mut::<FrameLog>().watch(true);
     let publishes = |rig: &mut Rig, said: fn(&mut Rig, AppIndex)| {
         // The last publish is longer ago than the publish interval, and a peer says nothing by itself.
         rig.run_for(Duration::from_secs(1));
-        let before = rig.traffic(ben).frames_out;
+        rig.world_mut(ben).resource_mut::<FrameLog>().clear();
         said(rig, ben);
         rig.run_for(Duration::from_millis(500));
-        rig.traffic(ben).frames_out - before
+        let log = rig.resource::<FrameLog>(ben).iter();
+        log.filter(|frame| frame.direction == FrameDirection::Out && frame.action == Some(Action::Message)).count()
     };
     let in_one_frame = |rig: &mut Rig, app| {
         for number in 0..20 {

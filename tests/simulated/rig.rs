@@ -441,3 +441,47 @@ fn twenty_apps_play_a_minute_without_losing_anything() {
         assert_eq!(heard(&rig, app), expected);
     }
 }
+
+#[test]
+fn all_screens_show_the_same_time_on_a_bad_line_and_over_a_change_of_host() {
+    let mut rig = Rig::new(7);
+    rig.set_frame_time(Duration::from_millis(16));
+    let apps = ["ada", "ben", "cy"].map(|player| rig.add(player, game));
+    let [ada, ben, cy] = apps;
+    for app in apps {
+        // 100 ms, and 50 ms more or less, each way.
+        let (latency, jitter) = (Duration::from_millis(50), Duration::from_millis(100));
+        rig.set_link(app, LinkConditions { latency, jitter, ..LinkConditions::default() });
+        rig.command(app, |commands| commands.join_or_host("den", Profile::named("somebody")));
+        rig.run_until(LONG, |rig| rig.state(app) == RoomState::Joined).unwrap();
+    }
+    rig.run_for(60 * SECOND);
+    let now = |rig: &Rig, app| rig.resource::<RoomClock>(app).now();
+    let turn = Deadline::after(rig.resource::<RoomClock>(ada), 40 * SECOND).unwrap();
+    let mut before = apps.map(|app| now(&rig, app));
+    let mut widest = Duration::ZERO;
+    let mut check = |rig: &Rig, apps: &[AppIndex]| {
+        let times: Vec<Duration> = apps.iter().map(|app| now(rig, *app)).collect();
+        let (first, last) = (*times.iter().min().unwrap(), *times.iter().max().unwrap());
+        widest = widest.max(last - first);
+        assert!(last - first < Duration::from_millis(20), "{times:?}");
+        for (app, time) in apps.iter().zip(times) {
+            let place = [ada, ben, cy].iter().position(|one| one == app).unwrap();
+            assert!(time > before[place], "a clock went back");
+            before[place] = time;
+        }
+    };
+    for _ in 0..600 {
+        rig.frame();
+        check(&rig, &[ada, ben, cy]);
+    }
+    rig.kill(ada);
+    while !turn.is_over(rig.resource::<RoomClock>(cy)) {
+        rig.frame();
+        check(&rig, &[ben, cy]);
+    }
+    assert!(rig.is_host(ben) || rig.is_host(cy), "another leads");
+    let left = turn.remaining(rig.resource::<RoomClock>(ben));
+    assert!(left < Duration::from_millis(20), "{left:?}");
+    assert!(!widest.is_zero(), "the line does not disturb");
+}

@@ -271,7 +271,7 @@ pub enum CloseReason {
     /// [`SessionTiming::founding_wait`](crate::SessionTiming::founding_wait) says.
     #[error("nobody hosts this room; host it, or check its name")]
     NoHost,
-    /// The host said goodbye, or was silent for its lease and the grace period (35 s by default), and nobody took over.
+    /// The host said goodbye, or was silent for its lease and the grace period (35 to 45 s by default), and nobody took over.
     #[error("the host is gone, and nobody took over; host the room anew, or join another")]
     HostLost,
     /// The server refused the player's presence on the room's channel, so that the others could not tell whether it is

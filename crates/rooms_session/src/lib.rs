@@ -51,6 +51,7 @@ mod id;
 mod lobby;
 mod peer;
 mod requests;
+mod server_clock;
 mod session;
 mod state;
 mod stats;
@@ -68,6 +69,7 @@ pub use id::{Generation, InvalidName, PlayerId, Reign, RoomName, Stamp, Term, Ve
 pub use lobby::directory::{LIST_CHANNEL, ListedRoom, MAX_LISTED, RoomDirectory};
 pub use lobby::invite::{Invite, InviteError};
 pub use lobby::names::{ANIMALS, CODE_LEN, CODE_LETTERS, random_player};
+pub use server_clock::ServerClock;
 pub use session::Session;
 pub use state::document::{MAX_SHARED_KEYS, MAX_SHARED_SIZE};
 pub use state::fingerprint::Fingerprint;

@@ -341,6 +341,12 @@ impl Session {
         }
     }
 
+    /// Notes messages that went out on the same connection and are not of this session, such as those of other channels, so that the
+    /// session stays within what the server takes from the connection.
+    pub fn note_sent_elsewhere(&mut self, messages: usize, now: Instant) {
+        (0..messages).for_each(|_| self.base.outbound.pace_mut().note_sent_elsewhere(now));
+    }
+
     /// Notes with how many players this one shares what the server takes.
     fn note_company(&mut self) {
         let players = self.roster().len().max(self.base.facts.members());

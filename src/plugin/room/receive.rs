@@ -6,6 +6,7 @@ use bevy::prelude::*;
 use smol_str::SmolStr;
 
 use super::{
+    clock::RoomClock,
     commands, control, list,
     messages::{
         HostChanged, PlayerJoined, PlayerLeft, PlayerLost, PlayerReturned, RoomClosed, RoomInterrupted, RoomResumed,
@@ -29,8 +30,13 @@ use crate::{
 const NOTICED_SILENCE: Duration = Duration::from_secs(3);
 
 /// Receives the events of the background task, and steps the session.
-pub(in crate::plugin) fn take_in(mut engine: ResMut<RoomsEngine>, mut room: ResMut<Room>) {
+pub(in crate::plugin) fn take_in(
+    mut engine: ResMut<RoomsEngine>,
+    mut room: ResMut<Room>,
+    mut clock: ResMut<RoomClock>,
+) {
     engine.receive();
+    clock.set_if_neq(RoomClock::of(&engine.server_clock));
     // The game gets no message when the same host leads anew, but the term changes.
     let joined = engine.session.as_ref().filter(|session| session.status() == SessionStatus::Joined);
     if let Some(term) = joined.map(Session::term)

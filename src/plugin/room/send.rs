@@ -48,7 +48,10 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// Messages that found no place in the queue, by kind. A game that sends too much does so in every frame, and need not hear of
 /// each message.
 #[derive(Debug, Default, Resource)]
-pub(in crate::plugin) struct LeftOut(BTreeMap<String, LeftOutKind>);
+pub(in crate::plugin) struct LeftOut {
+    by_kind: BTreeMap<String, LeftOutKind>,
+    total: u64,
+}
 
 #[derive(Debug, Default)]
 struct LeftOutKind {
@@ -58,12 +61,18 @@ struct LeftOutKind {
 }
 
 impl LeftOut {
+    /// All that were left out, since the start.
+    pub(in crate::plugin) fn total(&self) -> u64 {
+        self.total
+    }
+
     fn note(&mut self, kind: &str, waiting: usize) {
-        if !self.0.contains_key(kind) {
-            self.0.insert(kind.to_owned(), LeftOutKind::default());
+        if !self.by_kind.contains_key(kind) {
+            self.by_kind.insert(kind.to_owned(), LeftOutKind::default());
         }
-        if let Some(of_kind) = self.0.get_mut(kind) {
+        if let Some(of_kind) = self.by_kind.get_mut(kind) {
             of_kind.messages += 1;
+            self.total += 1;
             of_kind.waiting = waiting;
         }
     }
@@ -72,14 +81,14 @@ impl LeftOut {
     fn take_due(&mut self, now: Instant) -> Vec<RoomError> {
         let is_over =
             |told_at: Option<Instant>| told_at.is_none_or(|at| now.saturating_duration_since(at) >= TOLD_EVERY);
-        let due = self.0.iter_mut().filter(|(_, of_kind)| of_kind.messages > 0 && is_over(of_kind.told_at));
+        let due = self.by_kind.iter_mut().filter(|(_, of_kind)| of_kind.messages > 0 && is_over(of_kind.told_at));
         let tell = |(kind, of_kind): (&String, &mut LeftOutKind)| {
             let messages = std::mem::take(&mut of_kind.messages);
             of_kind.told_at = Some(now);
             RoomError::LeftOut { kind: kind.clone(), messages, waiting: of_kind.waiting }
         };
         let errors = due.map(tell).collect();
-        self.0.retain(|_, of_kind| of_kind.messages > 0 || !is_over(of_kind.told_at));
+        self.by_kind.retain(|_, of_kind| of_kind.messages > 0 || !is_over(of_kind.told_at));
         errors
     }
 }
@@ -91,7 +100,7 @@ pub(in crate::plugin) fn flush(
     mut errors: MessageWriter<RoomError>,
 ) {
     engine.flush();
-    if !left_out.0.is_empty() {
+    if !left_out.by_kind.is_empty() {
         for error in left_out.take_due(engine.clock().now()) {
             log::warn!("{error}");
             errors.write(error);
@@ -119,6 +128,6 @@ mod tests {
             }));
         }
         assert_eq!(told, [1, 50, 24], "at once, after a second, and what came since");
-        assert!(left_out.0.is_empty());
+        assert!(left_out.by_kind.is_empty());
     }
 }

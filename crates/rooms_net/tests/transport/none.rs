@@ -55,7 +55,7 @@ async fn an_answer_over_http_is_told_with_its_status_and_what_it_may_mean() {
         (
             b"HTTP/1.1 302 Found\r\nLocation: https://login.example/?to=s3cret\r\nContent-Length: 0\r\n\r\n",
             400,
-            &["sends on to https://login.example:443 (HTTP 302)", "log in"],
+            &["redirects to https://login.example:443 (HTTP 302)", "log in"],
         ),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403, &["HTTP 403", "asks for one"]),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 404, &["without a WebSocket", "check the address"]),
@@ -91,7 +91,7 @@ async fn the_wrong_one_of_ws_and_wss_is_told_with_the_right_one() {
     );
     // What a TLS server says to a request in plain text: a fatal alert.
     let reason = told("ws", &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x32]).await;
-    assert!(reason.message.contains("speaks TLS alone; write wss://"), "{reason}");
+    assert!(reason.message.contains("accepts only encrypted connections (TLS); write wss://"), "{reason}");
 }
 
 #[test]

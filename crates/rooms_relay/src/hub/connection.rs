@@ -193,7 +193,8 @@ impl Connections {
             connection_key: Some(connection.key(id)),
             max_message_size: Some(limits.max_message_size as u64),
             max_frame_size: Some(limits.max_frame_size as u64),
-            max_inbound_rate: limits.connection_rate.map(u64::from),
+            // A client paces itself by it, and a room has one channel.
+            max_inbound_rate: [limits.connection_rate, limits.channel_rate].into_iter().flatten().min().map(u64::from),
             connection_state_ttl: Some(milliseconds(limits.connection_state_ttl)),
             max_idle_interval: Some(milliseconds(idle)),
             server_id: Some(self.node.to_string()),

@@ -83,7 +83,7 @@ impl HostState {
                 version: self.working.version(),
                 snapshot: self.document().clone(),
             };
-            cx.outbound.send(Lane::Inbox(player), welcome.into());
+            cx.outbound.send_welcome(player, welcome);
         }
     }
 

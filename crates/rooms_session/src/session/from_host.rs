@@ -43,7 +43,7 @@ impl Session {
     /// Whether a host's message counts. Notes what it means that somebody leads.
     fn accept_host(&mut self, reign: &Reign, from: &Origin, now: Instant) -> bool {
         if let Role::Arriving { silent_since: Some(since) } = self.role
-            && now.duration_since(since) >= self.base.config.timing.lease
+            && now.duration_since(since) >= self.base.config.timing.longest_lease
         {
             // Whoever led before is gone. It must not stand in the way of a room that was founded since.
             self.election.forget_leadership();

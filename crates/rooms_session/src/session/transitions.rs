@@ -1,5 +1,7 @@
 //! From one role to another: joining, following, leading, stepping down, and the end.
 
+use std::time::Duration;
+
 use rooms_client::PresenceCommand;
 use web_time::Instant;
 
@@ -68,7 +70,9 @@ impl Session {
         }
         let timing = &self.base.config.timing;
         let alone = since + timing.founding_wait_alone + self.hellos.turn();
-        let long = since + timing.founding_wait;
+        // Players that are there may wait for a slow host, and then take the time to replace it.
+        let replaced = if self.base.facts.is_alone() { Duration::ZERO } else { timing.longest_lease + timing.gather };
+        let long = since + timing.founding_wait.max(replaced);
         match self.base.config.wish {
             Wish::Join if now >= long => self.close(CloseReason::NoHost),
             Wish::Join => self.base.timers.set(Timer::Silence, long),

@@ -1,15 +1,21 @@
 //! What follows when messages of this player do not go out, or do not count.
 
+use std::time::Duration;
+
 use rooms_protocol::{ErrorCode, ErrorInfo};
 
 use super::{Role, Session};
 use crate::{
     event::SessionEvent,
+    timer::Timer,
     wire::{
         outbound::Content,
         payload::{GameMessage, numbering},
     },
 };
+
+/// How long after a server refused a lease the next one follows.
+const URGENT_AGAIN: Duration = Duration::from_millis(300);
 
 /// Why a message of a host that was replaced does not count.
 fn replaced() -> ErrorInfo {
@@ -29,7 +35,13 @@ impl Session {
                     host.on_state_failed(&self.base.lend());
                 }
             }
-            Content::Presence | Content::Other => log::debug!("a message about the room was not sent: {error}"),
+            // The next lease is due only after the interval, and others wait for it.
+            Content::Urgent if matches!(self.role, Role::Host(_)) => {
+                self.base.timers.hasten(Timer::Lease, self.base.last_step + URGENT_AGAIN);
+            }
+            Content::Presence | Content::Welcome | Content::Urgent | Content::Other => {
+                log::debug!("a message about the room was not sent: {error}")
+            }
         }
     }
 

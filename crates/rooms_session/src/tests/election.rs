@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::bus::*;
 use crate::*;
-use rooms_protocol::Message;
+use rooms_client::Command;
+use rooms_protocol::{ErrorCode, ErrorInfo, Message};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -338,4 +339,46 @@ fn whoever_arrives_while_nobody_leads_is_admitted_by_the_successor() {
     bus.run(8 * SECOND);
     assert!(bus.session(1).is_host() && bus.is_joined(zoe));
     bus.assert_agreed();
+}
+
+/// Lets the host be unheard for so long by everybody but itself, and then be heard for a while. Gives whether another took over.
+fn is_replaced_after(bus: &mut Bus, silence: Duration) -> bool {
+    let own = bus.nodes[0].connection.clone();
+    let is_of_host = move |message: &Message| message.connection_id.as_ref() == Some(&own);
+    bus.filter =
+        Box::new(move |node, message| if node != 0 && is_of_host(message) { Fate::Lost } else { Fate::Delivered });
+    (0..3).for_each(|node| _ = bus.take_log(node));
+    bus.run(silence);
+    bus.filter = Box::new(|_, _| Fate::Delivered);
+    bus.run(4 * SECOND);
+    bus.take_log(1).iter().any(|event| matches!(event, SessionEvent::HostChanged { .. }))
+}
+
+#[test]
+fn a_host_that_was_slow_before_is_waited_for_and_one_that_was_not_is_replaced() {
+    let (slow, longer) = (Duration::from_millis(3_500), 7 * SECOND);
+    let mut bus = Bus::with_players(&["ada", "bob", "cy"]);
+    for _ in 0..3 {
+        assert!(!is_replaced_after(&mut bus, slow));
+    }
+    assert!(!is_replaced_after(&mut bus, longer), "it was slow before");
+    let mut bus = Bus::with_players(&["ada", "bob", "cy"]);
+    assert!(is_replaced_after(&mut bus, longer), "it was always heard");
+}
+
+#[test]
+fn a_lease_that_the_server_refuses_is_sent_again_before_anybody_misses_it() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    bus.refusal = ErrorInfo::new(ErrorCode::CONNECTION_RATE_EXCEEDED, 429, "too many");
+    let mut refused = 0;
+    bus.refuse = Box::new(move |command| {
+        let is_lease =
+            matches!(command, Command::Publish { messages, .. } if messages[0].name.as_deref() == Some("room.lease"));
+        refused += u32::from(is_lease);
+        is_lease && refused <= 3
+    });
+    bus.take_log(0);
+    bus.run(6 * SECOND);
+    let log = bus.take_log(0);
+    assert!(!log.iter().any(|event| matches!(event, SessionEvent::Interrupted { .. })), "{log:?}");
 }

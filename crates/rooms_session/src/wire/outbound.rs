@@ -25,7 +25,7 @@ use rooms_protocol::{ChannelName, Data, Message};
 use super::{
     bundle,
     fragment::split,
-    message::{Leave, RoomMessage, State},
+    message::{Leave, RoomMessage, State, Welcome},
     pace::{Pace, To},
     payload::{self, Audience, ENVELOPE},
 };
@@ -77,6 +77,10 @@ pub(crate) enum Content {
     Game { kind: SmolStr, sequence: Option<u64> },
     /// A change of the shared document.
     State,
+    /// A welcome, or a part of one. A later one to the same player holds more, and takes its place.
+    Welcome,
+    /// What goes out at once or not at all.
+    Urgent,
     /// The player's own presence on the room's channel.
     Presence,
     /// Anything that is sent again by itself.
@@ -95,6 +99,8 @@ pub(crate) enum Hold {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(Message, Content)>,
+    /// Since when something waits and nothing of it went out.
+    waiting_since: Option<Instant>,
     last_publish: Option<Instant>,
     /// On a server with limits: the publish whose outcome is awaited before the next one.
     unanswered: Option<OperationId>,
@@ -303,10 +309,36 @@ impl Outbound {
         }
     }
 
-    /// Sends a state before everything that was sent in the same frame.
+    /// Sends a state before everything that was sent in the same frame, and after states that wait: one that was refused, or the
+    /// rest of a large one.
     pub(crate) fn send_state(&mut self, state: State) {
         let messages = self.encode(&state.into());
-        self.push_front(&Lane::Room, messages.into_iter().map(|message| (message, Content::State)).collect());
+        let queue = self.queues.entry(Lane::Room).or_default();
+        let states = queue.waiting.iter().take_while(|(_, content)| *content == Content::State).count();
+        for (place, message) in messages.into_iter().enumerate() {
+            self.waiting += 1;
+            self.size = self.size.saturating_add(message.size());
+            queue.waiting.insert(states + place, (message, Content::State));
+        }
+    }
+
+    /// Sends a welcome to a player, in place of one that still waits.
+    pub(crate) fn send_welcome(&mut self, player: PlayerId, welcome: Welcome) {
+        let lane = Lane::Inbox(player);
+        if let Some(queue) = self.queues.get_mut(&lane) {
+            let (waiting, size) = (&mut self.waiting, &mut self.size);
+            queue.waiting.retain(|(message, content)| {
+                let stays = *content != Content::Welcome;
+                if !stays {
+                    *waiting -= 1;
+                    *size = size.saturating_sub(message.size());
+                }
+                stays
+            });
+        }
+        for message in self.encode(&welcome.into()) {
+            self.push(lane.clone(), message, Content::Welcome);
+        }
     }
 
     /// Sends a goodbye to everyone.
@@ -370,6 +402,8 @@ impl Outbound {
     /// Drops all that waits, and gives what it was.
     pub(crate) fn drop_waiting(&mut self) -> Vec<Content> {
         self.urgent.clear();
+        // What the server still refuses does not come back either.
+        self.in_flight.values_mut().for_each(|flight| flight.again = None);
         (self.waiting, self.size) = (0, 0);
         std::mem::take(&mut self.queues)
             .into_values()
@@ -554,9 +588,7 @@ mod tests {
         outbound.send_game(inbox("bob"), "word", json!("x"), Audience::All, 1);
         outbound.send(inbox("cy"), request(1));
         say(&mut outbound, 1);
-        let body = StateBody::Snapshot { snapshot: Default::default() };
-        let reign = crate::id::Reign { incarnation: "1".into(), term: crate::id::Term(1), since: "1".into() };
-        outbound.send_state(State { generation: Generation(1), reign, version: crate::id::Version(1), body });
+        outbound.send_state(state(1));
         let mut channels = Vec::new();
         for step in 0..3000 {
             let now = now + step * Duration::from_millis(1);
@@ -566,6 +598,100 @@ mod tests {
             }
         }
         assert_eq!(channels, ["room:den", "room:den:to:cy", "room:den:to:bob"]);
+    }
+
+    fn state(version: u64) -> State {
+        let body = StateBody::Snapshot { snapshot: Default::default() };
+        let reign = crate::id::Reign { incarnation: "1".into(), term: crate::id::Term(1), since: "1".into() };
+        State { generation: Generation(1), reign, version: crate::id::Version(version), body }
+    }
+
+    fn too_many() -> ErrorInfo {
+        ErrorInfo::new(ErrorCode::CHANNEL_RATE_EXCEEDED, 429, "too many")
+    }
+
+    #[test]
+    fn a_state_goes_out_after_one_that_was_refused_and_before_words() {
+        let mut now = Instant::now();
+        let mut outbound = limited();
+        outbound.send_state(state(5));
+        say(&mut outbound, 1);
+        let first = published(&mut outbound, now).remove(0);
+        outbound.settle(first.operation, Some(&too_many()), now);
+        now += 2 * SECOND;
+        outbound.send_state(state(6));
+        let again = published(&mut outbound, now).remove(0);
+        let version = |message: &Message| message.data.as_ref()?.as_json()?["version"].as_u64();
+        assert_eq!(again.messages.iter().map(version).collect::<Vec<_>>(), [Some(5), Some(6), None]);
+    }
+
+    #[test]
+    fn what_was_refused_does_not_come_back_after_all_was_dropped() {
+        let mut now = Instant::now();
+        let mut outbound = limited();
+        outbound.send_state(state(5));
+        let first = published(&mut outbound, now).remove(0);
+        outbound.drop_waiting();
+        assert_eq!(outbound.settle(first.operation, Some(&too_many()), now), [Content::State], "it failed");
+        say(&mut outbound, 1);
+        now += 2 * SECOND;
+        assert_eq!(publishes(&mut outbound, now), [1]);
+    }
+
+    #[test]
+    fn nothing_waits_for_ever_behind_what_is_more_important() {
+        let start = Instant::now();
+        let mut outbound = limited();
+        outbound.send(inbox("bob"), request(1));
+        say(&mut outbound, 1);
+        let mut others = Vec::new();
+        for step in 0..3_000 {
+            let now = start + step * Duration::from_millis(1);
+            if outbound.is_ready(&Lane::Room, now) {
+                outbound.send_state(state(u64::from(step)));
+            }
+            for publish in published(&mut outbound, now) {
+                outbound.settle(publish.operation, None, now);
+                others.extend((publish.channel != "room:den").then_some(now - start));
+            }
+        }
+        assert_eq!(others.len(), 1);
+        assert!(others[0] < Duration::from_millis(1_500), "{others:?}");
+    }
+
+    #[test]
+    fn a_later_welcome_takes_the_place_of_one_that_waits() {
+        let mut outbound = limited();
+        let welcome = |nonce: &str| Welcome {
+            generation: Generation(1),
+            nonce: nonce.into(),
+            host: PlayerId::new("ada").unwrap(),
+            reign: state(1).reign,
+            version: crate::id::Version(1),
+            snapshot: Default::default(),
+        };
+        let now = Instant::now();
+        outbound.send(inbox("bob"), request(1));
+        outbound.send_welcome(PlayerId::new("bob").unwrap(), welcome("first"));
+        outbound.send_welcome(PlayerId::new("bob").unwrap(), welcome("second"));
+        assert_eq!(outbound.waiting(), 2);
+        let publish = published(&mut outbound, now).remove(0);
+        assert!(publish.texts()[1].contains("second"), "{:?}", publish.texts());
+        assert_eq!((outbound.waiting(), outbound.size), (0, 0));
+    }
+
+    #[test]
+    fn a_refused_lease_slows_the_player_down_also_where_the_server_told_no_limit() {
+        let now = Instant::now();
+        for told in [None, Some(50)] {
+            let mut outbound = Outbound::new(&config("ada", Wish::Host), 0);
+            outbound.pace_mut().set_rate(told);
+            outbound.send_urgent(Lane::Room, request(1));
+            let lease = published(&mut outbound, now).remove(0);
+            assert_eq!(outbound.settle(lease.operation, Some(&too_many()), now), [Content::Urgent]);
+            assert_eq!((outbound.is_paced(), outbound.pace_stats(now).refused), (true, 1));
+            assert!(!outbound.is_ready(&Lane::Room, now));
+        }
     }
 
     #[test]

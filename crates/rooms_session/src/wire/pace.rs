@@ -42,6 +42,9 @@ const CROWD: f64 = 0.45;
 /// So many players may speak at once on any server.
 const FEW: usize = 3;
 
+/// Messages a second that a server takes which told no limit and refused one: what the smallest plan of the cloud takes.
+const UNTOLD_RATE: f64 = 50.0;
+
 /// Most publishes of the others that are remembered. More in a second mean the same.
 const MAX_SEEN: usize = 4096;
 
@@ -117,19 +120,33 @@ impl Pace {
 
     /// Notes a message of this player, to everyone or to one player.
     pub(crate) fn note_sent(&mut self, to: To, now: Instant) {
-        if let Some(rate) = self.rate {
+        if self.is_limited() {
             if self.is_for_all(to) {
                 self.note_others(1, now);
                 self.sent_at = Some(now);
             }
-            let price = self.every(now).mul_f64(self.price(to, rate));
-            let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + price;
-            self.paid_at = Some(paid_at.min(now + MAX_DEBT.max(self.every(now))));
+            self.pay(to, now);
         }
     }
 
-    /// Notes that the server refused a publish because it was one too many.
+    /// Takes the price of a message off the share.
+    fn pay(&mut self, to: To, now: Instant) {
+        let Some(rate) = self.rate else { return };
+        let price = self.every(now).mul_f64(self.price(to, rate));
+        let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + price;
+        self.paid_at = Some(paid_at.min(now + MAX_DEBT.max(self.every(now))));
+    }
+
+    /// Notes a message that the same connection sent and that is none of the room's: the room's own wait for it.
+    pub(crate) fn note_sent_elsewhere(&mut self, now: Instant) {
+        if self.is_limited() {
+            self.pay(To::One, now);
+        }
+    }
+
+    /// Notes that the server refused a publish because it was one too many. If it told no limit, it has one all the same.
     pub(crate) fn note_refused(&mut self, now: Instant) {
+        self.rate.get_or_insert(UNTOLD_RATE);
         self.caution = (self.caution_at(now) / 2.0).max(SLOWEST);
         self.refused_at = Some(now);
         let next = now + SECOND;
@@ -229,6 +246,17 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_connection_sends_elsewhere_is_paid_for_by_the_room() {
+        let now = Instant::now();
+        let mut pace = limited(8, true);
+        (0..20).for_each(|_| pace.note_sent_elsewhere(now));
+        assert!(pace.ready_at(To::All, now).is_some());
+        let mut free = Pace::new(PaceConfig::default());
+        free.note_sent_elsewhere(now);
+        assert_eq!(free.ready_at(To::All, now), None, "a server without limits");
+    }
 
     const MS: Duration = Duration::from_millis(1);
 

@@ -45,7 +45,7 @@ pub(super) enum Failure<'a> {
 /// What a player or a developer is told.
 pub(super) fn describe(place: &str, failure: Failure<'_>) -> ErrorInfo {
     let (status, message) = match failure {
-        Failure::NoUrl => (400, "this is no address of a server; write it like ws://127.0.0.1:8787".to_owned()),
+        Failure::NoUrl => (400, "this is not a valid server address; write it like ws://127.0.0.1:8787".to_owned()),
         Failure::UnknownName(error) => (
             400,
             format!(
@@ -65,7 +65,9 @@ fn unreached(place: &str, error: &io::Error) -> String {
             "nothing listens at {place} (connection refused); check the address and the port, and whether the server runs"
         ),
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkDown => {
-            format!("there is no way to {place} ({error}); check this machine's network and the address")
+            format!(
+                "{place} cannot be reached from this network ({error}); check this machine's network and the address"
+            )
         }
         io::ErrorKind::TimedOut => {
             format!(
@@ -86,12 +88,11 @@ fn http(place: &str, response: &Response) -> (u16, String) {
         300..400 => {
             let to = elsewhere(response).map(|to| format!(" to {to}")).unwrap_or_default();
             format!(
-                "{place} sends on{to} (HTTP {status}) in place of opening a WebSocket; check the address. {LOGIN_PAGE}"
+                "{place} redirects{to} (HTTP {status}) in place of opening a WebSocket; check the address. {LOGIN_PAGE}"
             )
         }
         401 | 403 | 407 => format!(
-            "{place} lets nobody in without a login (HTTP {status}); check the address, and whether the network or a proxy asks \
-             for one"
+            "{place} asks for a login (HTTP {status}); check the address, and whether the network or a proxy asks for it"
         ),
         429 => {
             format!("{place} takes no more connections from here for the moment (HTTP 429); wait, or use fewer at once")
@@ -119,7 +120,7 @@ fn handshake(place: &str, error: &Error, is_secure: bool, heard: &[u8]) -> Strin
     };
     match (tls, error) {
         (Some(TlsError::InvalidCertificate(_)), _) => format!(
-            "{place} shows a certificate that does not hold ({}); check the address and this machine's clock. {LOGIN_PAGE}",
+            "{place} has a certificate that is not valid ({}); check the address and this machine's clock. {LOGIN_PAGE}",
             tls.map(ToString::to_string).unwrap_or_default()
         ),
         (Some(TlsError::InvalidMessage(_)), _) => {
@@ -128,9 +129,11 @@ fn handshake(place: &str, error: &Error, is_secure: bool, heard: &[u8]) -> Strin
                 greeting(heard)
             )
         }
-        (Some(error), _) => format!("{place} agrees on no TLS ({error}); check the address"),
+        (Some(error), _) => {
+            format!("no encrypted connection (TLS) could be made with {place} ({error}); check the address")
+        }
         _ if !is_secure && heard.starts_with(&TLS_ALERT) => {
-            format!("{place} speaks TLS alone; write wss:// in place of ws://")
+            format!("{place} accepts only encrypted connections (TLS); write wss:// in place of ws://")
         }
         (None, Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::ConnectionClosed | Error::Io(_))
             if heard.is_empty() =>

@@ -1,12 +1,15 @@
 //! From the queues to the client: what goes out with a flush, and what an answer of the server leads to.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use rooms_client::{Command, Lifetime, OperationId};
 use rooms_protocol::{ErrorCode, ErrorInfo, Message};
 use web_time::Instant;
 
 use super::{Content, Flight, Hold, Lane, MAX_PUBLISH_SIZE, Outbound, Queue, Turn, bundle};
+
+/// How long a lane lets more important ones go first.
+const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// What waits in a queue.
 type Waiting = VecDeque<(Message, Content)>;
@@ -18,7 +21,10 @@ impl Outbound {
     /// Publishes what is due and not held back, and all that is urgent.
     pub(crate) fn flush(&mut self, hold: Hold, now: Instant) {
         if hold != Hold::Everything && self.waiting > 0 {
-            for lane in self.lanes_in_turn() {
+            for queue in self.queues.values_mut().filter(|queue| !queue.waiting.is_empty()) {
+                queue.waiting_since.get_or_insert(now);
+            }
+            for lane in self.lanes_in_turn(now) {
                 while self.turn(&lane, now) == Turn::Now && self.flush_lane(&lane, hold, now) {}
             }
             if self.waiting == 0 {
@@ -36,8 +42,8 @@ impl Outbound {
     }
 
     /// The lanes on which something waits. On a server with limits, the most important one comes first, and of equal ones that
-    /// which waits longest.
-    fn lanes_in_turn(&self) -> Vec<Lane> {
+    /// which waits longest. A lane that waited for [`LONG_WAIT`] is as important as any: others may always have something to send.
+    fn lanes_in_turn(&self, now: Instant) -> Vec<Lane> {
         let rank = |lane: &Lane, queue: &Queue| -> Rank {
             let is_of_game = |(_, content): &(Message, Content)| matches!(content, Content::Game { .. });
             let importance = match (lane, queue.waiting.iter().all(is_of_game)) {
@@ -45,7 +51,8 @@ impl Outbound {
                 (Lane::Inbox(_), false) => 1,
                 (_, true) => 2,
             };
-            (importance, queue.last_publish)
+            let waited = queue.waiting_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+            (if waited < LONG_WAIT { importance } else { 0 }, queue.last_publish)
         };
         let waiting = self.queues.iter().filter(|(_, queue)| !queue.waiting.is_empty());
         let mut lanes: Vec<_> = waiting.map(|(lane, queue)| (rank(lane, queue), lane.clone())).collect();
@@ -65,6 +72,7 @@ impl Outbound {
             return false;
         }
         queue.last_publish = Some(now);
+        queue.waiting_since = None;
         if self.pace.is_limited() {
             let batch: Waiting = queue.waiting.drain(..fitting(&queue.waiting, most)).collect();
             self.waiting -= batch.len();
@@ -124,7 +132,7 @@ impl Outbound {
             {
                 messages.push(next);
             }
-            let operation = self.operation(vec![Content::Other]);
+            let operation = self.operation(vec![Content::Urgent]);
             if self.pace.is_limited() {
                 messages = bundle::pack(messages);
                 messages.iter().for_each(|_| self.pace.note_sent(lane.to(), now));
@@ -142,17 +150,20 @@ impl Outbound {
     /// others, and for messages that go out again because the server took no more of them in that second.
     pub(crate) fn settle(&mut self, operation: OperationId, error: Option<&ErrorInfo>, now: Instant) -> Vec<Content> {
         let Some(Flight { contents, again }) = self.in_flight.remove(&operation) else { return Vec::new() };
+        let is_one_too_many = error.is_some_and(|error| is_rate(error.code));
+        if is_one_too_many {
+            self.stats.refused += 1;
+            self.pace.note_refused(now);
+        }
         let Some((lane, messages)) = again else { return contents };
         if let Some(queue) = self.queues.get_mut(&lane)
             && queue.unanswered == Some(operation)
         {
             queue.unanswered = None;
         }
-        if !error.is_some_and(|error| is_rate(error.code)) {
+        if !is_one_too_many {
             return contents;
         }
-        self.stats.refused += 1;
-        self.pace.note_refused(now);
         self.push_front(&lane, messages.into_iter().zip(contents).collect());
         Vec::new()
     }
