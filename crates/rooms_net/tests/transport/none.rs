@@ -57,7 +57,11 @@ async fn an_answer_over_http_is_told_with_its_status_and_what_it_may_mean() {
             400,
             &["redirects to https://login.example:443 (HTTP 302)", "log in"],
         ),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403, &["HTTP 403", "asks for one"]),
+        (
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+            403,
+            &["asks for a login (HTTP 403)", "a proxy asks for it"],
+        ),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 404, &["without a WebSocket", "check the address"]),
         (b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", 429, &["no more connections"]),
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 503, &["in trouble (HTTP 503)"]),
@@ -105,5 +109,5 @@ async fn a_closed_port_and_an_unknown_name_are_told_as_such() {
     let (reached, reason) = failure(&format!("ws://{}.example:9/?key=s3cret", "x".repeat(64))).await;
     assert!(!reached && reason.message.contains("cannot be found; check how it is written"), "{reason}");
     let (_, reason) = failure("ws://127.0.0.1:notaport/?key=s3cret").await;
-    assert!(reason.message.starts_with("this is no address"), "{reason}");
+    assert!(reason.message.starts_with("this is not a valid server address"), "{reason}");
 }
