@@ -5,7 +5,7 @@
 //!
 //! ```sh
 //! cargo test --test lines
-//! cargo test --test lines -- --nocapture | grep '^| '    # the table in docs/reliability.md
+//! cargo test --test lines -- --include-ignored --nocapture | grep '^| '    # the table in docs/reliability.md
 //! ```
 
 #![cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! The table of lines in `docs/reliability.md`: each scenario prints its row.
 //!
 //! ```sh
-//! cargo test --test lines -- --nocapture | grep '^| '
+//! cargo test --test lines -- --include-ignored --nocapture | grep '^| '
 //! ```
 
 use std::{fmt::Display, time::Duration};
