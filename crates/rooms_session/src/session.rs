@@ -197,8 +197,9 @@ impl Session {
     fn send_hello(&mut self, now: Instant) {
         let is_missing = match &self.role {
             Role::Arriving { .. } => true,
-            Role::Peer(peer) => self.hellos.wants_welcome() || peer.has_doubts(),
-            Role::Host(_) | Role::Closed => false,
+            Role::Peer(_) => self.hellos.wants_welcome() || self.hellos.has_doubts(now),
+            Role::Host(_) => self.hellos.has_doubts(now),
+            Role::Closed => false,
         };
         if is_missing && self.base.facts.is_up() {
             self.note_company();

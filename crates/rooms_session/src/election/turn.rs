@@ -67,9 +67,9 @@ fn rank(roster: &Roster, cx: &Context) -> u32 {
 }
 
 /// How many terms to leave free below a claim after continuity was lost, for claims that this player may have missed: one
-/// for the host itself, and one for each player with a seat before this one. So two players that miss each other's claims
+/// for whoever missed nothing, and one for each player with a seat before this one. So two players that miss each other's claims
 /// never share a term, and no term that was led gives way when an older claim to it comes late.
-fn unheard_terms(roster: &Roster, cx: &Context) -> u64 {
+pub(crate) fn unheard_terms(roster: &Roster, cx: &Context) -> u64 {
     let before = roster.iter().take_while(|seat| seat.player != *cx.player()).count();
     u64::try_from(before).unwrap_or(u64::MAX).saturating_add(1)
 }

@@ -6,7 +6,7 @@
 //! Owns the phase, and sets the timers of the lease and the fence. When to claim anew is told to the session, which asks the
 //! election.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use web_time::Instant;
 
@@ -61,8 +61,8 @@ pub(super) struct HostLease {
     phase: Phase,
     /// Numbers the leases.
     beat: u64,
-    /// When the last lease went out.
-    last_sent: Option<Instant>,
+    /// When the last leases went out, by their numbers.
+    sent: VecDeque<(u64, Instant)>,
     /// The state that an own lease announced when it came back, and that has not come back itself.
     announced: Option<Stamp>,
     /// Who is to lead once everything is published.
@@ -72,7 +72,7 @@ pub(super) struct HostLease {
 impl HostLease {
     /// A host whose first snapshot has not come back.
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Opening, beat: 0, last_sent: None, announced: None, successor: None }
+        Self { phase: Phase::Opening, beat: 0, sent: VecDeque::new(), announced: None, successor: None }
     }
 
     /// Whether the host acts, and how it stopped.
@@ -103,9 +103,12 @@ impl HostLease {
         self.is_active()
     }
 
-    /// Whether the host may act again now that the lease with this beat came back.
-    pub(super) fn is_restored_by(&self, beat: u64) -> bool {
+    /// Whether the host may act again now that the lease with this beat came back. One that was under way for longer than
+    /// the peers wait for a host proves nothing: another may lead by now, and its claim comes next.
+    pub(super) fn is_restored_by(&self, beat: u64, now: Instant, timing: &SessionTiming) -> bool {
+        let sent_at = self.sent.iter().find(|(sent, _)| *sent == beat).map(|(_, at)| *at);
         matches!(self.phase, Phase::Suspended { from_beat } if beat >= from_beat)
+            && sent_at.is_some_and(|at| now.saturating_duration_since(at) < timing.lease)
     }
 
     /// Notes the state that an own lease announced, if it has not come back yet.
@@ -162,7 +165,7 @@ impl HostLease {
 
     /// Whether enough time is over since the last lease for one that answers an old reign.
     pub(super) fn may_answer(&self, now: Instant) -> bool {
-        self.last_sent.is_none_or(|last| now.duration_since(last) >= MIN_LEASE_INTERVAL)
+        self.sent.back().is_none_or(|(_, last)| now.duration_since(*last) >= MIN_LEASE_INTERVAL)
     }
 
     /// The number of the lease that goes out now. `None` for a host that claims anew.
@@ -171,7 +174,8 @@ impl HostLease {
             return None;
         }
         self.beat = self.beat.saturating_add(1);
-        self.last_sent = Some(now);
+        self.sent.retain(|(_, at)| now.saturating_duration_since(*at) < timing.lease);
+        self.sent.push_back((self.beat, now));
         timers.set(Timer::Lease, now + timing.lease_interval);
         Some(self.beat)
     }
@@ -207,8 +211,10 @@ mod tests {
         assert_eq!(lease.next_beat(now, &timing, &mut timers), Some(1));
         lease.suspend(now, &mut timers);
         assert_eq!((timers.get(Timer::Lease), timers.get(Timer::Fence)), (Some(now), None));
-        assert!(!lease.is_restored_by(1), "an echo from before");
-        assert!(lease.is_restored_by(2));
+        assert_eq!(lease.next_beat(now, &timing, &mut timers), Some(2));
+        assert!(!lease.is_restored_by(1, now, &timing), "an echo from before");
+        assert!(lease.is_restored_by(2, now + timing.lease - Duration::from_millis(1), &timing));
+        assert!(!lease.is_restored_by(2, now + timing.lease, &timing), "others may have replaced it by now");
     }
 
     #[test]

@@ -190,11 +190,11 @@ impl HostState {
         leadership: &Leadership,
         replica: &Replica,
         now: Instant,
-        timers: &mut Timers,
+        cx: &mut Context,
     ) -> bool {
         let stamp = Stamp { reign: lease.reign.clone(), version: lease.version };
-        self.lease.on_announced(stamp, replica, now, timers);
-        leadership.is_best(&lease.reign) && self.lease.is_restored_by(lease.beat)
+        self.lease.on_announced(stamp, replica, now, cx.timers);
+        leadership.is_best(&lease.reign) && self.lease.is_restored_by(lease.beat, now, &cx.config.timing)
     }
 
     /// Acts again, or for the first time.
@@ -315,11 +315,13 @@ mod tests {
         let mut host = host(now, &mut base);
         host.suspend(now, &mut base.timers);
         assert_eq!(host.phase(), Phase::Suspended { from_beat: 1 });
+        base.facts.set_up();
+        host.send_lease(now, &mut base.lend());
         let (replica, mut leadership) = (Replica::default(), Leadership::default());
         let mut is_restored = |beat, leadership: &Leadership| {
             let (generation, version) = (crate::Generation(1), crate::Version(0));
             let lease = Lease { generation, reign: host.reign().clone(), version, beat };
-            host.on_own_lease(&lease, leadership, &replica, now, &mut base.timers)
+            host.on_own_lease(&lease, leadership, &replica, now, &mut base.lend())
         };
         assert!(!is_restored(0, &leadership), "an echo from before");
         assert!(is_restored(1, &leadership));

@@ -27,6 +27,9 @@ const REPEAT_JITTER_MS: u64 = 500;
 /// Shortest time between two hellos, however often something is found missing.
 const MIN_HELLO_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a player asks about somebody without a seat that leads, after it was heard last: several leases.
+const DOUBT: Duration = Duration::from_secs(6);
+
 /// How long a newcomer to a server with limits listens before its first hello: others may come at the same time.
 const LISTENING: Duration = Duration::from_millis(60);
 
@@ -44,6 +47,9 @@ pub(crate) struct Hellos {
     waiting: bool,
     /// Whether a newer process of this player said hello.
     newer_process: bool,
+    /// Until when this player doubts who leads: somebody without a seat here does, or is about to. The host may have given it
+    /// a seat without this player's knowledge.
+    doubts_until: Option<Instant>,
     /// How much later than alone this player speaks first, since others came at the same time.
     turn: Option<Duration>,
 }
@@ -58,6 +64,7 @@ impl Hellos {
             lost_continuity: false,
             waiting: false,
             newer_process: false,
+            doubts_until: None,
             turn: None,
         }
     }
@@ -102,10 +109,29 @@ impl Hellos {
         self.lost_continuity = lost;
     }
 
+    pub(crate) fn has_doubts(&self, now: Instant) -> bool {
+        self.doubts_until.is_some_and(|until| now < until)
+    }
+
+    /// Notes a doubt about who leads, and asks. Who leads answers with a welcome.
+    pub(crate) fn doubt(&mut self, now: Instant, timers: &mut Timers) {
+        let is_asking = self.has_doubts(now) && timers.get(Timer::Hello).is_some();
+        self.doubts_until = Some(now + DOUBT);
+        if !is_asking {
+            timers.hasten(Timer::Hello, self.allowed_at(now).max(now));
+        }
+    }
+
+    /// Notes that the whole state came from whoever leads.
+    pub(crate) fn settle_doubts(&mut self) {
+        self.doubts_until = None;
+    }
+
     /// Notes a welcome: nothing is missing any more.
     pub(crate) fn on_welcome(&mut self, timers: &mut Timers) {
         self.waiting = false;
         self.lost_continuity = false;
+        self.settle_doubts();
         self.on_complete_state(timers);
     }
 
@@ -127,11 +153,6 @@ impl Hellos {
     pub(crate) fn want_welcome_at(&mut self, at: Instant, timers: &mut Timers) {
         self.wants_welcome = true;
         timers.hasten(Timer::Hello, at);
-    }
-
-    /// Asks the host about a doubt. Nothing is known to be missing.
-    pub(crate) fn ask(&mut self, now: Instant, timers: &mut Timers) {
-        timers.hasten(Timer::Hello, self.allowed_at(now).max(now));
     }
 
     fn allowed_at(&self, now: Instant) -> Instant {

@@ -38,9 +38,6 @@ pub(crate) struct PeerState {
     gone: Option<Gone>,
     /// The state that a lease announced and that has not come.
     announced: Option<Stamp>,
-    /// Whether somebody without a seat here leads or is about to. The host may have seated it without this player's
-    /// knowledge.
-    doubts: bool,
     regularity: Regularity,
 }
 
@@ -52,7 +49,6 @@ impl PeerState {
             host_silent: false,
             gone: None,
             announced: None,
-            doubts: false,
             regularity: Regularity::default(),
         }
     }
@@ -79,19 +75,6 @@ impl PeerState {
             HostVerdict::Gone(gone) => self.gone = Some(gone),
             HostVerdict::Back => self.gone = None,
         }
-    }
-
-    pub(crate) fn has_doubts(&self) -> bool {
-        self.doubts
-    }
-
-    /// Notes a doubt about who leads. Returns whether it is new.
-    pub(crate) fn note_doubt(&mut self) -> bool {
-        !std::mem::replace(&mut self.doubts, true)
-    }
-
-    pub(crate) fn settle_doubts(&mut self) {
-        self.doubts = false;
     }
 
     /// Restarts the clock of the host's lease: the host could not be heard until now.

@@ -7,10 +7,11 @@ use crate::{
     election::{
         claim::{ClaimVerdict, EchoVerdict, NewClaim},
         leadership::Leader,
-        turn::HostVerdict,
+        turn::{HostVerdict, unheard_terms},
     },
     event::{CloseReason, InterruptReason},
     host::{lease::Phase, state::ClaimDue},
+    id::Term,
     peer::state::Gone,
     wire::message::{Claim, HandOver, Origin},
 };
@@ -108,9 +109,12 @@ impl Session {
             ClaimVerdict::Due => {
                 let Role::Host(host) = &mut self.role else { return };
                 let next = self.election.leadership().next_term();
+                let lost_continuity = self.hellos.lost_continuity();
                 let mut cx = self.base.lend();
                 match host.on_claim_due(next, now, &mut cx) {
                     ClaimDue::Claim(incarnation, term) => {
+                        let free = if lost_continuity { unheard_terms(&host.document().roster, &cx) } else { 0 };
+                        let term = Term(term.0.saturating_add(free));
                         let (incarnation, stamp) = (Some(incarnation), host.published().cloned());
                         self.election.claim(NewClaim { incarnation, term, stamp, led: true }, now, &mut cx);
                     }

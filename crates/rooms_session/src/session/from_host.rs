@@ -11,6 +11,7 @@ use crate::{
     state::{
         document::{Changes, Document},
         replica::{Offer, Replica},
+        rules::Removal,
     },
     wire::{
         message::{Lease, Origin, Refused, State, StateBody, Wait, Welcome},
@@ -125,12 +126,10 @@ impl Session {
         }
         self.base.stats.impostors += 1;
         let is_better = self.election.leadership().best().is_none_or(|best| reign.is_better_than(&best.reign));
-        // The host that has a seat is asked. The one without a seat is not believed.
-        if is_better
-            && let Role::Peer(peer) = &mut self.role
-            && peer.note_doubt()
-        {
-            self.hellos.ask(self.base.last_step, &mut self.base.timers);
+        let is_banned = self.rules().removed.get(player).is_some_and(Removal::is_ban);
+        // It is asked, and not believed before it answers. A host asks too: it may have missed the admission of the next one.
+        if is_better && !is_banned && matches!(self.role, Role::Peer(_) | Role::Host(_)) {
+            self.hellos.doubt(self.base.last_step, &mut self.base.timers);
         }
         false
     }
@@ -145,12 +144,9 @@ impl Session {
         let stamp = Stamp { reign: state.reign, version: state.version };
         match offer(&mut self.replica, stamp, state.body) {
             Offer::Applied(changes) => {
-                if let Role::Peer(peer) = &mut self.role
-                    && is_whole
-                    && needs_no_welcome
-                {
+                if matches!(self.role, Role::Peer(_)) && is_whole && needs_no_welcome {
                     // It brings all that a welcome would.
-                    peer.settle_doubts();
+                    self.hellos.settle_doubts();
                     self.hellos.on_complete_state(&mut self.base.timers);
                 }
                 self.inbound.note_processes(&changes, self.replica.document(), from.serial.as_ref());
@@ -208,8 +204,8 @@ impl Session {
         if lease.reign != *host.reign() {
             return;
         }
-        let (leadership, timers) = (self.election.leadership(), &mut self.base.timers);
-        let is_restored = host.on_own_lease(lease, leadership, &self.replica, now, timers);
+        let leadership = self.election.leadership();
+        let is_restored = host.on_own_lease(lease, leadership, &self.replica, now, &mut self.base.lend());
         if host.on_echo(now, &mut self.base.lend()) {
             self.election.note_alive(now);
         }
@@ -229,7 +225,7 @@ impl Session {
             self.base.lend().note_malformed("a welcome without a seat");
             return WelcomeVerdict::Dropped;
         }
-        if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() {
+        if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() && !self.hellos.has_doubts(now) {
             self.base.stats.stale += 1;
             return WelcomeVerdict::Dropped;
         }
@@ -250,9 +246,6 @@ impl Session {
             return WelcomeVerdict::Dropped;
         }
         self.hellos.on_welcome(&mut self.base.timers);
-        if let Role::Peer(peer) = &mut self.role {
-            peer.settle_doubts();
-        }
         if self.base.feed.is_joined() {
             self.inbound.note_processes(&changes, self.replica.document(), None);
             self.follow(&changes, now);

@@ -88,7 +88,8 @@ impl Session {
 
     /// Takes in a message about the room. Returns `false` for a state that does not count.
     fn on_room_message(&mut self, from: &Origin, message: RoomMessage, now: Instant) -> bool {
-        let seat = self.roster().get(&from.player).map(|seat| seat.generation);
+        // A seat that a host gave counts once its state came back: before, another player may have claimed to lead.
+        let seat = self.replica.document().roster.get(&from.player).map(|seat| seat.generation);
         let is_superseded = seat.is_some_and(|seat| message.generation() < seat);
         if is_superseded && !matches!(message, RoomMessage::Hello(_)) {
             self.base.stats.stale += 1;

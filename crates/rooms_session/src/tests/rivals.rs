@@ -138,3 +138,62 @@ fn who_did_not_hear_that_the_next_host_has_a_seat_asks_and_is_told() {
     bus.run(SECOND);
     bus.assert_agreed();
 }
+
+#[test]
+fn a_host_that_did_not_hear_of_the_seat_of_a_better_one_asks_and_follows() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    bus.filter = Box::new(|to, message| {
+        let of_ada = message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada");
+        if to == 1 && of_ada { Fate::Lost } else { Fate::Delivered }
+    });
+    bus.add(config("zoe", Wish::Join));
+    bus.until(3 * SECOND, |bus| bus.is_joined(2));
+    bus.kill(0);
+    // Both claim, and bob takes zoe for a stranger.
+    bus.until(9 * SECOND, |bus| bus.session(1).is_host() && host_of(bus, 2) == "zoe");
+    bus.until(5 * SECOND, |bus| host_of(bus, 1) == "zoe");
+    bus.run(SECOND);
+    bus.assert_agreed();
+}
+
+#[test]
+fn a_host_asks_nobody_that_it_has_banned() {
+    let mut bus = Bus::with_players(&["ada", "bob"]);
+    bus.session(0).ban(&PlayerId::new("eve").unwrap(), "").unwrap();
+    bus.run(SECOND);
+    bus.taken.clear();
+    let reign = bus.session(0).stamp().unwrap().reign.clone();
+    let lead = |bus: &mut Bus, name: &str| {
+        let reign = json!({ "incarnation": reign.incarnation, "term": 9, "since": reign.since });
+        let lease = json!({ "generation": 1, "reign": reign, "version": 5, "beat": 1 });
+        bus.say_as(name, &format!("c-{name}"), "room:den", "room.lease", lease);
+        bus.run(3 * SECOND);
+        bus.taken_names().iter().filter(|kind| **kind == "room.hello").count()
+    };
+    assert_eq!(lead(&mut bus, "eve"), 0);
+    assert!(lead(&mut bus, "kim") > 0, "somebody else may have got a seat meanwhile");
+    bus.run(10 * SECOND);
+    bus.taken.clear();
+    bus.run(5 * SECOND);
+    assert!(!bus.taken_names().contains(&"room.hello"), "whoever does not answer is forgotten");
+    assert!(bus.session(0).is_host());
+}
+
+#[test]
+fn a_seat_that_a_host_gave_and_nobody_heard_of_does_not_silence_who_claims_in_it() {
+    let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
+    // Ada hears the others, and nobody hears her.
+    bus.filter = Box::new(|_, message| {
+        let of_ada = message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada");
+        if of_ada { Fate::Lost } else { Fate::Delivered }
+    });
+    bus.add(SessionConfig { generation: Generation(2), ..config("bob", Wish::Join) });
+    let bob = PlayerId::new("bob").unwrap();
+    let generation = |bus: &Bus| bus.nodes[0].session.roster().get(&bob).map(|seat| seat.generation);
+    bus.until(2 * SECOND, |bus| generation(bus) == Some(Generation(2)));
+    bus.until(9 * SECOND, |bus| bus.session(1).is_host());
+    bus.run(SECOND);
+    assert_eq!((host_of(&bus, 0), host_of(&bus, 2)), ("bob", "bob"));
+    assert_eq!(generation(&bus), Some(Generation(1)), "the seat was never given");
+    assert!(bus.is_joined(1));
+}

@@ -68,7 +68,7 @@ pub struct World {
     start: Instant,
     players: Vec<Player>,
     /// Who is to come back, as whom.
-    restarts: Vec<(Instant, String, u64)>,
+    restarts: Vec<(Instant, String)>,
     /// Whose line loses much, and until when.
     lossy: Vec<(Instant, ClientIndex)>,
     /// Who was obeyed at any time.
@@ -115,7 +115,7 @@ impl World {
     pub fn run(&mut self) -> Result<Report, String> {
         let set_up = self.net.now() + SETTING_UP;
         for number in 0..self.plan.players {
-            self.enter(format!("p{number}"), 1, Wish::JoinOrHost);
+            self.enter(format!("p{number}"), Wish::JoinOrHost);
             // In every other room they come one after the other, so that the first is the host.
             let in_turn = self.plan.seed.is_multiple_of(2) || number + 1 == self.plan.players;
             while in_turn && !self.players.iter().all(Player::is_joined) {
@@ -183,7 +183,10 @@ impl World {
         self.trace.push(format!("{at:>8.3} {what}"));
     }
 
-    fn enter(&mut self, name: String, generation: u64, wish: Wish) {
+    /// A new process of a player comes, of a generation above those before it.
+    fn enter(&mut self, name: String, wish: Wish) {
+        let before = self.players.iter().filter(|player| player.name == name).map(|player| player.generation).max();
+        let generation = before.unwrap_or_default() + 1;
         let options = SimNet::options(&name);
         let timing =
             Timing { disconnected_retry: SECOND, suspended_retry: 2 * SECOND, channel_retry: SECOND, ..options.timing };
@@ -240,9 +243,9 @@ impl World {
                 lasts = back.unwrap_or_default();
                 if let Some(player) = self.process(*number) {
                     player.process.alive = false;
-                    let (client, name, generation) = (player.client, player.name.clone(), player.generation);
+                    let (client, name) = (player.client, player.name.clone());
                     self.net.kill(client);
-                    self.restarts.extend(back.map(|back| (now + back, name, generation + 1)));
+                    self.restarts.extend(back.map(|back| (now + back, name)));
                 }
             }
             Deed::Leave(number) => {
@@ -284,12 +287,12 @@ impl World {
             }
             Deed::Arrive => {
                 let number = 100 + self.players.len();
-                self.enter(format!("p{number}"), 1, Wish::JoinOrHost);
+                self.enter(format!("p{number}"), Wish::JoinOrHost);
             }
             Deed::Twin(number) => {
                 if let Some(player) = self.process(*number) {
-                    let (name, generation) = (player.name.clone(), player.generation + 1);
-                    self.enter(name, generation, Wish::JoinOrHost);
+                    let name = player.name.clone();
+                    self.enter(name, Wish::JoinOrHost);
                 }
             }
         }
@@ -313,8 +316,8 @@ impl World {
             Blow::Crash(back) => {
                 player.process.alive = false;
                 self.net.kill(player.client);
-                let (name, generation) = (player.name.clone(), player.generation + 1);
-                self.restarts.extend(back.map(|back| (now + back, name, generation)));
+                let name = player.name.clone();
+                self.restarts.extend(back.map(|back| (now + back, name)));
                 back.unwrap_or_default()
             }
             Blow::Leave => {
@@ -366,10 +369,10 @@ impl World {
                 self.net.inflict(client, Fault::Delay(time));
             }
         }
-        let due = |restart: &(Instant, String, u64)| restart.0 <= now;
+        let due = |restart: &(Instant, String)| restart.0 <= now;
         let back: Vec<_> = self.restarts.extract_if(.., |restart| due(restart)).collect();
-        for (_, name, generation) in back {
-            self.enter(name, generation, Wish::JoinOrHost);
+        for (_, name) in back {
+            self.enter(name, Wish::JoinOrHost);
         }
         for place in 0..self.players.len() {
             self.frame_of(place, now)?;
