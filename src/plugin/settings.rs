@@ -19,6 +19,12 @@ use crate::{
 /// gone.
 const RELAY_RETRY: Duration = Duration::from_secs(1);
 
+/// How long the first attempt to reach a relay may take. On a line that loses packets the next one is faster than waiting on.
+const RELAY_FIRST_ATTEMPT: Duration = Duration::from_secs(6);
+
+/// How long a relay may take to attach a channel, while nothing else comes from it, before the socket is doubted.
+const RELAY_DOUBT: Duration = Duration::from_secs(3);
+
 /// Messages a second that Ably's cloud takes from one connection, and carries on one channel, on every plan.
 const CLOUD_RATE: u32 = 50;
 
@@ -108,6 +114,8 @@ impl Connect {
                 disconnected_retry: RELAY_RETRY,
                 suspended_retry: 2 * RELAY_RETRY,
                 channel_retry: RELAY_RETRY,
+                first_attempt: RELAY_FIRST_ATTEMPT,
+                doubt: Some(RELAY_DOUBT),
                 ..Timing::default()
             }
         };

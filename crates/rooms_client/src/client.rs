@@ -289,6 +289,7 @@ impl Client {
             Timer::Retry => self.connection.attempt(cx),
             Timer::Suspend => self.connection.on_suspend_timeout(cx),
             Timer::Idle => self.connection.on_silence(),
+            Timer::Doubt => self.connection.check_socket(cx),
             Timer::Close => Step::Close(None),
             Timer::Connectivity => self.connection.on_connectivity_timeout(cx),
             Timer::Ping => return self.connection.liveness_mut().on_ping_timeout(cx),

@@ -263,7 +263,7 @@ impl Connection {
         }
         self.attempts.on_open();
         cx.effects.open(target.url(self.hosts.current(), &more));
-        cx.start_request_timeout(Timer::Attempt);
+        cx.start(Timer::Attempt, cx.options.timing.attempt(self.attempts.number()));
     }
 
     /// The present attempt stops until there is a new token.
@@ -296,7 +296,7 @@ impl Connection {
 
     /// The server did not answer in time (`RTN14c`).
     pub(crate) fn on_attempt_timeout(&mut self, cx: &mut Context<'_>) -> Step {
-        let limit = cx.options.timing.request_timeout;
+        let limit = cx.options.timing.attempt(self.attempts.number());
         let reason = self.attempts.no_answer(&self.place(cx), limit);
         self.host_failed(reason, cx)
     }

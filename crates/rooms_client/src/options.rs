@@ -188,6 +188,15 @@ impl ClientOptions {
 pub struct Timing {
     /// Longest wait for an answer of the server. Defaults to 10 s (`TO3l11`).
     pub request_timeout: Duration,
+    /// Longest wait for the server at the first attempt to connect. Each attempt after it waits half as long again, up to
+    /// [`request_timeout`](Self::request_timeout): a connection that is opened anew comes sooner, on a line that loses packets, than
+    /// one that waits for its lost packets at intervals that double. Defaults to 10 s, as the specification has one wait for
+    /// all (`RTN14c`).
+    pub first_attempt: Duration,
+    /// How long the answer to an attach or a detach may take, while nothing else comes from the server, before the client asks
+    /// it for a sign of life, and drops the socket if there is none within 2 s. Defaults to `None`: it waits for
+    /// [`request_timeout`](Self::request_timeout).
+    pub doubt: Option<Duration>,
     /// Wait before the next attempt while disconnected, before back-off and jitter. Defaults to 15 s (`TO3l1`).
     pub disconnected_retry: Duration,
     /// Wait before the next attempt while suspended. Defaults to 30 s (`TO3l2`).
@@ -202,10 +211,23 @@ pub struct Timing {
     pub fallback_retry: Duration,
 }
 
+impl Timing {
+    /// Longest wait for the server at an attempt to connect. The first attempt has the number 1.
+    pub(crate) fn attempt(&self, number: u32) -> Duration {
+        let longer = 1.5_f64.powi(i32::try_from(number.clamp(1, MAX_LONGER)).unwrap_or_default() - 1);
+        self.first_attempt.min(self.request_timeout).mul_f64(longer).min(self.request_timeout)
+    }
+}
+
+/// After how many attempts the wait no longer grows, whatever the first one is.
+const MAX_LONGER: u32 = 32;
+
 impl Default for Timing {
     fn default() -> Self {
         Self {
             request_timeout: Duration::from_secs(10),
+            first_attempt: Duration::from_secs(10),
+            doubt: None,
             disconnected_retry: Duration::from_secs(15),
             suspended_retry: Duration::from_secs(30),
             channel_retry: Duration::from_secs(15),
@@ -225,6 +247,15 @@ mod tests {
     fn the_cloud_and_its_parts_are_told_from_a_relay() {
         assert!(Endpoint::Cloud.is_cloud() && Endpoint::Named("nonprod:sandbox".to_owned()).is_cloud());
         assert!(!Endpoint::Url("wss://relay.example".to_owned()).is_cloud());
+    }
+
+    #[test]
+    fn each_attempt_waits_half_as_long_again_up_to_the_longest_wait() {
+        let timing = Timing { first_attempt: Duration::from_secs(4), ..Timing::default() };
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(|number| timing.attempt(number).as_secs()), [4, 4, 6, 9, 10, 10]);
+        assert_eq!([1, 9].map(|number| Timing::default().attempt(number).as_secs()), [10, 10], "RTN14c");
+        let short = Timing { request_timeout: Duration::from_secs(1), ..timing };
+        assert_eq!(short.attempt(1).as_secs(), 1);
     }
 
     #[test]

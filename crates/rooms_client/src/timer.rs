@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Suspend,
     /// When silence means that the socket is dead (`RTN23a`).
     Idle,
+    /// When to ask the server for a sign of life, because an answer does not come.
+    Doubt,
     /// When to stop waiting for the server's goodbye (`RTN12b`).
     Close,
     /// When to stop waiting for the answer to a ping (`RTN13c`).

@@ -47,7 +47,10 @@ impl Attempts {
 
     /// The machine of the server takes the connection.
     pub(super) fn on_reached(&mut self) {
-        self.reach = Reach::Machine;
+        // Another socket beside one that came further may get this far as well.
+        if self.reach == Reach::Nowhere {
+            self.reach = Reach::Machine;
+        }
     }
 
     /// The WebSocket is open.

@@ -78,6 +78,7 @@ impl Liveness {
 
     /// Starts to wait for the next sign of life (`RTN23a`).
     pub(crate) fn watch_silence(&self, cx: &mut Context<'_>) {
+        cx.timers.stop(&Timer::Doubt);
         match self.max_idle {
             Some(idle) => cx.start(Timer::Idle, idle.saturating_add(cx.options.timing.request_timeout)),
             None => cx.timers.stop(&Timer::Idle),

@@ -24,7 +24,7 @@ impl Connection {
     /// Gives up the socket, and stops what depends on it.
     pub(crate) fn leave_socket(&mut self, cx: &mut Context<'_>) {
         cx.effects.shut();
-        for timer in [Timer::Attempt, Timer::Idle, Timer::Ping, Timer::Close] {
+        for timer in [Timer::Attempt, Timer::Idle, Timer::Doubt, Timer::Ping, Timer::Close] {
             cx.timers.stop(&timer);
         }
         cx.timers.stop_channels();

@@ -1,6 +1,7 @@
 //! The states of a channel.
 
 use super::*;
+use crate::Timing;
 use ChannelState::{Attached, Attaching, Detached, Detaching, Failed, Initialized, Suspended};
 
 fn attached(serial: &str, flags: Flags) -> Value {
@@ -51,6 +52,27 @@ fn attaching_again_changes_nothing_and_new_options_are_asked_for_in_place() {
     let options = ChannelOptions { modes: Flags::PUBLISH, ..ChannelOptions::default() };
     bench.command(Command::Attach { channel: "c".into(), options });
     assert_eq!((bench.sent_actions(), state(&bench)), (vec![Action::Attach], Attached));
+}
+
+#[test]
+fn a_line_on_which_the_answer_to_an_attach_does_not_come_is_doubted_and_given_up() {
+    let timing = Timing { doubt: Some(3 * SECOND), ..Timing::default() };
+    let mut bench = Bench::with(ClientOptions { timing, ..options() });
+    bench.command(Command::Connect);
+    bench.accept("conn-1");
+    bench.attach("c");
+    bench.pass(2 * SECOND);
+    bench.attach("d");
+    bench.sent.clear();
+    bench.pass(SECOND);
+    assert_eq!(bench.sent_actions(), [Action::Heartbeat], "3 s after the first attach");
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.urls.len(), 2, "nothing came, so there is another socket");
+    bench.accept("conn-1");
+    bench.receive(attached("s1", Flags::empty()));
+    bench.sent.clear();
+    bench.pass(9 * SECOND);
+    assert_eq!((bench.sent_actions(), bench.urls.len()), (vec![], 2), "something came since the attaches went out");
 }
 
 #[test]

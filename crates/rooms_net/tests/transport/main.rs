@@ -14,6 +14,8 @@ mod none;
 mod platform;
 #[cfg(not(target_arch = "wasm32"))]
 mod server;
+#[cfg(not(target_arch = "wasm32"))]
+mod slow;
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

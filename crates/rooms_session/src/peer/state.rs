@@ -44,13 +44,7 @@ pub(crate) struct PeerState {
 impl PeerState {
     /// Follows a host whose lease begins now.
     pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            lease_from: now,
-            host_silent: false,
-            gone: None,
-            announced: None,
-            regularity: Regularity::default(),
-        }
+        Self { lease_from: now, host_silent: false, gone: None, announced: None, regularity: Regularity::default() }
     }
 
     /// Whether the host's lease ran out.

@@ -254,6 +254,11 @@ impl Session {
         self.role = Role::Peer(PeerState::new(now));
         self.restart_lease(now);
         self.join(false, now);
+        let is_behind = self.inbound.last_state_before_join().is_some_and(|last| self.replica.is_behind(last));
+        if self.replica.take_overflowed() && is_behind {
+            // The welcome is so old that more came after it than is kept.
+            self.lose_continuity(now);
+        }
         WelcomeVerdict::Taken { kept: self.inbound.take_kept(&stamp) }
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Replica {
     stamp: Option<Stamp>,
     document: Document,
     kept: VecDeque<Kept>,
+    /// Whether a patch was dropped because there were too many.
+    overflowed: bool,
     /// An upper bound of the document's size. It is measured again when patches could have led over the limit.
     size: usize,
     /// The keys of shared values that changed since somebody asked. Those that are gone may be left out.
@@ -79,6 +81,11 @@ impl Replica {
 
     pub(crate) fn kept(&self) -> usize {
         self.kept.len()
+    }
+
+    /// Whether a patch was dropped since the last call because there were too many.
+    pub(crate) fn take_overflowed(&mut self) -> bool {
+        std::mem::take(&mut self.overflowed)
     }
 
     /// Whether a state is ahead of this one.
@@ -144,6 +151,7 @@ impl Replica {
         let over = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.size).sum::<usize>() > MAX_KEPT_SIZE;
         while self.kept.len() > MAX_KEPT || over(&self.kept) {
             self.kept.pop_front();
+            self.overflowed = true;
         }
     }
 

@@ -202,6 +202,11 @@ impl Inbound {
         self.pre_join.note_state(stamp);
     }
 
+    /// The last state that somebody published before this player was in the room.
+    pub(crate) fn last_state_before_join(&self) -> Option<&Stamp> {
+        self.pre_join.last_state()
+    }
+
     /// Keeps a message of the game until this player is in the room.
     pub(crate) fn keep_until_join(&mut self, message: GameMessage) {
         self.pre_join.keep(message);

@@ -33,6 +33,11 @@ impl PreJoin {
         self.kept.push_back((self.state.clone(), message));
     }
 
+    /// The last state that was published.
+    pub(crate) fn last_state(&self) -> Option<&Stamp> {
+        self.state.as_ref()
+    }
+
     /// What belongs to a player that was welcomed with this state, in order.
     pub(crate) fn take(&mut self, welcome: &Stamp) -> Vec<GameMessage> {
         let follows = |after: &Option<Stamp>| after.as_ref().is_some_and(|after| !welcome.is_better_than(after));

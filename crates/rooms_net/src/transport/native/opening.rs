@@ -1,9 +1,12 @@
 //! Opens a WebSocket step by step, so that a failure can say how far it came.
 //!
-//! First the name is looked up, then the machine is reached, then TLS and the WebSocket are agreed upon.
+//! First the name is looked up, then the machine is reached, then TLS and the WebSocket are agreed upon. On a line that loses
+//! packets each of these steps may take seconds. So another socket is opened beside one that takes long, and the first that is
+//! open is used.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use rustls::ClientConfig;
 use tokio::{
     net::{TcpStream, lookup_host},
@@ -25,11 +28,42 @@ use rooms_protocol::ErrorInfo;
 /// An open WebSocket.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<Overheard>>;
 
+/// After how long another socket is opened beside those that are not open yet. A server on the other side of the world takes half
+/// of it, with TLS.
+const BESIDE: Duration = Duration::from_millis(1500);
+
+/// Most sockets that are opened at once.
+const MOST: usize = 3;
+
 /// Opens a WebSocket. Tells `incoming` once the machine is reached.
 ///
 /// # Errors
-/// Tells what answered, and what to look at.
+/// Tells what answered first, and what to look at.
 pub(super) async fn open(
+    url: &str,
+    tls: Arc<ClientConfig>,
+    config: WebSocketConfig,
+    incoming: &mpsc::Sender<Incoming>,
+) -> Result<Socket, ErrorInfo> {
+    let one = || open_one(url, Arc::clone(&tls), config, incoming);
+    let most = if asks_to_resume(url) { 1 } else { MOST };
+    let mut opening = FuturesUnordered::from_iter([one()]);
+    loop {
+        tokio::select! {
+            Some(opened) = opening.next() => return opened,
+            () = tokio::time::sleep(BESIDE), if opening.len() < most => opening.push(one()),
+        }
+    }
+}
+
+/// Whether a connection that was there before is asked for. The server gives it to the socket that asked last, so that two would
+/// take it from each other.
+fn asks_to_resume(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.query_pairs().any(|(name, _)| name == "resume" || name == "recover"))
+}
+
+/// Opens a WebSocket.
+async fn open_one(
     url: &str,
     tls: Arc<ClientConfig>,
     config: WebSocketConfig,
