@@ -40,9 +40,11 @@ fn on_lines_that_lose_15_percent_a_round_completes_under_its_first_host() {
     assert!(joined.iter().all(|time| *time < IN_THE_ROOM), "{joined:?}");
 }
 
-/// How long a player takes to come in is not bounded here: TCP itself waits for seconds where four packets are lost in a row.
+/// How long a player takes to come in is not bounded here: TCP itself waits for seconds where four packets are lost in a row. It
+/// may hold the host's line up for longer than the lease before anybody has learned that this line is irregular. Then another player
+/// takes over, and the round goes on under it.
 #[test]
-#[ignore = "of 14 runs one failed, beside a full build of everything, and why is not known"]
+#[ignore = "TCP holds the host's line up for longer than the lease in about one run of five"]
 fn on_lines_that_lose_30_percent_a_round_completes_under_its_first_host() {
     round(7, 0.3);
 }

@@ -150,7 +150,8 @@ pub enum Event {
         /// The serial of each message (empty for presence), or why it was not taken.
         outcome: Result<Vec<Option<MessageSerial>>, ErrorInfo>,
     },
-    /// The answer to a [`Command::Ping`](crate::Command::Ping).
+    /// The answer to a [`Command::Ping`](crate::Command::Ping), or to a
+    /// [`Command::CheckSocket`](crate::Command::CheckSocket): the socket works.
     RoundTrip(Duration),
     /// A [`Command::Ping`](crate::Command::Ping) was not answered, and why.
     PingFailed(ErrorInfo),

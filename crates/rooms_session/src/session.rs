@@ -94,6 +94,11 @@ impl Role {
     }
 }
 
+/// Whether an event shows that the socket carries what the server sends.
+fn is_from_server(event: &Event) -> bool {
+    matches!(event, Event::Messages { .. } | Event::Presence { .. } | Event::RoundTrip(_))
+}
+
 impl Session {
     /// A session on its way into a room. `seed` makes its jitter and its nonce. Two processes take different seeds.
     pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
@@ -124,6 +129,9 @@ impl Session {
             return;
         }
         self.notice_stall(now);
+        if is_from_server(&event) {
+            self.base.facts.note_heard(now);
+        }
         match event {
             Event::Connection(change) => self.on_connection(change, now),
             Event::Channel(change) => self.on_channel(change, now),

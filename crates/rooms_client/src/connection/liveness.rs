@@ -34,6 +34,8 @@ pub(crate) struct Liveness {
     wanted_pings: usize,
     /// The pings that wait for an answer, the oldest first.
     sent_pings: VecDeque<SentPing>,
+    /// The ping that asked for a sign of life last.
+    asked: Option<SentPing>,
     round_trip: Option<Duration>,
     /// Frames that could not be read.
     malformed: u64,
@@ -86,9 +88,10 @@ impl Liveness {
     }
 
     /// Asks the server for a sign of life. If none comes soon, the client drops the socket.
-    pub(super) fn request_sign_of_life(&self, cx: &mut Context<'_>) {
+    pub(super) fn request_sign_of_life(&mut self, cx: &mut Context<'_>) {
         let id = ping_id(cx.rng);
-        cx.effects.send(Frame { id: Some(id), ..Frame::new(Action::Heartbeat) });
+        cx.effects.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
+        self.asked = Some(SentPing { id, at: cx.now });
         cx.timers.hasten(Timer::Idle, cx.now, SIGN_OF_LIFE_WAIT);
     }
 
@@ -131,11 +134,10 @@ impl Liveness {
 
     /// The server answered a ping, if this is the id of one.
     pub(crate) fn on_heartbeat(&mut self, id: Option<&str>, cx: &mut Context<'_>) {
-        let sent = &mut self.sent_pings;
-        let Some(answered) = sent.iter().position(|ping| id == Some(&ping.id)).and_then(|index| sent.remove(index))
-        else {
-            return;
-        };
+        let (asked, sent) = (&mut self.asked, &mut self.sent_pings);
+        let is_answered = |ping: &SentPing| id == Some(&ping.id);
+        let measured = || sent.iter().position(is_answered).and_then(|index| sent.remove(index));
+        let Some(answered) = asked.take_if(|ping| is_answered(ping)).or_else(measured) else { return };
         let round_trip = cx.now.saturating_duration_since(answered.at);
         self.round_trip = Some(round_trip);
         self.await_oldest_ping(cx);
@@ -155,6 +157,7 @@ impl Liveness {
     /// The socket is gone, and with it the answers to pings.
     pub(super) fn lose_pings(&mut self, cx: &mut Context<'_>) {
         cx.timers.stop(&Timer::Ping);
+        self.asked = None;
         for _ in std::mem::take(&mut self.sent_pings) {
             cx.effects.emit(Event::PingFailed(disconnected("the socket was lost before the ping was answered")));
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use web_time::Instant;
 
 use crate::{
     id::{Generation, PlayerId},
@@ -57,6 +58,8 @@ pub(crate) struct ConnectionFacts {
     members: BTreeMap<(ConnectionId, SmolStr), MemberData>,
     /// Whether all members are known.
     pub(super) synced: bool,
+    /// When the server was last heard to send anything.
+    heard_at: Option<Instant>,
 }
 
 impl ConnectionFacts {
@@ -64,7 +67,17 @@ impl ConnectionFacts {
     pub(crate) fn new(room: ChannelName, inbox: ChannelName) -> Self {
         let (own, members) = (VecDeque::new(), BTreeMap::new());
         let (room, inbox) = (ChannelFacts::new(room), ChannelFacts::new(inbox));
-        Self { connected: false, room, inbox, own, members, synced: false }
+        Self { connected: false, room, inbox, own, members, synced: false, heard_at: None }
+    }
+
+    /// Notes that the server sent something: the line carries what it sends.
+    pub(crate) fn note_heard(&mut self, now: Instant) {
+        self.heard_at = Some(now);
+    }
+
+    /// Whether the server has sent anything since this time.
+    pub(crate) fn heard_since(&self, since: Instant) -> bool {
+        self.heard_at.is_some_and(|at| at >= since)
     }
 
     /// The channel that everyone in the room is attached to.

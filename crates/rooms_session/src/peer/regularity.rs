@@ -1,8 +1,8 @@
 //! How regularly the host was heard, and how long its silence is waited out because of that.
 //!
 //! On a good line a host is heard every 1.5 s at least. On one that loses much, all that it sends waits now and then until
-//! what was lost was sent again, and a host that is only slow must not be replaced. So the lease follows the longest silences
-//! of the last minute. The longest one alone does not count: it may have been an accident.
+//! what was lost was sent again, and a host that is only slow must not be replaced. So the lease follows the two longest silences
+//! of the last minute. The longest one alone counts for less: it may have been an accident.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -18,6 +18,9 @@ const MAX_SILENCES: usize = 64;
 
 /// How much longer than silences that were seen before a silence may be.
 const MARGIN: u32 = 2;
+
+/// The same for the longest silence.
+const MARGIN_OF_ONE: f64 = 1.25;
 
 /// The silences of a host that it ended itself.
 #[derive(Debug, Default)]
@@ -43,8 +46,10 @@ impl Regularity {
         let recent = self.silences.iter().filter(|(at, _)| now.saturating_duration_since(*at) < REMEMBERED);
         let mut silences: Vec<_> = recent.map(|(_, silence)| *silence).collect();
         silences.sort_unstable();
-        let second_longest = silences.iter().rev().nth(1).copied().unwrap_or_default();
-        (second_longest * MARGIN).min(timing.longest_lease).max(timing.lease)
+        let [longest, second_longest] =
+            [0, 1].map(|place| silences.iter().rev().nth(place).copied().unwrap_or_default());
+        let lease = (second_longest * MARGIN).max(longest.mul_f64(MARGIN_OF_ONE));
+        lease.min(timing.longest_lease).max(timing.lease)
     }
 }
 
@@ -70,7 +75,7 @@ mod tests {
         assert_eq!(lease_after(&[]), 5.0);
         assert_eq!(lease_after(&[1.5; 40]), 5.0, "a good line");
         assert_eq!(lease_after(&[1.5, 4.0, 0.1, 3.0, 1.5]), 6.0, "a line that loses much");
-        assert_eq!(lease_after(&[1.5, 4.9, 1.5]), 5.0, "an accident");
+        assert_eq!(lease_after(&[1.5, 4.8, 1.5]), 6.0, "an accident");
         assert_eq!(lease_after(&[12.0, 14.0]), 15.0, "never longer than that");
     }
 

@@ -52,6 +52,11 @@ impl PeerState {
         self.host_silent
     }
 
+    /// When the host's last message came, or the clock of its lease was restarted.
+    pub(crate) fn lease_from(&self) -> Instant {
+        self.lease_from
+    }
+
     /// How long the host has not been heard, or less if the clock of its lease was restarted.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.lease_from)

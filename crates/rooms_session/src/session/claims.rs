@@ -1,5 +1,7 @@
 //! Claims, and the change of host.
 
+use std::time::Duration;
+
 use web_time::Instant;
 
 use super::{Role, Session};
@@ -13,8 +15,12 @@ use crate::{
     host::{lease::Phase, state::ClaimDue},
     id::Term,
     peer::state::Gone,
+    timer::Timer,
     wire::message::{Claim, HandOver, Origin},
 };
+
+/// How long the own line is given to show that it works before the silence of the host is looked at again.
+const OWN_LINE: Duration = Duration::from_millis(500);
 
 impl Session {
     /// Takes in a claim, or the echo of the own one.
@@ -166,6 +172,14 @@ impl Session {
             Role::Peer(peer) => {
                 if now >= peer.lost_at(&self.base.config.timing, now) && !may_stand {
                     return self.close(CloseReason::HostLost);
+                }
+                let lease_interval = self.base.config.timing.lease_interval;
+                if !self.base.facts.heard_since(peer.lease_from() + lease_interval)
+                    && peer.silence(now) < self.base.config.timing.longest_lease
+                {
+                    // Nothing at all came: the own line is silent, and the host may be well.
+                    self.base.outbound.check_socket();
+                    return self.base.timers.set(Timer::Silence, now + OWN_LINE);
                 }
                 peer.on_silence(now, &self.base.config.timing, &mut self.base.timers);
                 self.base.feed.interrupt(InterruptReason::HostSilent);

@@ -45,6 +45,8 @@ pub struct Node {
     online: bool,
     /// Whether the game's frames run.
     pub frozen: bool,
+    /// Whether nothing comes from the server, beside the messages of which the filter decides.
+    pub deaf: bool,
     attached: BTreeSet<ChannelName>,
     arriving: VecDeque<(Instant, Event)>,
     /// What was published while the connection was down.
@@ -121,6 +123,7 @@ impl Bus {
             connection: "".into(),
             online: false,
             frozen: false,
+            deaf: false,
             attached: BTreeSet::new(),
             arriving: VecDeque::new(),
             missed: Vec::new(),
@@ -399,6 +402,7 @@ impl Bus {
                 self.nodes[node].attached.insert(channel.clone());
                 self.attached(node, channel, false);
             }
+            Command::CheckSocket if !self.nodes[node].deaf => self.tell(node, Event::RoundTrip(2 * LATENCY)),
             Command::Detach { channel } | Command::Release { channel } => {
                 self.nodes[node].attached.remove(&channel);
             }
@@ -466,6 +470,9 @@ impl Bus {
                     Fate::Delivered => messages.push(message.clone()),
                     Fate::Doubled => messages.extend([message.clone(), message.clone()]),
                 }
+            }
+            if messages.is_empty() {
+                continue;
             }
             let event = Event::Messages { channel: channel.clone(), messages };
             if self.nodes[node].online {

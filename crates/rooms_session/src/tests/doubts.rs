@@ -83,3 +83,25 @@ fn a_peer_can_ask_how_long_it_has_waited_for_the_host() {
     assert_eq!(bus.session(1).host_silence(now), None, "nothing can come in");
     assert_eq!(bus.session(1).migration(), Migration::Automatic);
 }
+
+#[test]
+fn a_player_that_hears_nothing_at_all_does_not_claim_the_place_of_a_host_that_may_be_well() {
+    let mut bus = Bus::with_players(&["ada", "bob", "cy"]);
+    bus.filter = Box::new(|node, _| if node == 1 { Fate::Lost } else { Fate::Delivered });
+    bus.nodes[1].deaf = true;
+    bus.taken.clear();
+    let claims = |bus: &Bus| bus.taken_names().iter().filter(|name| **name == "room.claim").count();
+    bus.run(14 * SECOND);
+    assert_eq!(claims(&bus), 0, "its own line is silent");
+    bus.run(4 * SECOND);
+    assert!(claims(&bus) > 0, "a line that never shows whether it works is no reason to wait for ever");
+}
+
+#[test]
+fn a_player_that_hears_the_server_and_not_the_host_claims_when_the_lease_is_over() {
+    let mut bus = Bus::with_players(&["ada", "bob", "cy"]);
+    bus.nodes[0].frozen = true;
+    bus.taken.clear();
+    bus.run(11 * SECOND / 2);
+    assert!(bus.taken_names().contains(&"room.claim"), "the answer about its socket came in time");
+}
