@@ -16,7 +16,7 @@ use crate::shared::{
     program,
 };
 
-/// The time within which a failure is told. A server that says nothing is given up after 10 s; all else is told at once.
+/// The time within which a failure is told. A server that says nothing is given up after 6 s; all else is told at once.
 const TOLD: Duration = Duration::from_secs(5);
 const TOLD_OF_SILENCE: Duration = Duration::from_secs(13);
 

@@ -215,7 +215,8 @@ impl Timing {
     /// Longest wait for the server at an attempt to connect. The first attempt has the number 1.
     pub(crate) fn attempt(&self, number: u32) -> Duration {
         let longer = 1.5_f64.powi(i32::try_from(number.clamp(1, MAX_LONGER)).unwrap_or_default() - 1);
-        self.first_attempt.min(self.request_timeout).mul_f64(longer).min(self.request_timeout)
+        let wait = Duration::try_from_secs_f64(self.first_attempt.as_secs_f64() * longer);
+        wait.unwrap_or(self.request_timeout).min(self.request_timeout)
     }
 }
 
@@ -256,6 +257,8 @@ mod tests {
         assert_eq!([1, 9].map(|number| Timing::default().attempt(number).as_secs()), [10, 10], "RTN14c");
         let short = Timing { request_timeout: Duration::from_secs(1), ..timing };
         assert_eq!(short.attempt(1).as_secs(), 1);
+        let endless = Timing { request_timeout: Duration::MAX, first_attempt: Duration::MAX, ..timing };
+        assert_eq!(endless.attempt(3), Duration::MAX);
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Timers {
         self.order.retain(|(_, timer)| !is_channel(timer));
     }
 
+    /// Whether an answer about a channel is waited for.
+    pub(crate) fn awaits_channel(&self) -> bool {
+        self.due.keys().any(|timer| matches!(timer, Timer::ChannelAnswer(_)))
+    }
+
     /// Whether `timer` runs.
     pub(crate) fn runs(&self, timer: &Timer) -> bool {
         self.due.contains_key(timer)

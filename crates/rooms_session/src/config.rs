@@ -114,7 +114,7 @@ pub struct SessionConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionTiming {
     /// How long a silent host stays host. Defaults to 5 s. A player that heard its host less regularly than that in the last
-    /// minute waits longer: twice as long as the host was silent before.
+    /// minute waits longer: twice as long as its second longest silence, and a quarter longer than its longest.
     pub lease: Duration,
     /// The longest that a player waits for a silent host, however irregularly it was heard. Defaults to 15 s. Where it is not
     /// longer than [`lease`](Self::lease), the lease never changes.

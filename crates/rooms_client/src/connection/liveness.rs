@@ -80,7 +80,10 @@ impl Liveness {
 
     /// Starts to wait for the next sign of life (`RTN23a`).
     pub(crate) fn watch_silence(&self, cx: &mut Context<'_>) {
-        cx.timers.stop(&Timer::Doubt);
+        match cx.options.timing.doubt {
+            Some(doubt) if cx.timers.awaits_channel() => cx.start(Timer::Doubt, doubt),
+            _ => cx.timers.stop(&Timer::Doubt),
+        }
         match self.max_idle {
             Some(idle) => cx.start(Timer::Idle, idle.saturating_add(cx.options.timing.request_timeout)),
             None => cx.timers.stop(&Timer::Idle),
@@ -89,9 +92,13 @@ impl Liveness {
 
     /// Asks the server for a sign of life. If none comes soon, the client drops the socket.
     pub(super) fn request_sign_of_life(&mut self, cx: &mut Context<'_>) {
-        let id = ping_id(cx.rng);
-        cx.effects.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
-        self.asked = Some(SentPing { id, at: cx.now });
+        // One whose answer may still come is not asked again: only the answer to the last one is known.
+        let is_asked = |ping: &SentPing| cx.now.saturating_duration_since(ping.at) < SIGN_OF_LIFE_WAIT;
+        if !self.asked.as_ref().is_some_and(is_asked) {
+            let id = ping_id(cx.rng);
+            cx.effects.send(Frame { id: Some(id.clone()), ..Frame::new(Action::Heartbeat) });
+            self.asked = Some(SentPing { id, at: cx.now });
+        }
         cx.timers.hasten(Timer::Idle, cx.now, SIGN_OF_LIFE_WAIT);
     }
 

@@ -104,11 +104,11 @@ impl HostLease {
     }
 
     /// Whether the host may act again now that the lease with this beat came back. One that was under way for longer than
-    /// the peers wait for a host proves nothing: another may lead by now, and its claim comes next.
+    /// peers wait for any host proves nothing: another leads by now, and its claim comes next.
     pub(super) fn is_restored_by(&self, beat: u64, now: Instant, timing: &SessionTiming) -> bool {
         let sent_at = self.sent.iter().find(|(sent, _)| *sent == beat).map(|(_, at)| *at);
         matches!(self.phase, Phase::Suspended { from_beat } if beat >= from_beat)
-            && sent_at.is_some_and(|at| now.saturating_duration_since(at) < timing.lease)
+            && sent_at.is_some_and(|at| now.saturating_duration_since(at) < timing.longest_lease)
     }
 
     /// Notes the state that an own lease announced, if it has not come back yet.
@@ -174,7 +174,7 @@ impl HostLease {
             return None;
         }
         self.beat = self.beat.saturating_add(1);
-        self.sent.retain(|(_, at)| now.saturating_duration_since(*at) < timing.lease);
+        self.sent.retain(|(_, at)| now.saturating_duration_since(*at) < timing.longest_lease);
         self.sent.push_back((self.beat, now));
         timers.set(Timer::Lease, now + timing.lease_interval);
         Some(self.beat)
@@ -213,8 +213,8 @@ mod tests {
         assert_eq!((timers.get(Timer::Lease), timers.get(Timer::Fence)), (Some(now), None));
         assert_eq!(lease.next_beat(now, &timing, &mut timers), Some(2));
         assert!(!lease.is_restored_by(1, now, &timing), "an echo from before");
-        assert!(lease.is_restored_by(2, now + timing.lease - Duration::from_millis(1), &timing));
-        assert!(!lease.is_restored_by(2, now + timing.lease, &timing), "others may have replaced it by now");
+        assert!(lease.is_restored_by(2, now + timing.longest_lease - Duration::from_millis(1), &timing));
+        assert!(!lease.is_restored_by(2, now + timing.longest_lease, &timing), "others have replaced it by now");
     }
 
     #[test]

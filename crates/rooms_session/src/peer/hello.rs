@@ -10,7 +10,7 @@ use web_time::Instant;
 use crate::{
     config::Wish,
     context::Context,
-    id::Reign,
+    id::{PlayerId, Reign},
     timer::{Timer, Timers},
     wire::{
         message::{Hello, Nonce},
@@ -47,9 +47,9 @@ pub(crate) struct Hellos {
     waiting: bool,
     /// Whether a newer process of this player said hello.
     newer_process: bool,
-    /// Until when this player doubts who leads: somebody without a seat here does, or is about to. The host may have given it
-    /// a seat without this player's knowledge.
-    doubts_until: Option<Instant>,
+    /// Until when this player doubts who leads: this player, who has no seat here, does, or is about to. The host may have given it
+    /// a seat without our knowledge.
+    doubt: Option<(Instant, PlayerId)>,
     /// How much later than alone this player speaks first, since others came at the same time.
     turn: Option<Duration>,
 }
@@ -64,7 +64,7 @@ impl Hellos {
             lost_continuity: false,
             waiting: false,
             newer_process: false,
-            doubts_until: None,
+            doubt: None,
             turn: None,
         }
     }
@@ -110,13 +110,18 @@ impl Hellos {
     }
 
     pub(crate) fn has_doubts(&self, now: Instant) -> bool {
-        self.doubts_until.is_some_and(|until| now < until)
+        self.doubt.as_ref().is_some_and(|(until, _)| now < *until)
+    }
+
+    /// Whether this player is doubted, and so may answer.
+    pub(crate) fn has_doubts_about(&self, player: &PlayerId, now: Instant) -> bool {
+        self.doubt.as_ref().is_some_and(|(until, doubted)| now < *until && doubted == player)
     }
 
     /// Notes a doubt about who leads, and asks. Who leads answers with a welcome.
-    pub(crate) fn doubt(&mut self, now: Instant, timers: &mut Timers) {
+    pub(crate) fn doubt(&mut self, player: &PlayerId, now: Instant, timers: &mut Timers) {
         let is_asking = self.has_doubts(now) && timers.get(Timer::Hello).is_some();
-        self.doubts_until = Some(now + DOUBT);
+        self.doubt = Some((now + DOUBT, player.clone()));
         if !is_asking {
             timers.hasten(Timer::Hello, self.allowed_at(now).max(now));
         }
@@ -124,7 +129,7 @@ impl Hellos {
 
     /// Notes that the whole state came from whoever leads.
     pub(crate) fn settle_doubts(&mut self) {
-        self.doubts_until = None;
+        self.doubt = None;
     }
 
     /// Notes a welcome: nothing is missing any more.
@@ -224,6 +229,18 @@ mod tests {
         base.timers.stop(Timer::Hello);
         hellos.want_welcome(now, &mut base.lend());
         assert_eq!(base.timers.get(Timer::Hello), Some(now + MIN_HELLO_INTERVAL));
+    }
+
+    #[test]
+    fn a_player_asks_about_somebody_for_a_while_and_hears_that_one_alone() {
+        let (now, mut base, mut hellos) = (Instant::now(), base(), Hellos::new("n".into()));
+        let (zoe, eve) = (PlayerId::new("zoe").unwrap(), PlayerId::new("eve").unwrap());
+        hellos.doubt(&zoe, now, &mut base.timers);
+        assert_eq!(base.timers.get(Timer::Hello), Some(now));
+        assert!(hellos.has_doubts_about(&zoe, now) && !hellos.has_doubts_about(&eve, now));
+        assert!(hellos.has_doubts(now + DOUBT / 2) && !hellos.has_doubts(now + DOUBT));
+        hellos.settle_doubts();
+        assert!(!hellos.has_doubts(now));
     }
 
     #[test]

@@ -22,6 +22,9 @@ use crate::{
 /// How long the own line is given to show that it works before the silence of the host is looked at again.
 const OWN_LINE: Duration = Duration::from_millis(500);
 
+/// How recently the server has to have been heard for the own line to count as one that works.
+const RECENT: Duration = Duration::from_secs(2);
+
 impl Session {
     /// Takes in a claim, or the echo of the own one.
     pub(super) fn on_claim(&mut self, from: &Origin, claim: Claim, now: Instant) {
@@ -39,7 +42,7 @@ impl Session {
             }
             return;
         }
-        if !self.may_lead(&reign, &from.player) {
+        if !self.may_lead(&reign, &from.player, claim.generation) {
             return;
         }
         let leader = Leader { reign, player: from.player.clone() };
@@ -115,7 +118,9 @@ impl Session {
             ClaimVerdict::Due => {
                 let Role::Host(host) = &mut self.role else { return };
                 let next = self.election.leadership().next_term();
-                let lost_continuity = self.hellos.lost_continuity();
+                // Who was away for long must not claim above a room that went on: it has no right to bring the old one back.
+                let lost_continuity =
+                    self.hellos.lost_continuity() && !self.election.was_away_for_long(now, &self.base.config.timing);
                 let mut cx = self.base.lend();
                 match host.on_claim_due(next, now, &mut cx) {
                     ClaimDue::Claim(incarnation, term) => {
@@ -174,7 +179,8 @@ impl Session {
                     return self.close(CloseReason::HostLost);
                 }
                 let lease_interval = self.base.config.timing.lease_interval;
-                if !self.base.facts.heard_since(peer.lease_from() + lease_interval)
+                let recently = now.checked_sub(RECENT).map_or(peer.lease_from(), |at| at.max(peer.lease_from()));
+                if !self.base.facts.heard_since(recently.max(peer.lease_from() + lease_interval))
                     && peer.silence(now) < self.base.config.timing.longest_lease
                 {
                     // Nothing at all came: the own line is silent, and the host may be well.

@@ -6,12 +6,11 @@ use super::{Role, Session};
 use crate::{
     election::{claim::is_impossible, leadership::Standing},
     event::{Refusal, SessionEvent},
-    id::{PlayerId, Reign, Stamp},
+    id::{Generation, PlayerId, Reign, Stamp},
     peer::state::PeerState,
     state::{
         document::{Changes, Document},
         replica::{Offer, Replica},
-        rules::Removal,
     },
     wire::{
         message::{Lease, Origin, Refused, State, StateBody, Wait, Welcome},
@@ -119,17 +118,17 @@ impl Session {
 
     /// Whether somebody may lead as far as this player knows: within one incarnation only those with a seat lead. A player
     /// that may have missed the admission of others accepts everybody.
-    pub(super) fn may_lead(&mut self, reign: &Reign, player: &PlayerId) -> bool {
+    pub(super) fn may_lead(&mut self, reign: &Reign, player: &PlayerId, process: Generation) -> bool {
         let is_own = self.stamp().is_some_and(|stamp| stamp.reign.incarnation == reign.incarnation);
         if !is_own || self.hellos.may_have_missed_seats() || self.roster().contains(player) {
             return true;
         }
         self.base.stats.impostors += 1;
         let is_better = self.election.leadership().best().is_none_or(|best| reign.is_better_than(&best.reign));
-        let is_banned = self.rules().removed.get(player).is_some_and(Removal::is_ban);
+        let is_removed = self.rules().removal(player, process).is_some();
         // It is asked, and not believed before it answers. A host asks too: it may have missed the admission of the next one.
-        if is_better && !is_banned && matches!(self.role, Role::Peer(_) | Role::Host(_)) {
-            self.hellos.doubt(self.base.last_step, &mut self.base.timers);
+        if is_better && !is_removed && matches!(self.role, Role::Peer(_) | Role::Host(_)) {
+            self.hellos.doubt(player, self.base.last_step, &mut self.base.timers);
         }
         false
     }
@@ -137,7 +136,7 @@ impl Session {
     /// Takes in a host's state. Returns whether it counts.
     pub(super) fn on_state(&mut self, from: &Origin, state: State, now: Instant) -> bool {
         let needs_no_welcome = matches!(self.role, Role::Peer(_)) && !self.hellos.wants_welcome();
-        if !self.may_lead(&state.reign, &from.player) || !self.accept_host(&state.reign, from, now) {
+        if !self.may_lead(&state.reign, &from.player, state.generation) || !self.accept_host(&state.reign, from, now) {
             return false;
         }
         let is_whole = matches!(state.body, StateBody::Snapshot { .. });
@@ -189,7 +188,7 @@ impl Session {
     }
 
     pub(super) fn on_lease(&mut self, from: &Origin, lease: Lease, now: Instant) {
-        if !self.may_lead(&lease.reign, &from.player) || !self.accept_host(&lease.reign, from, now) {
+        if !self.may_lead(&lease.reign, &from.player, lease.generation) || !self.accept_host(&lease.reign, from, now) {
             return;
         }
         if let Role::Peer(peer) = &mut self.role {
@@ -225,7 +224,10 @@ impl Session {
             self.base.lend().note_malformed("a welcome without a seat");
             return WelcomeVerdict::Dropped;
         }
-        if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() && !self.hellos.has_doubts(now) {
+        // A host that asks about somebody hears that one alone.
+        let is_doubted = self.hellos.has_doubts_about(&from.player, now)
+            && self.rules().removal(&from.player, welcome.generation).is_none();
+        if matches!(self.role, Role::Host(_)) && !self.hellos.wants_welcome() && !is_doubted {
             self.base.stats.stale += 1;
             return WelcomeVerdict::Dropped;
         }

@@ -48,10 +48,16 @@ pub(super) async fn open(
     let one = || open_one(url, Arc::clone(&tls), config, incoming);
     let most = if asks_to_resume(url) { 1 } else { MOST };
     let mut opening = FuturesUnordered::from_iter([one()]);
+    let mut failed = None;
     loop {
         tokio::select! {
-            Some(opened) = opening.next() => return opened,
-            () = tokio::time::sleep(BESIDE), if opening.len() < most => opening.push(one()),
+            Some(opened) = opening.next() => match (opened, failed.take()) {
+                (Ok(socket), _) => return Ok(socket),
+                // The others may still come about.
+                (Err(reason), first) if !opening.is_empty() => failed = Some(first.unwrap_or(reason)),
+                (Err(reason), first) => return Err(first.unwrap_or(reason)),
+            },
+            () = tokio::time::sleep(BESIDE), if opening.len() < most && failed.is_none() => opening.push(one()),
         }
     }
 }
