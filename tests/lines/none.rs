@@ -83,7 +83,7 @@ fn a_server_that_answers_something_else_is_named_at_once() {
 }
 
 #[test]
-fn a_server_that_takes_connections_and_says_nothing_is_named_after_ten_seconds() {
+fn a_server_that_takes_connections_and_says_nothing_is_named_when_the_attempt_ends() {
     let port = server(|stream| _ = Box::leak(Box::new(stream)));
     let reason = told(&format!("ws://127.0.0.1:{port}"), TOLD_OF_SILENCE);
     assert!(reason.contains(&format!("127.0.0.1:{port} takes the connection and says nothing")), "{reason}");

@@ -289,7 +289,10 @@ impl Client {
             Timer::Retry => self.connection.attempt(cx),
             Timer::Suspend => self.connection.on_suspend_timeout(cx),
             Timer::Idle => self.connection.on_silence(),
-            Timer::Doubt if cx.timers.awaits_channel() => self.connection.check_socket(cx),
+            Timer::Doubt if cx.timers.awaits_channel() => {
+                cx.start_doubt();
+                self.connection.check_socket(cx)
+            }
             Timer::Doubt => Step::Stay,
             Timer::Close => Step::Close(None),
             Timer::Connectivity => self.connection.on_connectivity_timeout(cx),

@@ -62,6 +62,13 @@ impl Context<'_> {
         self.timers.start(timer, self.now, after);
     }
 
+    /// Starts to wait for the server to say anything, because an answer about a channel is due.
+    pub(crate) fn start_doubt(&mut self) {
+        if let Some(doubt) = self.options.timing.doubt {
+            self.start(Timer::Doubt, doubt);
+        }
+    }
+
     /// Starts `timer` with the longest wait for an answer of the server.
     pub(crate) fn start_request_timeout(&mut self, timer: Timer) {
         self.start(timer, self.options.timing.request_timeout);

@@ -369,10 +369,8 @@ fn send_detach(name: &ChannelName, cx: &mut ChannelContext<'_>) {
 fn await_answer(name: &ChannelName, cx: &mut ChannelContext<'_>) {
     cx.base.timers.stop_channel(name);
     cx.base.start_request_timeout(Timer::ChannelAnswer(name.clone()));
-    if let Some(doubt) = cx.base.options.timing.doubt
-        && !cx.base.timers.runs(&Timer::Doubt)
-    {
-        cx.base.start(Timer::Doubt, doubt);
+    if !cx.base.timers.runs(&Timer::Doubt) {
+        cx.base.start_doubt();
     }
 }
 

@@ -80,9 +80,8 @@ impl Liveness {
 
     /// Starts to wait for the next sign of life (`RTN23a`).
     pub(crate) fn watch_silence(&self, cx: &mut Context<'_>) {
-        match cx.options.timing.doubt {
-            Some(doubt) if cx.timers.awaits_channel() => cx.start(Timer::Doubt, doubt),
-            _ => cx.timers.stop(&Timer::Doubt),
+        if cx.timers.runs(&Timer::Doubt) {
+            cx.start_doubt();
         }
         match self.max_idle {
             Some(idle) => cx.start(Timer::Idle, idle.saturating_add(cx.options.timing.request_timeout)),

@@ -69,9 +69,15 @@ fn rank(roster: &Roster, cx: &Context) -> u32 {
 /// How many terms to leave free below a claim after continuity was lost, for claims that this player may have missed: one
 /// for whoever missed nothing, and one for each player with a seat before this one. So two players that miss each other's claims
 /// never share a term, and no term that was led gives way when an older claim to it comes late.
-pub(crate) fn unheard_terms(roster: &Roster, cx: &Context) -> u64 {
+fn unheard_terms(roster: &Roster, cx: &Context) -> u64 {
     let before = roster.iter().take_while(|seat| seat.player != *cx.player()).count();
     u64::try_from(before).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// The term to claim where `next` is the next free one that this player knows.
+pub(crate) fn term_to_claim(next: Term, lost_continuity: bool, roster: &Roster, cx: &Context) -> Term {
+    let free = if lost_continuity { unheard_terms(roster, cx) } else { 0 };
+    Term(next.0.saturating_add(free))
 }
 
 impl Election {
@@ -165,8 +171,7 @@ impl Election {
 
     fn claim_next_term(&mut self, replica: &Replica, lost_continuity: bool, now: Instant, cx: &mut Context) {
         let Some((incarnation, term)) = self.leadership().next_term() else { return };
-        let free = if lost_continuity { unheard_terms(&replica.document().roster, cx) } else { 0 };
-        let term = Term(term.0.saturating_add(free));
+        let term = term_to_claim(term, lost_continuity, &replica.document().roster, cx);
         let claim = NewClaim { incarnation: Some(incarnation), term, stamp: replica.stamp().cloned(), led: false };
         self.claim(claim, now, cx);
     }

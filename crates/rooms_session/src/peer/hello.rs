@@ -47,8 +47,8 @@ pub(crate) struct Hellos {
     waiting: bool,
     /// Whether a newer process of this player said hello.
     newer_process: bool,
-    /// Until when this player doubts who leads: this player, who has no seat here, does, or is about to. The host may have given it
-    /// a seat without our knowledge.
+    /// Until when this player doubts who leads, and because of whom: somebody without a seat here leads, or is about to. The host
+    /// may have given it a seat without this player's knowledge.
     doubt: Option<(Instant, PlayerId)>,
     /// How much later than alone this player speaks first, since others came at the same time.
     turn: Option<Duration>,
@@ -113,7 +113,7 @@ impl Hellos {
         self.doubt.as_ref().is_some_and(|(until, _)| now < *until)
     }
 
-    /// Whether this player is doubted, and so may answer.
+    /// Whether `player` is the one without a seat, who may answer.
     pub(crate) fn has_doubts_about(&self, player: &PlayerId, now: Instant) -> bool {
         self.doubt.as_ref().is_some_and(|(until, doubted)| now < *until && doubted == player)
     }

@@ -9,11 +9,10 @@ use crate::{
     election::{
         claim::{ClaimVerdict, EchoVerdict, NewClaim},
         leadership::Leader,
-        turn::{HostVerdict, unheard_terms},
+        turn::{HostVerdict, term_to_claim},
     },
     event::{CloseReason, InterruptReason},
     host::{lease::Phase, state::ClaimDue},
-    id::Term,
     peer::state::Gone,
     timer::Timer,
     wire::message::{Claim, HandOver, Origin},
@@ -124,8 +123,7 @@ impl Session {
                 let mut cx = self.base.lend();
                 match host.on_claim_due(next, now, &mut cx) {
                     ClaimDue::Claim(incarnation, term) => {
-                        let free = if lost_continuity { unheard_terms(&host.document().roster, &cx) } else { 0 };
-                        let term = Term(term.0.saturating_add(free));
+                        let term = term_to_claim(term, lost_continuity, &host.document().roster, &cx);
                         let (incarnation, stamp) = (Some(incarnation), host.published().cloned());
                         self.election.claim(NewClaim { incarnation, term, stamp, led: true }, now, &mut cx);
                     }
@@ -178,11 +176,11 @@ impl Session {
                 if now >= peer.lost_at(&self.base.config.timing, now) && !may_stand {
                     return self.close(CloseReason::HostLost);
                 }
-                let lease_interval = self.base.config.timing.lease_interval;
-                let recently = now.checked_sub(RECENT).map_or(peer.lease_from(), |at| at.max(peer.lease_from()));
-                if !self.base.facts.heard_since(recently.max(peer.lease_from() + lease_interval))
-                    && peer.silence(now) < self.base.config.timing.longest_lease
-                {
+                let timing = &self.base.config.timing;
+                // When the next word of the host was due, or lately.
+                let due = peer.lease_from() + timing.lease_interval;
+                let since = now.checked_sub(RECENT).map_or(due, |recently| due.max(recently));
+                if !self.base.facts.heard_since(since) && peer.silence(now) < timing.longest_lease {
                     // Nothing at all came: the own line is silent, and the host may be well.
                     self.base.outbound.check_socket();
                     return self.base.timers.set(Timer::Silence, now + OWN_LINE);

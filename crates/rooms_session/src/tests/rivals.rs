@@ -6,11 +6,16 @@ use serde_json::json;
 
 use super::bus::*;
 use crate::*;
+use rooms_protocol::Message;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn host_of(bus: &Bus, node: usize) -> &str {
     bus.nodes[node].session.host().map_or("nobody", PlayerId::as_str)
+}
+
+fn is_of_ada(message: &Message) -> bool {
+    message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada")
 }
 
 fn claims(bus: &Bus) -> usize {
@@ -124,10 +129,7 @@ fn a_room_goes_on_where_an_older_one_is_heard_of_and_falls_silent() {
 fn who_did_not_hear_that_the_next_host_has_a_seat_asks_and_is_told() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
     // From now on bob gets nothing from ada, so he does not learn of zoe's seat.
-    bus.filter = Box::new(|to, message| {
-        let of_ada = message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada");
-        if to == 1 && of_ada { Fate::Lost } else { Fate::Delivered }
-    });
+    bus.filter = Box::new(|to, message| if to == 1 && is_of_ada(message) { Fate::Lost } else { Fate::Delivered });
     bus.add(config("zoe", Wish::Join));
     bus.until(3 * SECOND, |bus| bus.is_joined(2));
     bus.taken.clear();
@@ -142,10 +144,7 @@ fn who_did_not_hear_that_the_next_host_has_a_seat_asks_and_is_told() {
 #[test]
 fn a_host_that_did_not_hear_of_the_seat_of_a_better_one_asks_and_follows() {
     let mut bus = Bus::with_players(&["ada", "bob"]);
-    bus.filter = Box::new(|to, message| {
-        let of_ada = message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada");
-        if to == 1 && of_ada { Fate::Lost } else { Fate::Delivered }
-    });
+    bus.filter = Box::new(|to, message| if to == 1 && is_of_ada(message) { Fate::Lost } else { Fate::Delivered });
     bus.add(config("zoe", Wish::Join));
     bus.until(3 * SECOND, |bus| bus.is_joined(2));
     bus.kill(0);
@@ -183,10 +182,7 @@ fn a_host_asks_nobody_that_it_has_banned() {
 fn a_seat_that_a_host_gave_and_nobody_heard_of_does_not_silence_who_claims_in_it() {
     let mut bus = Bus::with_players(&["ada", "bob", "zoe"]);
     // Ada hears the others, and nobody hears her.
-    bus.filter = Box::new(|_, message| {
-        let of_ada = message.client_id.as_ref().is_some_and(|id| id.as_str() == "ada");
-        if of_ada { Fate::Lost } else { Fate::Delivered }
-    });
+    bus.filter = Box::new(|_, message| if is_of_ada(message) { Fate::Lost } else { Fate::Delivered });
     bus.add(SessionConfig { generation: Generation(2), ..config("bob", Wish::Join) });
     let bob = PlayerId::new("bob").unwrap();
     let generation = |bus: &Bus| bus.nodes[0].session.roster().get(&bob).map(|seat| seat.generation);
